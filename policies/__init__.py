@@ -1,0 +1,1 @@
+"""Policies: when to retrain. They know signals and decisions, and nothing of the simulator."""

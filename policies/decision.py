@@ -1,0 +1,63 @@
+"""Decisions: what a policy answers, and why."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from policies.signals import Signals
+
+
+class Action(StrEnum):
+    """What can be done with a deployed model."""
+
+    KEEP = "keep"
+    RETRAIN = "retrain"
+    RECALIBRATE = "recalibrate"
+    ROLLBACK = "rollback"
+    QUARANTINE = "quarantine"
+
+
+class Cause(StrEnum):
+    """Who asked for an action: a monitoring clause (`alarm`), the calendar (`schedule`), or nobody (`none`)."""
+
+    NONE = "none"
+    ALARM = "alarm"
+    SCHEDULE = "schedule"
+
+
+class Truth(StrEnum):
+    """The value of a clause in three-valued logic."""
+
+    TRUE = "true"
+    FALSE = "false"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An action with its reason and evidence.
+
+    `reason` of a `keep` is one of `quiet` (nothing asked for an action), `missing` (a missing signal left the
+    rule unknown), `waiting` (true, but not for `for_steps` steps yet), `cooldown` and `job_open`
+    (asked for, but suppressed). Any other action gives the clauses that asked for it. `evidence` holds the signal
+    values that the policy looked at, `None` where missing; `clauses` the value of each clause of a rule.
+    """
+
+    action: Action
+    reason: str
+    cause: Cause = Cause.NONE
+    evidence: Mapping[str, float | None] = field(default_factory=dict)
+    clauses: Mapping[str, Truth] = field(default_factory=dict)
+
+
+class Policy(Protocol):
+    """Decides from signals alone; its configuration is its constructor."""
+
+    def decide(self, signals: Signals) -> Decision:
+        """Answer the signals of one day. Called once a step, in order of time."""
+        ...
+
+    def deployed(self, version: str) -> None:
+        """Hear that the model `version` (the name of its job) has become champion."""
+        ...

@@ -1,0 +1,67 @@
+"""The signals: every number that production could know on the day it decides."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any
+
+
+def _signal(meaning: str, unit: str) -> Any:
+    """Declare a signal that is missing unless given; `meaning` and `unit` are what the catalogue prints."""
+    return field(default=None, metadata={"meaning": meaning, "unit": unit})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What is visible on one day, at the moment the policy decides.
+
+    A signal that cannot be known yet is missing (`None`), never zero. Performance signals speak of the newest
+    label-complete cohort that the current champion scored itself; drift signals compare today's batch with the
+    recent part of the rows that the champion was trained on.
+
+    >>> Signals(step=4, day=120, job_open=False, f1_drop=0.08).f1_drop
+    0.08
+    """
+
+    step: int
+    day: int
+    job_open: bool
+    f1: float | None = _signal("observed F1 of the churn class on the newest complete cohort", "0 to 1")
+    precision: float | None = _signal("share of predicted churners who churned, on the same cohort", "0 to 1")
+    recall: float | None = _signal("share of churners who were predicted, on the same cohort", "0 to 1")
+    accuracy: float | None = _signal("share of right predictions, on the same cohort", "0 to 1")
+    roc_auc: float | None = _signal("probability that a churner outranks a stayer, on the same cohort", "0 to 1")
+    f1_drop: float | None = _signal("champion's F1 at its own gate minus `f1`", "difference of F1")
+    f1_drop_se: float | None = _signal("standard error of `f1_drop` (delta method, both samples)", "difference of F1")
+    n_labelled: float | None = _signal("labelled rows in the newest complete cohort that the champion scored", "rows")
+    psi_max: float | None = _signal("largest population stability index of any feature today", "PSI")
+    score_psi: float | None = _signal(
+        "population stability index of today's scores against those on the champion's gate rows", "PSI"
+    )
+    ks_p_min: float | None = _signal("smallest Kolmogorov-Smirnov p-value of any numeric feature today", "p-value")
+    null_rate: float | None = _signal("largest share of missing values in any feature today", "0 to 1")
+    unseen_rate: float | None = _signal(
+        "largest share of values outside the vocabulary in any categorical feature today", "0 to 1"
+    )
+    duplicate_rate: float | None = _signal("share of today's rows dropped as duplicates", "0 to 1")
+    age_days: float | None = _signal("days since the training of the champion was requested", "days")
+    psi: Mapping[str, float] = field(default_factory=dict)  # PSI of each feature
+
+
+@dataclass(frozen=True, slots=True)
+class SignalInfo:
+    """One line of the signal catalogue."""
+
+    name: str
+    meaning: str
+    unit: str
+
+
+CATALOGUE: Mapping[str, SignalInfo] = MappingProxyType(
+    {
+        f.name: SignalInfo(f.name, f.metadata["meaning"], f.metadata["unit"])
+        for f in fields(Signals)
+        if "meaning" in f.metadata
+    }
+)
+"""The scalar signals by name, in the order in which they are printed; the names a rule may use."""

@@ -1,0 +1,1 @@
+"""The simulator: what happens (world), what is done (mlops), what is learned (study)."""

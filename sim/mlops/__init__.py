@@ -1,0 +1,1 @@
+"""What is done: scoring, backfilling, monitoring, training, validating and promoting."""

@@ -1,0 +1,1 @@
+"""What is learned: judging records and comparing policies."""

@@ -1,0 +1,1 @@
+"""What happens: customers, outcomes, drift, labels and offers."""

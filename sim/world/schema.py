@@ -1,0 +1,102 @@
+"""The columns of a population, and the numbers that stand for them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Matrix = NDArray[np.float64]
+"""Encoded features: one row a customer, one column a feature. Numbers as they are, categories as codes of the
+fixed vocabulary, `nan` for a missing value and `UNSEEN` for a category outside the vocabulary."""
+
+UNSEEN = -1.0
+
+
+@dataclass(frozen=True)
+class Column:
+    """A feature: a number, or a category with a fixed vocabulary (`categories` is empty for a number)."""
+
+    name: str
+    categories: tuple[str, ...] = ()
+
+    @property
+    def is_category(self) -> bool:
+        """Whether the column holds categories rather than numbers."""
+        return bool(self.categories)
+
+    @cached_property
+    def code_of(self) -> Mapping[str, int]:
+        """The code of each category."""
+        return {category: code for code, category in enumerate(self.categories)}
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The features of a population, in the fixed order in which models see them.
+
+    >>> schema = Schema((Column("tenure"), Column("Contract", ("Monthly", "Yearly"))))
+    >>> frame = pd.DataFrame({"tenure": ["3", None], "Contract": ["Yearly", "Daily"]})
+    >>> schema.encode(frame)
+    array([[ 3.,  1.],
+           [nan, -1.]])
+    """
+
+    columns: tuple[Column, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The feature names in order."""
+        return tuple(column.name for column in self.columns)
+
+    @cached_property
+    def position(self) -> Mapping[str, int]:
+        """The position of each feature by name."""
+        return {name: index for index, name in enumerate(self.names)}
+
+    @cached_property
+    def category_positions(self) -> tuple[int, ...]:
+        """The positions of the categorical features."""
+        return tuple(index for index, column in enumerate(self.columns) if column.is_category)
+
+    @cached_property
+    def number_positions(self) -> tuple[int, ...]:
+        """The positions of the numeric features."""
+        return tuple(index for index, column in enumerate(self.columns) if not column.is_category)
+
+    def code(self, column: str, category: str) -> int:
+        """Return the code of `category` in `column`; `KeyError` if either is unknown."""
+        return self.columns[self.position[column]].code_of[category]
+
+    def encode(self, frame: pd.DataFrame) -> Matrix:
+        """Return the matrix of a frame with readable values; numbers may come as text.
+
+        Text that is not a number becomes a missing value, as a blank TotalCharges does.
+        """
+        matrix = np.empty((len(frame), len(self.columns)))
+        for index, column in enumerate(self.columns):
+            matrix[:, index] = _encode(column, frame[column.name])
+        return matrix
+
+    def decode(self, matrix: Matrix) -> pd.DataFrame:
+        """Return the frame of readable values; an unseen category reads "unseen", a missing value is missing."""
+        return pd.DataFrame(
+            {column.name: _decode(column, matrix[:, index]) for index, column in enumerate(self.columns)}
+        )
+
+
+def _encode(column: Column, values: "pd.Series[Any]") -> Matrix:
+    if not column.is_category:
+        return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    codes = pd.Categorical(values, categories=list(column.categories)).codes.astype(np.float64)
+    return np.where(values.isna().to_numpy(), np.nan, codes)
+
+
+def _decode(column: Column, values: Matrix) -> Any:
+    if not column.is_category:
+        return values
+    known = np.where(values == UNSEEN, len(column.categories), np.nan_to_num(values, nan=-1)).astype(np.int64)
+    return pd.Categorical.from_codes(known, categories=pd.Index([*column.categories, "unseen"]))
