@@ -91,7 +91,7 @@ class Schema:
 def _encode(column: Column, values: "pd.Series[Any]") -> Matrix:
     if not column.is_category:
         return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    codes = pd.Index(column.categories, dtype=object).get_indexer(values.astype(object)).astype(np.float64)
+    codes = pd.Index(column.categories, dtype=object).get_indexer(pd.Index(values, dtype=object)).astype(np.float64)
     return np.where(values.isna().to_numpy(), np.nan, codes)
 
 

@@ -1,0 +1,22 @@
+"""A table of customers whose outcome is known."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.world.schema import Matrix, Schema
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Customers with their features and real outcome, one row each.
+
+    `customer_id` holds n distinct strings, `features` is the encoded n x columns matrix of `schema`, `churned` n
+    booleans.
+    """
+
+    schema: Schema
+    customer_id: NDArray[np.str_]
+    features: Matrix
+    churned: NDArray[np.bool_]
