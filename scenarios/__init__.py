@@ -1,0 +1,1 @@
+"""Scenarios: frozen descriptions of worlds, and the catalogue of them."""
