@@ -1,0 +1,15 @@
+"""What several test modules share."""
+
+import pytest
+
+from sim.world.table import Table
+from sim.world.telco import find, read_table
+
+
+@pytest.fixture(scope="session")
+def telco() -> Table:
+    """The real table, from the environment or the cache; never downloaded."""
+    path = find()
+    if path is None:
+        pytest.skip("the real Telco table is not at hand: set RETRAINLAB_TELCO_CSV")
+    return read_table(path, verify_hash=True)
