@@ -205,8 +205,19 @@ def _download(url: str, folder: Path, limit_seconds: float) -> Path:
 def _retrieve(url: str, folder: str, timeout_seconds: float) -> str:
     import pooch  # noqa: PLC0415 - only a download needs it
 
-    downloader = pooch.HTTPDownloader(timeout=timeout_seconds)
-    return str(pooch.retrieve(url, known_hash=SHA256, fname=FILE_NAME, path=folder, downloader=downloader))
+    def save(url: str, file: str, _: object) -> None:
+        _save(url, Path(file), timeout_seconds)
+
+    return str(pooch.retrieve(url, known_hash=SHA256, fname=FILE_NAME, path=folder, downloader=save))
+
+
+def _save(url: str, file: Path, timeout_seconds: float) -> None:
+    """Save what `url` answers; pooch's own downloader leaves the connection of a failed download open."""
+    import requests  # noqa: PLC0415 - only a download needs it
+
+    with requests.get(url, stream=True, timeout=timeout_seconds) as response:
+        response.raise_for_status()
+        file.write_bytes(response.content)
 
 
 def _in_background(work: Callable[[], str]) -> "Future[str]":
