@@ -1,0 +1,230 @@
+"""Scores of binary predictions: one definition for gates, signals and judge.
+
+A label and a prediction are boolean arrays, where true means churn; a probability and a propensity are float arrays.
+Arrays of one call have one length. No score depends on the order of rows, to the last bit: counts are integers, and
+float sums are correctly rounded (`math.fsum`).
+
+A score whose denominator is zero:
+
+- `precision` without a predicted churner, `recall` without a churner and `f1` without a true positive are 0, as in
+  scikit-learn with ``zero_division=0``: a model that finds nobody earns nothing. `false_negative_rate` without a
+  churner is therefore 1.
+- `roc_auc` is missing (`None`) unless both classes occur.
+- Everything is missing for no rows at all.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Booleans = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Confusion:
+    """Counts of the four kinds of predictions.
+
+    >>> counts = Confusion(true_positives=3, false_positives=1, false_negatives=2, true_negatives=4)
+    >>> counts.precision, counts.recall, counts.accuracy
+    (0.75, 0.6, 0.7)
+    """
+
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+    true_negatives: int
+
+    @property
+    def rows(self) -> int:
+        """The number of rows counted."""
+        return self.true_positives + self.false_positives + self.false_negatives + self.true_negatives
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of right predictions."""
+        return self._score(self.true_positives + self.true_negatives, self.rows)
+
+    @property
+    def precision(self) -> float | None:
+        """The share of churners among those predicted to churn."""
+        return self._score(self.true_positives, self.true_positives + self.false_positives)
+
+    @property
+    def recall(self) -> float | None:
+        """The share of churners who were predicted."""
+        return self._score(self.true_positives, self.true_positives + self.false_negatives)
+
+    @property
+    def false_negative_rate(self) -> float | None:
+        """The share of churners who were missed: 1 - recall, rounded once."""
+        churners = self.true_positives + self.false_negatives
+        return self._score(self.false_negatives, churners) if churners or not self.rows else 1.0
+
+    @property
+    def f1(self) -> float | None:
+        """The harmonic mean of precision and recall of the churn class."""
+        mistakes = self.false_positives + self.false_negatives
+        return self._score(2 * self.true_positives, 2 * self.true_positives + mistakes)
+
+    @property
+    def f1_standard_error(self) -> float | None:
+        """The standard error of `f1`; see the function of that name."""
+        if not self.rows:
+            return None
+        return f1_standard_error(self.true_positives, self.false_positives, self.false_negatives)
+
+    @property
+    def predicted_share(self) -> float | None:
+        """The share of rows predicted to churn."""
+        return self._score(self.true_positives + self.false_positives, self.rows)
+
+    def _score(self, part: int, whole: int) -> float | None:
+        if not self.rows:
+            return None
+        return part / whole if whole else 0.0
+
+
+def confusion(label: Booleans, prediction: Booleans) -> Confusion:
+    """Count the four kinds of predictions.
+
+    >>> confusion(np.array([True, True, False]), np.array([True, False, False]))
+    Confusion(true_positives=1, false_positives=0, false_negatives=1, true_negatives=1)
+    """
+    true_positives = int(np.count_nonzero(label & prediction))
+    positives, predicted = int(np.count_nonzero(label)), int(np.count_nonzero(prediction))
+    return Confusion(
+        true_positives=true_positives,
+        false_positives=predicted - true_positives,
+        false_negatives=positives - true_positives,
+        true_negatives=len(label) - positives - predicted + true_positives,
+    )
+
+
+def accuracy(label: Booleans, prediction: Booleans) -> float | None:
+    """Return the share of right predictions."""
+    return confusion(label, prediction).accuracy
+
+
+def precision(label: Booleans, prediction: Booleans) -> float | None:
+    """Return the share of churners among those predicted to churn; 0 if none is predicted."""
+    return confusion(label, prediction).precision
+
+
+def recall(label: Booleans, prediction: Booleans) -> float | None:
+    """Return the share of churners who were predicted; 0 if nobody churned."""
+    return confusion(label, prediction).recall
+
+
+def f1(label: Booleans, prediction: Booleans) -> float | None:
+    """Return the F1 of the churn class; 0 without a true positive.
+
+    >>> f1(np.array([True, True, False]), np.array([True, False, False]))
+    0.6666666666666666
+    """
+    return confusion(label, prediction).f1
+
+
+def f1_standard_error(true_positives: int, false_positives: int, false_negatives: int) -> float:
+    """Return the standard error of the F1 of these counts by the delta method; 0 without a true positive.
+
+    F1 is a function of the share ``q = TP / (TP + FP + FN)`` of rows that are true positives among those that are no
+    true negatives: ``F1 = 2q / (1 + q)``. Given their number m, TP is binomial, so
+    ``SE = 2 / (1 + q)**2 * sqrt(q * (1 - q) / m)``. It is 0, that is too small, at an F1 of exactly 0 or 1.
+
+    >>> round(f1_standard_error(60, 40, 40), 4)
+    0.041
+    """
+    relevant = true_positives + false_positives + false_negatives
+    if not relevant:
+        return 0.0
+    share = true_positives / relevant
+    return 2 / (1 + share) ** 2 * math.sqrt(share * (1 - share) / relevant)
+
+
+def expected_f1(propensity: Floats, prediction: Booleans) -> float | None:
+    """Return the F1 of the predictions under the true propensities p: ``2 * sum(p * yhat) / (sum(yhat) + sum(p))``.
+
+    It is free of label noise: the ratio of the expectations of F1's numerator and denominator. It is 0 if the
+    denominator is.
+
+    >>> expected_f1(np.array([0.75, 0.25, 0.0]), np.array([True, False, False]))
+    0.75
+    """
+    if not len(propensity):
+        return None
+    found = math.fsum(propensity[prediction])
+    whole = int(np.count_nonzero(prediction)) + math.fsum(propensity)
+    return 2 * found / whole if whole else 0.0
+
+
+def roc_auc(label: Booleans, probability: Floats) -> float | None:
+    """Return the probability that a churner outranks a stayer, where a tie counts one half; missing for one class.
+
+    The Mann-Whitney statistic from counts: exact for any order of rows.
+
+    >>> roc_auc(np.array([False, True, True]), np.array([0.2, 0.2, 0.9]))
+    0.75
+    """
+    positives = int(np.count_nonzero(label))
+    negatives = len(label) - positives
+    if not positives or not negatives:
+        return None
+    stayers = np.sort(probability[~label])
+    below = np.searchsorted(stayers, probability[label], side="left")
+    not_above = np.searchsorted(stayers, probability[label], side="right")
+    half_wins = int(below.sum()) + int(not_above.sum())
+    return half_wins / (2 * positives * negatives)
+
+
+def brier(label: Booleans, probability: Floats) -> float | None:
+    """Return the mean squared difference of probability and label; 0 is perfect.
+
+    >>> brier(np.array([True, False]), np.array([0.5, 0.0]))
+    0.125
+    """
+    return mean((probability - label) ** 2)
+
+
+def expected_calibration_error(label: Booleans, probability: Floats, bins: int = 10) -> float | None:
+    """Return the mean gap between churn rate and mean probability over equal-width bins, weighted by rows.
+
+    Bins are open on the right, ``[0, 0.1), [0.1, 0.2), ...``, but for the last (Naeini et al. 2015,
+    doi:10.1609/aaai.v29i1.9602).
+
+    >>> expected_calibration_error(np.array([True, False]), np.array([0.75, 0.25]))
+    0.25
+    """
+    if not len(label):
+        return None
+    edges = np.arange(1, bins) / bins
+    bin_of = np.searchsorted(edges, probability, side="right")
+    gaps = (_gap(label[bin_of == index], probability[bin_of == index]) for index in range(bins))
+    return math.fsum(gaps) / len(label)
+
+
+def _gap(label: Booleans, probability: Floats) -> float:
+    return abs(int(np.count_nonzero(label)) - math.fsum(probability))
+
+
+def mean(values: Floats) -> float | None:
+    """Return the mean, the same to the last bit for any order; missing for no values.
+
+    >>> mean(np.array([1e16, 1.0, -1e16]))
+    0.3333333333333333
+    """
+    return math.fsum(values) / len(values) if len(values) else None
+
+
+def standard_deviation(values: Floats) -> float | None:
+    """Return the standard deviation (of a whole population, ddof 0), the same to the last bit for any order.
+
+    >>> standard_deviation(np.array([1.0, 3.0]))
+    1.0
+    """
+    centre = mean(values)
+    if centre is None:
+        return None
+    return math.sqrt(math.fsum((values - centre) ** 2) / len(values))
