@@ -314,7 +314,7 @@ class TestDownload:
     def test_a_server_that_is_not_there_is_reported(self, tmp_path: Path) -> None:
         with serving(refuse) as url:
             """Learn an address at which nothing answers any more."""
-        with pytest.raises(InputError, match=r"download failed .*--population twin"):
+        with pytest.raises(InputError, match=r"download failed \(no connection to the server\).*--population twin"):
             telco_module._download(url, tmp_path, 4.5)
 
     def test_a_cache_that_cannot_be_written_is_reported(self, tmp_path: Path) -> None:

@@ -196,10 +196,19 @@ def _download(url: str, folder: Path, limit_seconds: float) -> Path:
         OSError,
         ValueError,
     ) as error:  # time-outs and the errors of requests are OSErrors, a wrong hash ValueError
-        reason = "it took too long" if isinstance(error, TimeoutError) else " ".join(str(error).split())
         raise InputError(
-            f"the Telco table must come from {url}, but the download failed ({reason}): {_HELP}."
+            f"the Telco table must come from {url}, but the download failed ({_reason(error)}): {_HELP}."
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    import requests  # noqa: PLC0415 - only a download needs it
+
+    if isinstance(error, TimeoutError | requests.Timeout):
+        return "it took too long"
+    if isinstance(error, requests.ConnectionError):
+        return "no connection to the server"
+    return " ".join(str(error).split())
 
 
 def _retrieve(url: str, folder: str, timeout_seconds: float) -> str:
