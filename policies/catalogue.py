@@ -1,0 +1,142 @@
+"""The policies that come with the package, and how a policy is named on the command line."""
+
+import ast
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+
+from policies.expression import Expression, literal_number, number_text, parse_tree, piece
+from policies.signals import CATALOGUE as SIGNALS
+from policies.spec import KINDS, Parameter, PolicySpec, policies_from_toml
+from sim.errors import InputError, did_you_mean
+
+__all__ = ["PolicySpec", "catalogue", "load_policy"]
+
+_FILE = re.compile(r"(?P<path>.+\.toml)(?::(?P<name>.+))?", re.DOTALL)
+_WORD = re.compile(r"[\w-]+")
+
+
+@cache
+def catalogue() -> Mapping[str, PolicySpec]:
+    """Return the policies of the catalogue by name, read on first use.
+
+    >>> catalogue()["every"].build()
+    Every(days=90)
+    """
+    files = (
+        file for file in resources.files("policies").joinpath("catalogue").iterdir() if file.name.endswith(".toml")
+    )
+    specs: dict[str, PolicySpec] = {}
+    for file in sorted(files, key=lambda file: file.name):
+        specs |= policies_from_toml(file.read_text(encoding="utf-8"), file.name)
+    return MappingProxyType(specs)
+
+
+def load_policy(text: str) -> PolicySpec:
+    """Return the policy that `text` speaks of.
+
+    Parameters
+    ----------
+    text
+        A name of the catalogue (`proposal`); a name or kind with parameters (`proposal(cooldown_days=60)`,
+        `rule(retrain_when="f1_drop > 0.05", for_steps=2)`); a TOML file with one policy (`mine.toml`), or one policy
+        of a file with several (`mine.toml:strict`); otherwise a rule (`f1_drop > 0.05`).
+
+    Raises
+    ------
+    InputError
+        If it is none of these; the message says what is wrong with what it looks most like.
+
+    Examples
+    --------
+    >>> load_policy("every(days=30)").build()
+    Every(days=30)
+    >>> load_policy("f1_drop>0.050").build()
+    Rule(retrain_when='f1_drop > 0.05', cooldown_days=0, for_steps=1)
+    """
+    if not isinstance(text, str):
+        raise InputError(f"A policy must be given as text, got {type(text).__name__}.")
+    tidy = text.strip()
+    if tidy in catalogue():
+        return catalogue()[tidy]
+    if file := _FILE.fullmatch(tidy):
+        return _from_file(file["path"], file["name"])
+    if _WORD.fullmatch(tidy):
+        raise InputError(_unknown_word(tidy))
+    if call := _policy_call(tidy):
+        return _from_call(tidy, call)
+    rule = Expression.parse(tidy).text
+    return PolicySpec(rule, "rule", {"retrain_when": rule})
+
+
+def _from_file(path: str, name: str | None) -> PolicySpec:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"A policy file must be readable text, got {path!r}: {reason}.") from error
+    specs = policies_from_toml(text, path)
+    if name is None and len(specs) == 1:
+        return next(iter(specs.values()))
+    if name is None:
+        raise InputError(
+            f"A policy file must hold one policy, got {len(specs)} in {path} ({', '.join(specs)}): "
+            f"choose with {path}:{next(iter(specs))}."
+        )
+    if name not in specs:
+        raise InputError(f"{path} holds {', '.join(specs)}, got {name!r}.{did_you_mean(name, specs)}")
+    return specs[name]
+
+
+def _policy_call(text: str) -> ast.Call | None:
+    """Return the tree of `name(...)`, or None if the text is something else."""
+    if not re.match(r"\w+\s*\(", text) or text.startswith("at_least"):
+        return None
+    tree = parse_tree(text)
+    return tree if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) else None
+
+
+def _from_call(text: str, call: ast.Call) -> PolicySpec:
+    name = piece(text, call.func)
+    base = catalogue().get(name)
+    if base is None and name not in KINDS:
+        known = [*catalogue(), *KINDS, "at_least"]
+        raise InputError(f"A policy must be one of the catalogue or a kind, got {name!r}.{did_you_mean(name, known)}")
+    if call.args or any(keyword.arg is None for keyword in call.keywords):
+        raise InputError(f"Parameters must be written name=value, got {piece(text, call)!r}.")
+    given = {str(keyword.arg): _literal(text, keyword) for keyword in call.keywords}
+    if len(given) < len(call.keywords):
+        raise InputError(f"Each parameter must be given once, got {piece(text, call)!r}.")
+    full_name = f"{name}({', '.join(f'{key}={_literal_text(value)}' for key, value in given.items())})"
+    if base is None:
+        return PolicySpec(full_name, name, given)
+    return PolicySpec(full_name, base.kind, {**base.parameters, **given}, base.story)
+
+
+def _literal(text: str, keyword: ast.keyword) -> Parameter:
+    value = keyword.value
+    if isinstance(value, ast.Constant) and isinstance(value.value, str):
+        return value.value
+    number = literal_number(value)
+    if number is None:
+        raise InputError(f"A parameter must be a number or text in quotes, got {piece(text, keyword)!r}.")
+    return number
+
+
+def _literal_text(value: Parameter) -> str:
+    return repr(value) if isinstance(value, str) else number_text(value)
+
+
+def _unknown_word(word: str) -> str:
+    if word in SIGNALS:
+        return (
+            f"A policy must compare the signal {word!r} with something, such as '{word} > 0.05', got the bare name."
+        )
+    suggestion = did_you_mean(word, [*catalogue(), *SIGNALS])
+    return (
+        "A policy must be a name of the catalogue (`retrainlab policies`), a TOML file or a rule on signals "
+        f"(`retrainlab signals`), got {word!r}.{suggestion}"
+    )

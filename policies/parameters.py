@@ -1,0 +1,20 @@
+"""Checks of the numbers that policies take."""
+
+from sim.errors import InputError
+
+MAXIMUM = 1_000_000
+"""Days or steps that a policy may be told to wait: more than any simulation has."""
+
+
+def check_days(name: str, days: float, minimum: float) -> None:
+    """Refuse `days` unless it is a number from `minimum` to `MAXIMUM`."""
+    is_number = isinstance(days, int | float) and not isinstance(days, bool)
+    if not is_number or not minimum <= days <= MAXIMUM:
+        raise InputError(f"{name} must be a number of days from {minimum:g} to {MAXIMUM:,}, got {days!r}.")
+
+
+def check_steps(name: str, steps: int) -> None:
+    """Refuse `steps` unless it is a whole number from 1 to `MAXIMUM`."""
+    is_whole = isinstance(steps, int) and not isinstance(steps, bool)
+    if not is_whole or not 1 <= steps <= MAXIMUM:
+        raise InputError(f"{name} must be a whole number of steps from 1 to {MAXIMUM:,}, got {steps!r}.")

@@ -1,0 +1,172 @@
+"""Policy specifications: a policy's kind and parameters as plain values, to write down, compare and build from."""
+
+import inspect
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from policies.always import Always
+from policies.decision import Policy
+from policies.every import Every
+from policies.expression import number_text
+from policies.never import Never
+from policies.rule import Rule
+from sim.errors import InputError, did_you_mean
+
+Parameter = str | int | float
+"""The value of a policy's parameter."""
+
+KINDS: Mapping[str, Callable[..., Policy]] = {"rule": Rule, "never": Never, "always": Always, "every": Every}
+"""What builds the policies of each kind; its arguments are the parameters."""
+
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySpec:
+    """A policy to be built: values only, so equal when they say the same, and able to travel to other processes.
+
+    Parameters
+    ----------
+    name
+        How the policy is called in tables and records.
+    kind
+        One of `KINDS`.
+    parameters
+        Arguments of the kind's constructor; those left out are filled in with their defaults.
+    story
+        A paragraph: when the policy is a good choice and when a bad one.
+
+    Raises
+    ------
+    InputError
+        If the kind is unknown, or a parameter is unknown, absent or out of range.
+
+    Examples
+    --------
+    >>> spec = PolicySpec("quarterly", "every", {"days": 90})
+    >>> spec.build()
+    Every(days=90)
+    >>> print(spec.to_toml())
+    [policy.quarterly]
+    kind = "every"
+    days = 90
+    <BLANKLINE>
+    """
+
+    name: str
+    kind: str = "rule"
+    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    story: str = ""
+
+    def __post_init__(self) -> None:
+        _check_text("name", self.name)
+        _check_text("kind", self.kind)
+        _check_text("story", self.story)
+        if not self.name.strip():
+            raise InputError("A policy must have a name, got an empty one.")
+        if self.kind not in KINDS:
+            raise InputError(
+                f"The kind of policy {self.name!r} must be one of {', '.join(KINDS)}, got {self.kind!r}."
+                f"{did_you_mean(self.kind, KINDS)}"
+            )
+        object.__setattr__(self, "parameters", self._complete())
+        object.__setattr__(self, "story", " ".join(self.story.split()))
+        self.build()  # the constructor is what knows the ranges
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.kind, tuple(self.parameters.items()), self.story))
+
+    def build(self) -> Policy:
+        """Return a fresh policy that has seen nothing yet."""
+        try:
+            return KINDS[self.kind](**self.parameters)
+        except InputError as error:
+            raise InputError(f"Policy {self.name!r} cannot be built: {error}") from error
+
+    def to_toml(self) -> str:
+        """Return the policy as a TOML table with every default filled in; `policies_from_toml` reads it back."""
+        key = self.name if _BARE_KEY.fullmatch(self.name) else _toml_string(self.name)
+        values = {"kind": self.kind, **self.parameters}
+        if self.story:
+            values["story"] = self.story
+        lines = [f"{name} = {_toml_value(value)}" for name, value in values.items()]
+        return "\n".join([f"[policy.{key}]", *lines, ""])
+
+    def _complete(self) -> dict[str, Parameter]:
+        """Return the parameters in the constructor's order, defaults filled in."""
+        known = inspect.signature(KINDS[self.kind]).parameters
+        for name in self.parameters:
+            if name not in known:
+                raise InputError(self._unknown_parameter(name, known))
+        complete = {}
+        for name, parameter in known.items():
+            value = self.parameters.get(name, parameter.default)
+            if value is inspect.Parameter.empty:
+                raise InputError(f"Policy {self.name!r} must set {name!r}, which kind {self.kind!r} needs: add it.")
+            complete[name] = value
+        return complete
+
+    def _unknown_parameter(self, name: str, known: Mapping[str, object]) -> str:
+        takes = ", ".join(known) if known else "no parameters"
+        return (
+            f"Policy {self.name!r} of kind {self.kind!r} takes {takes}, got {name!r}."
+            f"{did_you_mean(name, [*known, 'kind', 'story'])}"
+        )
+
+
+def policies_from_toml(text: str, source: str) -> dict[str, PolicySpec]:
+    """Return the policies of a TOML text by name.
+
+    Parameters
+    ----------
+    text
+        TOML with a table `[policy.NAME]` for each policy: `kind` (default "rule"), the parameters of the kind, and
+        `story`.
+    source
+        Where the text came from; error messages name it.
+
+    Raises
+    ------
+    InputError
+        If the text is no TOML, holds no policy, or one that cannot be built.
+    """
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{source} must be a valid TOML file: {error or 'nested too deeply'}.") from error
+    for key in document:
+        if key != "policy":
+            raise InputError(
+                f"{source} must hold tables [policy.NAME] only, got {key!r}.{did_you_mean(key, ['policy'])}"
+            )
+    tables = document.get("policy")
+    if not isinstance(tables, dict) or not tables:
+        raise InputError(f"{source} must hold a table [policy.NAME], got none: add one.")
+    return {name: _from_table(name, table, source) for name, table in tables.items()}
+
+
+def _from_table(name: str, table: object, source: str) -> PolicySpec:
+    if not isinstance(table, dict):
+        raise InputError(f"{source} must hold tables [policy.NAME], got the value policy.{name}: give it a name.")
+    parameters = {key: value for key, value in table.items() if key not in ("kind", "story")}
+    try:
+        return PolicySpec(name, table.get("kind", "rule"), parameters, table.get("story", ""))
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from error
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise InputError(f"The {name} of a policy must be text, got {value!r}.")
+
+
+def _toml_value(value: Parameter) -> str:
+    return _toml_string(value) if isinstance(value, str) else number_text(value)
+
+
+def _toml_string(text: str) -> str:
+    # A TOML basic string is a JSON string but for DEL, which TOML wants escaped.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
