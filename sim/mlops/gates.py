@@ -1,0 +1,275 @@
+"""The gates: what a challenger must show before it may serve.
+
+Gates are pure functions of a frozen `Evidence`, so they can be tested without a model. A prediction is "churn" where
+the probability is at least the model's threshold. A gate holds at its own threshold: "at least" is >=, "at most" is
+<=. Only the standard deviation on stressed rows must be more (>) than its threshold.
+
+Whatever cannot be computed is missing, and a missing value fails an enforced gate. Evidence that is malformed fails
+under every profile, so no accident promotes a challenger.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any, Literal, TypeGuard
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.mlops import metrics
+from sim.mlops.gate_profiles import GateProfile
+from sim.mlops.metrics import Confusion
+
+Comparison = Literal[">=", "<=", ">"]
+
+STRESSES = ("missing", "text", "float32")
+"""The stresses of a robust model: 10 % of the values missing, numbers as text, numbers in single precision."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """What a challenger showed on the n holdout rows of its gate window.
+
+    Attributes
+    ----------
+    label
+        n booleans: who churned.
+    challenger, champion
+        n probabilities of each; no champion and no threshold of one (`None`) means a first model.
+    stressed
+        The challenger's n probabilities on the same rows under each of `STRESSES`.
+    latency_ms
+        The mean time of a single-row prediction; `None` where it was not measured.
+    """
+
+    label: NDArray[np.bool_]
+    challenger: NDArray[np.float64]
+    challenger_threshold: float
+    champion: NDArray[np.float64] | None = None
+    champion_threshold: float | None = None
+    stressed: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    latency_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """One check: it passes if it is met or not enforced.
+
+    A value is missing (`None`) where it could not be computed; a threshold is `None` for what is only recorded.
+    """
+
+    name: str
+    value: float | None
+    comparison: Comparison
+    threshold: float | None
+    enforced: bool
+    passed: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The outcome of all gates."""
+
+    results: tuple[GateResult, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether the challenger may serve."""
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The names of the failed checks."""
+        return tuple(result.name for result in self.results if not result.passed)
+
+
+def examine(evidence: Evidence, profile: GateProfile) -> Verdict:
+    """Put a challenger through the gates of a profile.
+
+    Pure, and independent of the order of rows to the last bit. Malformed evidence (no rows, one class, unequal
+    lengths, another dtype or shape, NaN, a probability outside 0 to 1, ...) raises nothing: it fails the gate
+    `evidence`, whose note says what is wrong, and every enforced gate that needs it.
+
+    >>> from sim.mlops.gate_profiles import load_profile
+    >>> evidence = Evidence(np.array([True, False]), np.array([0.9, np.nan]), challenger_threshold=0.5)
+    >>> verdict = examine(evidence, load_profile("none"))
+    >>> verdict.failed, verdict.results[0].note
+    (('evidence',), 'challenger must be finite, got NaN or infinity')
+    """
+    faults = dict(_faults(evidence))
+    values = _figures(evidence, faults)
+    results = tuple(_judge(check, values.get(check.name), profile) for check in _checks(evidence, profile))
+    sound = GateResult("evidence", len(faults), "<=", 0, True, not faults, "; ".join(faults.values()))
+    return Verdict((sound, *results))
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    gate: str
+    name: str
+    comparison: Comparison
+    threshold: float | None
+    note: str = ""
+    may_be_missing: bool = False
+
+
+_MEETS: Mapping[Comparison, Callable[[float, float], bool]] = {
+    ">=": lambda value, threshold: value >= threshold,
+    "<=": lambda value, threshold: value <= threshold,
+    ">": lambda value, threshold: value > threshold,
+}
+
+
+def _judge(check: _Check, value: float | None, profile: GateProfile) -> GateResult:
+    enforced = check.threshold is not None and profile.enforces(check.gate)
+    if value is None or check.threshold is None:
+        met = check.may_be_missing
+    else:
+        met = _MEETS[check.comparison](value, check.threshold)
+    return GateResult(check.name, value, check.comparison, check.threshold, enforced, met or not enforced, check.note)
+
+
+def _checks(evidence: Evidence, profile: GateProfile) -> Iterator[_Check]:
+    for gate in ("accuracy", "precision", "recall", "f1", "roc_auc", "churn_f1", "minority_share"):
+        yield _Check(gate, gate, ">=", getattr(profile, gate))
+    for gate in ("false_negative_rate", "latency_ms"):
+        yield _Check(gate, gate, "<=", getattr(profile, gate))
+    is_first = evidence.champion is None and evidence.champion_threshold is None
+    note = "no champion to compare with" if is_first else ""
+    gate = "f1_against_champion"
+    yield _Check(gate, gate, "<=", profile.f1_against_champion, note, may_be_missing=is_first)
+    for stress in _stresses(evidence):
+        yield from _stress_checks(f"robustness_{stress}", profile)
+
+
+def _stress_checks(prefix: str, profile: GateProfile) -> Iterator[_Check]:
+    gate = "robustness"
+    yield _Check(gate, f"{prefix}_excess", "<=", 0.0)
+    yield _Check(gate, f"{prefix}_mean_low", ">=", profile.stressed_mean_low)
+    yield _Check(gate, f"{prefix}_mean_high", "<=", profile.stressed_mean_high)
+    yield _Check(gate, f"{prefix}_sd", ">", profile.stressed_sd)
+    yield _Check(gate, f"{prefix}_f1_lost", "<=", None)
+
+
+def _stresses(evidence: Evidence) -> tuple[str, ...]:
+    """Return the expected stresses and any other, whose results are examined alike."""
+    return tuple(dict.fromkeys((*STRESSES, *sorted(evidence.stressed))))
+
+
+def _faults(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Yield what is malformed: the field and a sentence. Fields without a fault are safe to compute with."""
+    label = evidence.label
+    rows = None if _array_fault(label, "b", None) else len(label)
+    probabilities: dict[str, tuple[object, object]] = {
+        "challenger": (evidence.challenger, evidence.challenger_threshold)
+    }
+    if evidence.champion is not None or evidence.champion_threshold is not None:
+        probabilities["champion"] = (evidence.champion, evidence.champion_threshold)
+    checked = {
+        "label": _label_fault(label),
+        **{name: _model_fault(*model, rows) for name, model in probabilities.items()},
+        **{f"stressed {name}": _array_fault(values, "f", rows) for name, values in evidence.stressed.items()},
+    }
+    yield from ((name, f"{name} {fault}") for name, fault in checked.items() if fault)
+
+
+def _label_fault(label: Any) -> str:
+    fault = _array_fault(label, "b", None)
+    if not fault and (label.all() or not label.any()):
+        return f"must have churners and stayers, got {len(label)} of one kind"
+    return fault
+
+
+def _model_fault(probability: Any, threshold: object, rows: int | None) -> str:
+    fault = _array_fault(probability, "f", rows)
+    if fault:
+        return fault
+    if probability.min() < 0 or probability.max() > 1:
+        return f"must lie in 0 to 1, got {probability.min():g} to {probability.max():g}"
+    if not _is_number(threshold) or not 0 <= threshold <= 1:
+        return f"must have a threshold from 0 to 1, got {threshold!r}"
+    return ""
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float | np.floating) and not isinstance(value, bool)
+
+
+def _array_fault(values: Any, kind: Literal["b", "f"], rows: int | None) -> str:
+    noun = {"b": "booleans", "f": "floats"}[kind]
+    if type(values) is not np.ndarray:  # a masked array would show what it hides
+        return f"must be a numpy array of {noun}, got {type(values).__name__}"
+    if values.ndim != 1 or values.dtype.kind != kind or values.dtype.itemsize > 8:
+        return f"must be one-dimensional {noun}, got {values.dtype} of shape {values.shape}"
+    if not len(values) or rows not in {None, len(values)}:
+        return f"must have {rows or 'some'} rows, got {len(values)}"
+    return "" if np.isfinite(values).all() else "must be finite, got NaN or infinity"
+
+
+def _figures(evidence: Evidence, faults: Mapping[str, str]) -> dict[str, float | None]:
+    """Return every value by the name of its check, as far as the faults allow."""
+    if _array_fault(evidence.label, "b", None) or "challenger" in faults:
+        return {}
+    counts = _count(evidence.label, evidence.challenger, evidence.challenger_threshold)
+    return {
+        "accuracy": counts.accuracy,
+        "precision": counts.precision,
+        "recall": counts.recall,
+        "f1": counts.f1,
+        "roc_auc": metrics.roc_auc(evidence.label, evidence.challenger.astype(np.float64)),
+        "churn_f1": counts.f1,
+        "minority_share": _minority_share(counts),
+        "false_negative_rate": counts.false_negative_rate,
+        "latency_ms": _latency_ms(evidence.latency_ms),
+        "f1_against_champion": _f1_against_champion(evidence, counts, faults),
+        **_stressed_figures(evidence, counts, faults),
+    }
+
+
+def _count(label: NDArray[np.bool_], probability: NDArray[np.float64], threshold: float) -> Confusion:
+    """Count predictions in double precision, so that a threshold is not rounded to the precision of an array."""
+    return metrics.confusion(label, probability.astype(np.float64) >= float(threshold))
+
+
+def _minority_share(counts: Confusion) -> float:
+    predicted = counts.true_positives + counts.false_positives
+    return min(predicted, counts.rows - predicted) / counts.rows
+
+
+def _latency_ms(latency_ms: object) -> float | None:
+    return float(latency_ms) if _is_number(latency_ms) and 0 <= latency_ms < float("inf") else None
+
+
+def _f1_against_champion(evidence: Evidence, counts: Confusion, faults: Mapping[str, str]) -> float | None:
+    if evidence.champion is None or evidence.champion_threshold is None or "champion" in faults:
+        return None
+    return _f1_difference(_count(evidence.label, evidence.champion, evidence.champion_threshold), counts)
+
+
+def _f1_difference(first: Confusion, second: Confusion) -> float:
+    """Return first F1 - second F1, rounded once: 0.57 - 0.55 is 0.02, where floats say 0.01999..."""
+    return float(_exact_f1(first) - _exact_f1(second))
+
+
+def _exact_f1(counts: Confusion) -> Fraction:
+    whole = 2 * counts.true_positives + counts.false_positives + counts.false_negatives
+    return Fraction(2 * counts.true_positives, whole) if whole else Fraction(0)
+
+
+def _stressed_figures(evidence: Evidence, counts: Confusion, faults: Mapping[str, str]) -> dict[str, float | None]:
+    figures: dict[str, float | None] = {}
+    for name, probability in evidence.stressed.items():
+        if f"stressed {name}" in faults:
+            continue
+        excess = max(0.0, -float(probability.min()), float(probability.max()) - 1)
+        figures[f"robustness_{name}_excess"] = excess
+        if not excess:
+            values = probability.astype(np.float64)
+            mean = metrics.mean(values)
+            stressed_counts = _count(evidence.label, values, evidence.challenger_threshold)
+            figures[f"robustness_{name}_mean_low"] = mean
+            figures[f"robustness_{name}_mean_high"] = mean
+            figures[f"robustness_{name}_sd"] = metrics.standard_deviation(values)
+            figures[f"robustness_{name}_f1_lost"] = _f1_difference(counts, stressed_counts)
+    return figures
