@@ -1,0 +1,91 @@
+"""The examiner: has a challenger meet the gates on the holdout rows of the recent labelled window."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from sim.mlops.cohort import LabelledRows, labelled_rows
+from sim.mlops.gate_profiles import GateProfile
+from sim.mlops.gates import Evidence, examine
+from sim.mlops.jobs import GateMeeting
+from sim.mlops.log import InferenceLog, complete_steps
+from sim.mlops.metrics import confusion
+from sim.mlops.model import Model
+from sim.world.schema import Matrix, Schema
+from sim.world.world import World
+
+MISSING_SHARE = 0.10
+
+Stopwatch = Callable[[Model, Matrix], float]
+"""Measures the mean milliseconds of a single-row prediction."""
+
+
+class Examiner:
+    """Compares challenger and champion on rows that neither has seen.
+
+    Parameters
+    ----------
+    world, log
+        Where the rows come from.
+    profile
+        The thresholds.
+    stopwatch
+        Measures the latency that an enforced gate judges; `None` where no wall clock may decide.
+    """
+
+    def __init__(
+        self, world: World, log: InferenceLog, profile: GateProfile, stopwatch: Stopwatch | None = None
+    ) -> None:
+        self.profile = profile
+        self._world = world
+        self._log = log
+        self._stopwatch = stopwatch if profile.enforces("latency_ms") else None
+
+    def meet(self, step: int, challenger: Model, champion: Model | None) -> GateMeeting:
+        """Return the verdict at `step`; labels that arrive today are not yet visible."""
+        visible_day = max(self._world.day(step - 1), 0)
+        window = self._world.scenario.training.gate_window_steps
+        steps = tuple(complete_steps(self._world.scenario, visible_day)[-window:])
+        rows = labelled_rows(self._log.cohorts(steps), holdout=True)
+        evidence = self._evidence(step, rows, challenger, champion)
+        return GateMeeting(
+            step=step,
+            day=self._world.day(step),
+            gate_steps=steps,
+            verdict=examine(evidence, self.profile),
+            challenger=confusion(rows.label, challenger.decide(evidence.challenger)),
+            champion=None
+            if champion is None or evidence.champion is None
+            else confusion(rows.label, champion.decide(evidence.champion)),
+        )
+
+    def _evidence(self, step: int, rows: LabelledRows, challenger: Model, champion: Model | None) -> Evidence:
+        stressed = stress(rows.features, self._world.schema, self._world.streams.generator("stress", step))
+        return Evidence(
+            label=rows.label,
+            challenger=challenger.probability(rows.features),
+            challenger_threshold=challenger.threshold,
+            champion=champion.probability(rows.features) if champion else None,
+            champion_threshold=champion.threshold if champion else None,
+            stressed={name: challenger.probability(features) for name, features in stressed.items()},
+            latency_ms=self._stopwatch(challenger, rows.features) if self._stopwatch else None,
+        )
+
+
+def stress(features: Matrix, schema: Schema, rng: np.random.Generator) -> dict[str, Matrix]:
+    """Return the features with 10 % of all values missing, with numbers read back from text, and as float32."""
+    return {
+        "missing": np.where(rng.random(features.shape) < MISSING_SHARE, np.nan, features),
+        "text": _through_text(features, schema),
+        "float32": features.astype(np.float32).astype(np.float64),
+    }
+
+
+def _through_text(features: Matrix, schema: Schema) -> Matrix:
+    """Return the features as a table would give them whose numeric columns have become text."""
+    read = features.copy()
+    for position in schema.number_positions:
+        text = pd.Series(features[:, position]).astype(str)
+        read[:, position] = pd.to_numeric(text, errors="coerce").to_numpy()
+    return read

@@ -1,0 +1,100 @@
+"""Jobs and the models that come of them: plain facts, no behaviour."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from policies.decision import Cause
+from sim.mlops.gates import Verdict
+from sim.mlops.metrics import Confusion
+from sim.mlops.training import TrainingWindow
+
+FIRST_JOB = "first"
+
+
+class Status(StrEnum):
+    """Where a job stands."""
+
+    OPEN = "open"
+    PROMOTED = "promoted"
+    REJECTED = "rejected"
+
+
+class Alias(StrEnum):
+    """The registry aliases."""
+
+    CHAMPION = "Champion"
+    CHALLENGER = "Challenger"
+    PREVIOUS_CHAMPION = "Previous_Champion"
+
+
+@dataclass(frozen=True, slots=True)
+class GateMeeting:
+    """A challenger's meeting with the gates: when, on the holdout rows of which steps, and the verdict.
+
+    `challenger` and `champion` count their predictions on the same rows; `champion` is missing for the first model.
+    """
+
+    step: int
+    day: int
+    gate_steps: tuple[int, ...]
+    verdict: Verdict
+    challenger: Confusion
+    champion: Confusion | None
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A retraining: asked for, trained, validated, promoted or rejected. Its name also names its model."""
+
+    name: str
+    requested_step: int
+    requested_day: int
+    cause: Cause
+    reason: str
+    window: TrainingWindow
+    version: int = 0
+    status: Status = Status.OPEN
+    meeting: GateMeeting | None = None
+    ended_step: int | None = None
+    ended_day: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """A model that serves or has served.
+
+    `reference_steps` are the recent steps it was trained on, `gate_steps` and `baseline` come from its own gate.
+    """
+
+    job: str
+    version: int
+    requested_day: int
+    reference_steps: tuple[int, ...]
+    gate_steps: tuple[int, ...]
+    baseline: Confusion
+
+
+@dataclass(frozen=True, slots=True)
+class AliasChange:
+    """An alias that was moved to a version."""
+
+    step: int
+    day: int
+    alias: Alias
+    job: str
+    version: int
+
+
+def deployed(job: Job) -> Deployed:
+    """Return the model of a job that has met its gates."""
+    if job.meeting is None:
+        msg = f"a job must have met its gates before its model is deployed, {job.name} has not"
+        raise ValueError(msg)
+    return Deployed(
+        job.name,
+        job.version,
+        job.requested_day,
+        job.window.recent_steps,
+        job.meeting.gate_steps,
+        job.meeting.challenger,
+    )

@@ -1,0 +1,85 @@
+"""The inference log: what was served, and what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from scenarios.schema import Scenario
+from sim.mlops.cohort import Cohort
+from sim.mlops.record import Served
+from sim.world.world import Batch, LabelEvents
+
+
+class InferenceLog(Protocol):
+    """Keeps every prediction with its features, and joins labels to them as they arrive."""
+
+    def append(self, batch: Batch, served: Served | None) -> None:
+        """Store a batch and what was served for it; `None` for the warm-up, which nobody scored."""
+        ...
+
+    def backfill(self, events: Sequence[LabelEvents], day: int) -> int:
+        """Join labels that arrive on `day` to their own predictions; return how many."""
+        ...
+
+    def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
+        """Return the cohorts of these steps, as known today, in the order asked for."""
+        ...
+
+    def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
+        """Return the newest step that the job's model scored on or before a day, `None` if there is none."""
+        ...
+
+
+def complete_steps(scenario: Scenario, day: int) -> range:
+    """Return the steps whose cohorts are label-complete on `day`, the warm-up first.
+
+    A cohort is complete `horizon_days` after it was scored; the warm-up is complete from day 0 on.
+    """
+    newest = (day - scenario.labels.horizon_days) // scenario.time.step_days
+    return range(-scenario.time.warmup_steps, max(newest + 1, 0))
+
+
+class MemoryLog:
+    """An inference log in memory."""
+
+    def __init__(self) -> None:
+        self._cohorts: dict[int, Cohort] = {}
+
+    def append(self, batch: Batch, served: Served | None) -> None:
+        """Store a batch and what was served for it."""
+        n_rows = len(batch.customer_id)
+        self._cohorts[batch.step] = Cohort(
+            step=batch.step,
+            scored_at=batch.scored_at,
+            scored_by=served.job if served else None,
+            customer_id=batch.customer_id,
+            features=batch.features,
+            holdout=batch.holdout,
+            probability=served.probability if served else np.full(n_rows, np.nan),
+            prediction=served.prediction if served else np.zeros(n_rows, dtype=np.bool_),
+            label=np.full(n_rows, np.nan),
+        )
+
+    def backfill(self, events: Sequence[LabelEvents], day: int) -> int:  # noqa: ARG002 - the day is kept by other logs
+        """Join labels to their own predictions; return how many."""
+        for event in events:
+            cohort = self._cohorts[event.step]
+            label = cohort.label.copy()
+            label[np.searchsorted(cohort.customer_id, event.customer_id)] = event.label
+            self._cohorts[event.step] = replace(cohort, label=label)
+        return sum(len(event.label) for event in events)
+
+    def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
+        """Return the cohorts of these steps, as known today."""
+        return [self._cohorts[step] for step in steps]
+
+    def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
+        """Return the newest step that the job's model scored on or before a day."""
+        steps = (
+            cohort.step
+            for cohort in self._cohorts.values()
+            if cohort.scored_by == job and cohort.scored_at <= scored_by_day
+        )
+        return max(steps, default=None)

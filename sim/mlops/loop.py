@@ -1,0 +1,93 @@
+"""The loop: one life of a deployed model, step after step."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from policies.decision import Cause, Policy
+from scenarios.schema import Recipe
+from sim.mlops.business import choose_offers
+from sim.mlops.jobs import FIRST_JOB, Alias, Deployed, Job, Status, deployed
+from sim.mlops.lifecycle import act, allowed, end_due, register
+from sim.mlops.monitor import signals
+from sim.mlops.parts import Parts, State
+from sim.mlops.record import Served, StepRow, tally
+from sim.world.world import Batch
+
+
+def found(parts: Parts, recipe: Recipe) -> State:
+    """Live through the warm-up and return the state before step 0.
+
+    The first champion is trained on the warm-up and promoted without having to pass; its gates are recorded.
+    """
+    parts.journal.begin()
+    for step in parts.world.warmup:
+        batch = parts.world.batch(step)
+        parts.log.append(batch, None)
+        parts.mail.send(parts.world.labels(step, np.zeros(len(batch.customer_id), dtype=np.bool_)))
+    parts.log.backfill(parts.mail.deliver(0), 0)
+    trained = parts.trainer.train_first(recipe)
+    job = register(parts, Job(FIRST_JOB, 0, 0, Cause.NONE, "the first model", trained.window), trained, recipe)
+    job = replace(job, meeting=parts.examiner.meet(0, trained.model, None), status=Status.PROMOTED)
+    job = replace(job, ended_step=0, ended_day=0)
+    parts.registry.move(Alias.CHAMPION, job.version)
+    parts.registry.describe(job)
+    state = State(first=job, champion=deployed(job))
+    parts.journal.commit(state, None)
+    return state
+
+
+def play(parts: Parts, policy: Policy, state: State) -> list[StepRow]:
+    """Live through the steps that `state` has not seen yet and return what happened in each.
+
+    The order inside a step never changes, and nothing else moves time.
+    """
+    world, log = parts.world, parts.log
+    rows = []
+    for step in world.steps[state.next_step :]:
+        day = world.day(step)
+        parts.journal.begin()
+        # 1. Jobs due by today end; a rollback takes effect.
+        ended, changes = end_due(parts, state, step)
+        if changes:
+            policy.deployed(state.champion.job)
+        # 2. The champion scores today's batch. 3. Offers go out.
+        batch = world.batch(step)
+        served = _serve(parts, batch, state.champion)
+        log.append(batch, served)
+        # 4. The world settles the outcomes; each label gets its date.
+        parts.mail.send(world.labels(step, served.offered))
+        # 5. Labels due today arrive.
+        arrived = log.backfill(parts.mail.deliver(day), day)
+        # 6. Signals are computed from what is visible today.
+        drift = parts.monitor.drift(step, state.champion)
+        performance = parts.monitor.performance(step, state.champion)
+        seen = signals(step, day, state.champion, drift, performance, job_open=state.job is not None)
+        # 7. The policy decides.
+        decision = allowed(policy.decide(seen), state)
+        # 8. On `retrain` a job opens on the labels visible today.
+        opened = act(parts, state, step, decision)
+        row = StepRow(
+            step=step,
+            day=day,
+            champion=served.job,
+            version=served.version,
+            tally=tally(batch, world.truth(step), served),
+            labels_arrived=arrived,
+            signals=seen,
+            drift=drift.features,
+            decision=decision,
+            job_ended=ended,
+            job_opened=opened,
+            alias_changes=changes,
+        )
+        state.next_step = step + 1
+        parts.journal.commit(state, row)
+        rows.append(row)
+    return rows
+
+
+def _serve(parts: Parts, batch: Batch, champion: Deployed) -> Served:
+    scores = parts.registry.score(batch.features)
+    offered = choose_offers(parts.world.scenario.offers, scores.probability, batch.held_out)
+    return Served(batch.step, champion.job, champion.version, scores.probability, scores.prediction, offered)

@@ -1,0 +1,78 @@
+"""The model: LightGBM trees and a decision threshold, saved as text and loaded without pickle."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sim.world.schema import Column, Matrix, Schema, without_unseen
+
+_TREES_FILE = "trees.txt"
+_CARD_FILE = "model.json"
+_ROWS_WORTH_THREADS = 20_000
+
+
+@dataclass(frozen=True)
+class Model:
+    """A churn model: features in, probability and prediction out.
+
+    `threshold` belongs to the model: a customer is predicted to churn at `probability >= threshold`. A category
+    outside the vocabulary is scored as a missing value. Scores depend neither on the order of rows nor on the number
+    of threads.
+    """
+
+    trees: str
+    threshold: float
+    schema: Schema
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_booster", lgb.Booster(model_str=self.trees))
+
+    def probability(self, features: Matrix) -> Matrix:
+        """Return P(churn) for each row of an encoded n x columns matrix."""
+        booster: lgb.Booster = self.__dict__["_booster"]
+        scores = booster.predict(without_unseen(features), num_threads=threads(len(features)))
+        return np.asarray(scores, dtype=np.float64)
+
+    def predict(self, frame: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow passes it
+        """Return columns `probability` and `prediction` (1 is churn) for a frame of readable feature values."""
+        probability = self.probability(self.schema.encode(frame))
+        return pd.DataFrame({"probability": probability, "prediction": self.decide(probability).astype(np.int64)})
+
+    def decide(self, probability: Matrix) -> NDArray[np.bool_]:
+        """Return whether each probability reaches the threshold."""
+        return probability >= self.threshold
+
+    def save(self, folder: Path) -> None:
+        """Write the trees as LightGBM text and the rest as JSON into `folder`, which is made if needed."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _TREES_FILE).write_text(self.trees, encoding="utf-8")
+        columns = [{"name": column.name, "categories": list(column.categories)} for column in self.schema.columns]
+        card = {"threshold": self.threshold, "columns": columns}
+        (folder / _CARD_FILE).write_text(json.dumps(card, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a model that `save` wrote."""
+        card = json.loads((folder / _CARD_FILE).read_text(encoding="utf-8"))
+        columns = tuple(Column(column["name"], tuple(column["categories"])) for column in card["columns"])
+        return cls((folder / _TREES_FILE).read_text(encoding="utf-8"), card["threshold"], Schema(columns))
+
+
+def threads(n_rows: int) -> int:
+    """Return how many threads LightGBM should use for so many rows; 0 means all. No result depends on it.
+
+    On a few thousand rows threads spend longer waiting for each other than working, above all on a busy machine.
+    """
+    return 1 if n_rows < _ROWS_WORTH_THREADS else 0
+
+
+def _load_pyfunc(path: str) -> Model:
+    """Load a model for `mlflow.pyfunc`, which calls this function by name."""
+    return Model.load(Path(path))

@@ -1,0 +1,114 @@
+"""The record: what happened, step by step, in quantities."""
+
+from dataclasses import dataclass
+from math import fsum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.decision import Decision
+from policies.signals import Signals
+from sim.mlops.business import HIGH_RISK, MEDIUM_RISK
+from sim.mlops.jobs import AliasChange, Job
+from sim.mlops.stability import FeatureDrift
+from sim.world.schema import Matrix
+from sim.world.world import Batch, Truth
+
+N_CALIBRATION_BINS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the champion answered for one batch, and who got an offer. A fact: stored, never computed again."""
+
+    step: int
+    job: str
+    version: int
+    probability: Matrix
+    prediction: NDArray[np.bool_]
+    offered: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """The quantities of one step, counted with the truth; scores and money are computed from them.
+
+    `churners` counts the customers who churn without an offer, `expected_churners` is the sum of their propensities;
+    the same pair is given for the predicted, the offered and the high-risk. `saved` counts offered churners whom the
+    offer kept. `brier_sum` sums the squared differences of probability and outcome, the `bin_*` vectors cut the
+    probabilities into ten equal bins.
+    """
+
+    customers: int
+    churners: int
+    expected_churners: float
+    predicted: int
+    predicted_churners: int
+    predicted_expected_churners: float
+    high_risk: int
+    high_risk_churners: int
+    medium_risk: int
+    medium_risk_churners: int
+    held_out: int
+    held_out_churners: int
+    offers: int
+    offered_churners: int
+    offered_expected_churners: float
+    saved: int
+    brier_sum: float
+    bin_customers: tuple[int, ...]
+    bin_probability: tuple[float, ...]
+    bin_expected_churners: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StepRow:
+    """Everything that happened in one step."""
+
+    step: int
+    day: int
+    champion: str
+    version: int
+    tally: Tally
+    labels_arrived: int
+    signals: Signals
+    drift: tuple[FeatureDrift, ...]
+    decision: Decision
+    job_ended: Job | None = None
+    job_opened: Job | None = None
+    alias_changes: tuple[AliasChange, ...] = ()
+
+
+def tally(batch: Batch, truth: Truth, served: Served) -> Tally:
+    """Count one step. Sums are correctly rounded, so that no order of rows changes a bit."""
+    churns, p, probability = truth.churns, truth.propensity, served.probability
+    is_high = probability >= HIGH_RISK
+    is_medium = (probability >= MEDIUM_RISK) & ~is_high
+    bins = np.minimum((probability * N_CALIBRATION_BINS).astype(np.int64), N_CALIBRATION_BINS - 1)
+    members = [bins == index for index in range(N_CALIBRATION_BINS)]
+    return Tally(
+        customers=len(p),
+        churners=_count(churns),
+        expected_churners=fsum(p),
+        predicted=_count(served.prediction),
+        predicted_churners=_count(served.prediction & churns),
+        predicted_expected_churners=fsum(p[served.prediction]),
+        high_risk=_count(is_high),
+        high_risk_churners=_count(is_high & churns),
+        medium_risk=_count(is_medium),
+        medium_risk_churners=_count(is_medium & churns),
+        held_out=_count(batch.held_out),
+        held_out_churners=_count(batch.held_out & churns),
+        offers=_count(served.offered),
+        offered_churners=_count(served.offered & churns),
+        offered_expected_churners=fsum(p[served.offered]),
+        saved=_count(served.offered & churns & truth.persuadable),
+        brier_sum=fsum((probability - churns) ** 2),
+        bin_customers=tuple(_count(member) for member in members),
+        bin_probability=tuple(fsum(probability[member]) for member in members),
+        bin_expected_churners=tuple(fsum(p[member]) for member in members),
+    )
+
+
+def _count(mask: NDArray[np.bool_]) -> int:
+    return int(np.count_nonzero(mask))

@@ -1,0 +1,174 @@
+"""Training: which rows a model sees, and how it is fitted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scenarios.schema import Prices, Recipe, Training
+from sim.mlops.cohort import Cohort, LabelledRows, join_rows, labelled_rows
+from sim.mlops.model import Model, threads
+from sim.world.schema import Matrix, Schema, without_unseen
+
+INNER_VALIDATION_SHARE = 0.25
+_LIGHTGBM_FIXED = {
+    "objective": "binary",
+    "metric": "binary_logloss",
+    "verbosity": -1,
+    "deterministic": True,
+    "force_row_wise": True,
+}
+_NOT_LIGHTGBM = {"rounds", "threshold_rule"}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingWindow:
+    """Which rows a model was trained on; the rows themselves stay in the log."""
+
+    recent_steps: tuple[int, ...]
+    historical_steps: tuple[int, ...]
+    n_recent: int
+    n_historical: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingData:
+    """Rows sorted by (`scored_at`, `customer_id`), and where they come from."""
+
+    rows: LabelledRows
+    window: TrainingWindow
+
+
+def first_training_data(warmup: Sequence[Cohort]) -> TrainingData:
+    """Return all non-holdout rows of the warm-up, which the first champion is trained on."""
+    rows = labelled_rows(warmup, holdout=False)
+    steps = tuple(cohort.step for cohort in warmup)
+    return TrainingData(rows, TrainingWindow(steps, (), len(rows.label), 0))
+
+
+def training_data(complete: Sequence[Cohort], training: Training, rng: np.random.Generator) -> TrainingData:
+    """Return the recent rows and a random share of the older ones, without the holdout.
+
+    Recent are the newest `recent_cohorts` complete cohorts, historical all older ones. With share r of recent rows,
+    n recent rows are joined by floor(n (1 - r) / r) historical ones; with too few of these the recent rows are
+    subsampled to keep the mix, and with none all recent rows are used.
+
+    Parameters
+    ----------
+    complete
+        The label-complete cohorts in order of time, the warm-up first; at least one.
+    training
+        The mix.
+    rng
+        The training stream of the step.
+    """
+    recent_cohorts = complete[-training.recent_cohorts :]
+    older_cohorts = complete[: -training.recent_cohorts]
+    recent = labelled_rows(recent_cohorts, holdout=False)
+    older = labelled_rows(older_cohorts, holdout=False) if older_cohorts else recent.take(np.empty(0, np.int64))
+    n_recent, n_older = mixed_counts(len(recent.label), len(older.label), training.recent_share)
+    rows = join_rows([older.take(_drawn(rng, len(older.label), n_older)),
+                      recent.take(_drawn(rng, len(recent.label), n_recent))])  # fmt: skip
+    return TrainingData(
+        rows,
+        TrainingWindow(
+            tuple(cohort.step for cohort in recent_cohorts),
+            tuple(cohort.step for cohort in older_cohorts),
+            n_recent,
+            n_older,
+        ),
+    )
+
+
+def mixed_counts(n_recent: int, n_older: int, recent_share: float) -> tuple[int, int]:
+    """Return how many recent and older rows keep the mix.
+
+    >>> mixed_counts(2400, 5000, 0.7)
+    (2400, 1028)
+    >>> mixed_counts(2400, 300, 0.7)
+    (700, 300)
+    >>> mixed_counts(2400, 0, 0.7)
+    (2400, 0)
+    """
+    wanted = _floor(n_recent * (1 - recent_share) / recent_share)
+    if n_older >= wanted or n_older == 0:
+        return n_recent, min(wanted, n_older)
+    return _floor(n_older * recent_share / (1 - recent_share)), n_older
+
+
+def fit(rows: LabelledRows, recipe: Recipe, prices: Prices, schema: Schema, seed: int) -> Model:
+    """Return a model trained on the rows.
+
+    The threshold is 0.5 (`half`), or the one that does best on an inner validation part, split by customer, for a
+    model of the same recipe trained on the rest (`f1`, `profit`).
+    """
+    return Model(boosted(rows, recipe, schema, seed), _threshold(rows, recipe, prices, schema, seed), schema)
+
+
+def boosted(rows: LabelledRows, recipe: Recipe, schema: Schema, seed: int) -> str:
+    """Return the text of LightGBM trees trained on all rows for the recipe's number of rounds."""
+    parameters = lightgbm_parameters(recipe, seed, len(rows.label))
+    booster = lgb.train(parameters, dataset(rows, schema), num_boost_round=recipe.rounds)
+    return str(booster.model_to_string())
+
+
+def lightgbm_parameters(recipe: Recipe, seed: int, n_rows: int) -> dict[str, object]:
+    """Return LightGBM's parameters for a recipe; equal rows give equal trees on any number of threads."""
+    run = {"seed": seed, "num_threads": threads(n_rows)}
+    return {**_LIGHTGBM_FIXED, **recipe.model_dump(exclude=_NOT_LIGHTGBM), **run}
+
+
+def dataset(rows: LabelledRows, schema: Schema) -> lgb.Dataset:
+    """Return the rows as LightGBM sees them: categories as categories of a fixed vocabulary."""
+    return lgb.Dataset(
+        without_unseen(rows.features),
+        label=rows.label.astype(np.float64),
+        feature_name=list(schema.names),
+        categorical_feature=list(schema.category_positions),
+    )
+
+
+def inner_split(rows: LabelledRows) -> tuple[LabelledRows, LabelledRows]:
+    """Return (train, validation) parts split by a hash of the customer, so that no customer is in both."""
+    hashes = pd.util.hash_array(rows.customer_id.astype(object), hash_key="inner-validation", categorize=False)
+    validates = hashes / 2.0**64 < INNER_VALIDATION_SHARE
+    return rows.take(np.flatnonzero(~validates)), rows.take(np.flatnonzero(validates))
+
+
+def best_threshold(label: NDArray[np.bool_], probability: Matrix, rule: str, prices: Prices) -> float:
+    """Return the threshold with the highest F1 (`f1`) or expected profit of offers (`profit`) on these rows.
+
+    Every distinct probability is tried; of equally good thresholds the highest is returned.
+    """
+    order = np.argsort(-probability, kind="stable")
+    hits = np.cumsum(label[order])
+    chosen = np.arange(1, len(label) + 1)
+    if rule == "f1":
+        value = 2 * hits / (chosen + label.sum())
+    else:
+        value = hits * prices.success_rate * prices.customer_value - chosen * prices.offer_cost
+    is_last_of_ties = np.append(np.diff(probability[order]) != 0, True)
+    return float(probability[order][np.argmax(np.where(is_last_of_ties, value, -np.inf))])
+
+
+def _threshold(rows: LabelledRows, recipe: Recipe, prices: Prices, schema: Schema, seed: int) -> float:
+    if recipe.threshold_rule == "half":
+        return 0.5
+    train, validation = inner_split(rows)
+    trial = Model(boosted(train, recipe, schema, seed), 0.5, schema)
+    return best_threshold(validation.label, trial.probability(validation.features), recipe.threshold_rule, prices)
+
+
+def _drawn(rng: np.random.Generator, n_rows: int, n_drawn: int) -> NDArray[np.int64]:
+    """Return `n_drawn` of `n_rows` row numbers in ascending order; no number is drawn where all are wanted."""
+    if n_drawn == n_rows:
+        return np.arange(n_rows)
+    return np.sort(rng.choice(n_rows, size=n_drawn, replace=False))
+
+
+def _floor(value: float) -> int:
+    """Round down, forgiving the last bits of a share such as 0.7 that binary numbers can't hold."""
+    return int(value + 1e-9)

@@ -1,0 +1,173 @@
+"""Populations: where customers come from, batch after batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.errors import InputError
+from sim.world import twin
+from sim.world.mechanism import Mechanism
+from sim.world.schema import Matrix, Schema
+from sim.world.streams import Streams
+from sim.world.table import Table
+
+_TWIN_REFERENCE_ROWS = 20_000
+_TWIN_REFERENCE_SEED = 20_250_101
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """The customers of one batch before any drift, sorted by `customer_id`, which is unique in it.
+
+    `has_real_label` tells the rows on their first pass, whose `real_label` is the table's; elsewhere it is False.
+    """
+
+    customer_id: NDArray[np.str_]
+    features: Matrix
+    has_real_label: NDArray[np.bool_]
+    real_label: NDArray[np.bool_]
+
+
+class Timeline(Protocol):
+    """The customers of a population in order of time, for one seed."""
+
+    def draw(self, index: int) -> Draw:
+        """Return the customers of the batch at position `index`, counted from the first of the warm-up."""
+        ...
+
+
+class Population(Protocol):
+    """A source of customers and the mechanism that decides their outcome."""
+
+    @property
+    def name(self) -> str:
+        """What the record calls it."""
+        ...
+
+    @property
+    def schema(self) -> Schema:
+        """The features of its customers."""
+        ...
+
+    @property
+    def mechanism(self) -> Mechanism:
+        """The undrifted outcome mechanism."""
+        ...
+
+    def reference(self) -> Matrix:
+        """Return the features of the whole undrifted population (or a fixed sample where it has no end)."""
+        ...
+
+    def timeline(self, streams: Streams, sizes: Sequence[int]) -> Timeline:
+        """Return the customers of batches of these sizes; equal streams give equal customers."""
+        ...
+
+
+@dataclass(frozen=True)
+class TablePopulation:
+    """Replays a table: each pass is a permutation of its rows drawn from the seed."""
+
+    name: str
+    table: Table
+    mechanism: Mechanism
+
+    @property
+    def schema(self) -> Schema:
+        """The features of the table."""
+        return self.table.schema
+
+    def reference(self) -> Matrix:
+        """Return the features of all rows of the table."""
+        return self.table.features
+
+    def timeline(self, streams: Streams, sizes: Sequence[int]) -> Timeline:
+        """Return the replayed table; `InputError` if a batch is larger than the table."""
+        n_rows = len(self.table.customer_id)
+        if max(sizes) > n_rows:
+            msg = (
+                f"a batch must not be larger than the table ({n_rows} rows), got {max(sizes)} customers; lower "
+                f"time.customers or use --population twin."
+            )
+            raise InputError(msg)
+        return _TableTimeline(self.table, _replay_order(streams, n_rows, sizes), sizes)
+
+
+@dataclass(frozen=True)
+class TwinPopulation:
+    """The embedded synthetic Telco: every customer is new, and it never runs out."""
+
+    mechanism: Mechanism
+    schema: Schema
+    name: str = "twin"
+
+    def reference(self) -> Matrix:
+        """Return a fixed sample of 20,000 synthetic customers."""
+        return twin.sample(np.random.default_rng(_TWIN_REFERENCE_SEED), _TWIN_REFERENCE_ROWS)
+
+    def timeline(self, streams: Streams, sizes: Sequence[int]) -> Timeline:
+        """Return fresh customers, numbered in order of time."""
+        return _TwinTimeline(streams, sizes)
+
+
+class _TableTimeline:
+    """A replayed table; `order` holds the row of every customer in order of time."""
+
+    def __init__(self, table: Table, order: NDArray[np.int64], sizes: Sequence[int]) -> None:
+        self._table = table
+        self._order = order
+        self._starts = np.concatenate([[0], np.cumsum(sizes)])
+
+    def draw(self, index: int) -> Draw:
+        start, end = int(self._starts[index]), int(self._starts[index + 1])
+        by_id = np.argsort(self._order[start:end])  # the table is sorted by customer_id
+        rows = self._order[start:end][by_id]
+        first_pass = by_id + start < len(self._table.customer_id)
+        return Draw(
+            self._table.customer_id[rows],
+            self._table.features[rows],
+            first_pass,
+            self._table.churned[rows] & first_pass,
+        )
+
+
+class _TwinTimeline:
+    def __init__(self, streams: Streams, sizes: Sequence[int]) -> None:
+        self._streams = streams
+        self._sizes = sizes
+        self._starts = np.concatenate([[0], np.cumsum(sizes)])
+
+    def draw(self, index: int) -> Draw:
+        size = self._sizes[index]
+        numbers = np.arange(self._starts[index], self._starts[index + 1])
+        nothing = np.zeros(size, dtype=np.bool_)
+        features = twin.sample(self._streams.generator("customers", index), size)
+        return Draw(np.char.mod("T%010d", numbers), features, nothing, nothing)
+
+
+def _replay_order(streams: Streams, n_rows: int, sizes: Sequence[int]) -> NDArray[np.int64]:
+    """Return the row of each customer in order of time, so that no row occurs twice in one batch.
+
+    Where a batch runs over the end of a pass, the rows it has already taken move behind the part of the next pass
+    that it still needs; each pass stays a permutation.
+    """
+    total = int(np.sum(sizes))
+    ends = np.cumsum(sizes)
+    order = np.empty(0, dtype=np.int64)
+    for number in range(-(-total // n_rows)):
+        rows = streams.generator("pass", number).permutation(n_rows)
+        batch = int(np.searchsorted(ends, len(order), side="right"))
+        taken = order[int(ends[batch]) - sizes[batch] :]
+        needed = int(ends[batch]) - len(order)
+        order = np.concatenate([order, _deferred(rows, taken, needed) if len(taken) else rows])
+    return order[:total]
+
+
+def _deferred(rows: NDArray[np.int64], taken: NDArray[np.int64], needed: int) -> NDArray[np.int64]:
+    """Return the permutation `rows` with no member of `taken` among its first `needed` rows."""
+    is_free = ~np.isin(rows, taken)
+    first = np.flatnonzero(is_free)[:needed]
+    rest = np.setdiff1d(np.arange(len(rows)), first)
+    return np.concatenate([rows[first], rows[rest]])
