@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
-from policies.expression import Expression, literal_number, number_text, parse_tree, piece
+from policies.expression import Expression, literal_number, number_text, parse_tree, piece, shorten
 from policies.signals import CATALOGUE as SIGNALS
 from policies.spec import KINDS, Parameter, PolicySpec, policies_from_toml
 from sim.errors import InputError, did_you_mean
@@ -138,5 +138,5 @@ def _unknown_word(word: str) -> str:
     suggestion = did_you_mean(word, [*catalogue(), *SIGNALS])
     return (
         "A policy must be a name of the catalogue (`retrainlab policies`), a TOML file or a rule on signals "
-        f"(`retrainlab signals`), got {word!r}.{suggestion}"
+        f"(`retrainlab signals`), got {shorten(word)!r}.{suggestion}"
     )

@@ -137,7 +137,7 @@ def _tidy(text: str) -> str:
     if not tidy:
         raise InputError("A rule must be made of comparisons such as 'f1_drop > 0.05', got an empty text.")
     if "#" in tidy:  # Python would read the rest of the line as a comment
-        raise InputError(f"A rule must hold no comment, got {_shorten(tidy[tidy.index('#') :])!r}: leave it out.")
+        raise InputError(f"A rule must hold no comment, got {shorten(tidy[tidy.index('#') :])!r}: leave it out.")
     return tidy
 
 
@@ -159,7 +159,7 @@ def parse_tree(text: str) -> ast.expr:
         raise InputError(_unreadable(text, error.offset)) from error
     except (ValueError, RecursionError, MemoryError, Warning) as error:
         raise InputError(
-            f"A rule must be plain and not deeply nested, got {_shorten(text)!r}: simplify it."
+            f"A rule must be plain and not deeply nested, got {shorten(text)!r}: simplify it."
         ) from error
 
 
@@ -176,18 +176,19 @@ def literal_number(tree: ast.expr) -> float | None:
 
 def piece(text: str, tree: ast.expr | ast.keyword) -> str:
     """Return the part of `text` that a tree was read from, cut short if it is long."""
-    return _shorten(ast.get_source_segment(text, tree) or text)
+    return shorten(ast.get_source_segment(text, tree) or text)
 
 
 def _unreadable(text: str, offset: int | None) -> str:
     position = min(max(offset or 1, 1), len(text))
     return (
         "A rule must be made of comparisons such as 'f1_drop > 0.05', joined by and, or, not and at_least; "
-        f"got {_shorten(text)!r}, which cannot be read from position {position} ({_shorten(text[position - 1 :])!r})."
+        f"got {shorten(text)!r}, which cannot be read from position {position} ({shorten(text[position - 1 :])!r})."
     )
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
+    """Return a text cut to what a message can carry."""
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
@@ -285,5 +286,5 @@ def _operand_text(operand: Operand) -> str:
 def _known(name: str) -> str:
     if name not in CATALOGUE:
         suggestion = did_you_mean(name.lower(), CATALOGUE) or " `retrainlab signals` lists them."
-        raise InputError(f"A rule must name known signals, got {_shorten(name)!r}.{suggestion}")
+        raise InputError(f"A rule must name known signals, got {shorten(name)!r}.{suggestion}")
     return name
