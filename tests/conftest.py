@@ -1,9 +1,13 @@
 """What several test modules share."""
 
 import pytest
+from hypothesis import settings
 
 from sim.world.table import Table
 from sim.world.telco import find, read_table
+
+settings.register_profile("retrainlab", deadline=None)  # a wall clock decides no test
+settings.load_profile("retrainlab")
 
 
 @pytest.fixture(scope="session")
