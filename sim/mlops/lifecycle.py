@@ -36,7 +36,7 @@ def act(parts: Parts, state: State, step: int, decision: Decision) -> Job | None
 
 def register(parts: Parts, job: Job, trained: Trained, recipe: Recipe) -> Job:
     """Register a job's model as the challenger and return the job with its version."""
-    registered = replace(job, version=parts.registry.register(job.name, trained.model, recipe))
+    registered = replace(job, version=parts.registry.register(job, trained.model, recipe))
     parts.registry.move(Alias.CHALLENGER, registered.version)
     parts.registry.describe(registered)
     return registered

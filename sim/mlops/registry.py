@@ -23,7 +23,7 @@ class Scores:
 class Registry(Protocol):
     """Keeps every version; an alias is moved, never deleted first."""
 
-    def register(self, job_name: str, model: Model, recipe: Recipe) -> int:
+    def register(self, job: Job, model: Model, recipe: Recipe) -> int:
         """Register a job's model and return its version; a job that is known already keeps its version."""
         ...
 
@@ -55,12 +55,12 @@ class MemoryRegistry:
     aliases: dict[Alias, int] = field(default_factory=dict)
     _versions: list[tuple[str, Model, Recipe]] = field(default_factory=list)
 
-    def register(self, job_name: str, model: Model, recipe: Recipe) -> int:
+    def register(self, job: Job, model: Model, recipe: Recipe) -> int:
         """Register a job's model and return its version."""
         known = [name for name, _, _ in self._versions]
-        if job_name in known:
-            return known.index(job_name) + 1
-        self._versions.append((job_name, model, recipe))
+        if job.name in known:
+            return known.index(job.name) + 1
+        self._versions.append((job.name, model, recipe))
         return len(self._versions)
 
     def model(self, version: int) -> Model:

@@ -1,0 +1,189 @@
+"""The inference log in DuckDB: one row a scored customer, in readable values."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from sim.errors import InputError
+from sim.mlops.business import risk_category
+from sim.mlops.cohort import Cohort
+from sim.mlops.record import Served
+from sim.world.schema import UNSEEN, Column, Matrix, Schema
+from sim.world.world import Batch, LabelEvents
+
+_OWN_COLUMNS = """
+    step INTEGER NOT NULL,
+    scored_at INTEGER NOT NULL,
+    customer_id VARCHAR NOT NULL,
+    prediction TINYINT,
+    prediction_proba DOUBLE,
+    risk_category VARCHAR,
+    offered BOOLEAN,
+    held_out BOOLEAN NOT NULL,
+    holdout BOOLEAN NOT NULL,
+    model_version INTEGER,
+    job VARCHAR,
+    ground_truth TINYINT,
+    label_arrived_at INTEGER
+"""
+_UNSEEN_TEXT = "unseen"
+
+
+def connect(path: Path) -> duckdb.DuckDBPyConnection:
+    """Open a log's database file; `InputError` if another process is writing to it."""
+    try:
+        return duckdb.connect(str(path))
+    except duckdb.IOException as error:
+        msg = f"a run folder must belong to one run at a time, but {path} cannot be opened ({error}); wait or use --out."
+        raise InputError(msg) from error
+
+
+class DuckDBLog:
+    """An inference log in a DuckDB table; days are counted from the first scored step, whose day is 0.
+
+    Warm-up rows have no prediction. `holdout` marks customers who are never trained on, `held_out` those who never
+    get an offer. Rows come back in the order of (`scored_at`, `customer_id`), so that nothing computed from them
+    depends on how the database stores them.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, schema: Schema) -> None:
+        self._connection = connection
+        self._schema = schema
+        features = ",\n".join(f"    {_quoted(column.name)} {_sql_type(column)}" for column in schema.columns)
+        connection.execute(
+            f"CREATE TABLE IF NOT EXISTS inference_log ({_OWN_COLUMNS},\n{features},\n"
+            f"PRIMARY KEY (scored_at, customer_id))"
+        )
+        self._select = f"""
+            SELECT step, scored_at, job, customer_id, holdout, prediction_proba, prediction, ground_truth,
+                {", ".join(_quoted(name) for name in schema.names)}
+            FROM inference_log WHERE step IN (SELECT unnest(?::INTEGER[])) ORDER BY scored_at, customer_id"""
+
+    def append(self, batch: Batch, served: Served | None) -> None:
+        """Store a batch and what was served for it."""
+        n_rows = len(batch.customer_id)
+        columns: dict[str, Any] = {
+            "step": np.full(n_rows, batch.step, dtype=np.int32),
+            "scored_at": np.full(n_rows, batch.scored_at, dtype=np.int32),
+            "customer_id": pa.array(batch.customer_id.tolist(), pa.string()),
+            "held_out": batch.held_out,
+            "holdout": batch.holdout,
+            **{column.name: _to_arrow(column, batch.features[:, i]) for i, column in enumerate(self._schema.columns)},
+        }
+        if served is not None:
+            columns |= {
+                "prediction": served.prediction.astype(np.int8),
+                "prediction_proba": served.probability,
+                "risk_category": pa.array(risk_category(served.probability).tolist(), pa.string()),
+                "offered": served.offered,
+                "model_version": np.full(n_rows, served.version, dtype=np.int32),
+                "job": pa.array([served.job] * n_rows, pa.string()),
+            }
+        self._with_rows(pa.table(columns), "INSERT INTO inference_log BY NAME SELECT * FROM new_rows")
+
+    def backfill(self, events: Sequence[LabelEvents], day: int) -> int:
+        """Join labels to their own predictions by a MERGE on (`customer_id`, `scored_at`); return how many.
+
+        Raises
+        ------
+        RuntimeError
+            If a label has no prediction: nothing of the backfill is kept then.
+        """
+        n_events = sum(len(event.label) for event in events)
+        if not n_events:
+            return 0
+        news = pa.table(
+            {
+                "customer_id": pa.array(np.concatenate([event.customer_id for event in events]).tolist(), pa.string()),
+                "scored_at": np.concatenate([np.full(len(e.label), e.scored_at, dtype=np.int32) for e in events]),
+                "label": np.concatenate([event.label for event in events]).astype(np.int8),
+            }
+        )
+        merge = f"""
+            MERGE INTO inference_log USING new_rows USING (customer_id, scored_at)
+            WHEN MATCHED THEN UPDATE SET ground_truth = new_rows.label, label_arrived_at = {int(day)}"""
+        n_joined = int(self._with_rows(news, merge)[0][0])
+        if n_joined != n_events:
+            msg = f"every label must meet its own prediction, but only {n_joined} of {n_events} did on day {day}"
+            raise RuntimeError(msg)
+        return n_joined
+
+    def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
+        """Return the cohorts of these steps, as known today, in the order asked for."""
+        table = self._connection.sql(self._select, params=[list(steps)]).to_arrow_table().combine_chunks()
+        step_of = table["step"].to_numpy()
+        found = {}
+        for step in steps:
+            start, end = np.searchsorted(step_of, [step, step + 1])
+            found[step] = self._to_cohort(table.slice(start, end - start))
+        return [found[step] for step in steps]
+
+    def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
+        """Return the newest step that the job's model scored on or before a day."""
+        query = "SELECT max(step) FROM inference_log WHERE job = ? AND scored_at <= ?"
+        newest = self._connection.execute(query, [job, scored_by_day]).fetchall()[0][0]
+        return None if newest is None else int(newest)
+
+    def offered(self, step: int) -> NDArray[np.bool_]:
+        """Return who got an offer in a step, in the order of its customers."""
+        query = "SELECT offered FROM inference_log WHERE step = ? ORDER BY customer_id"
+        return np.array(self._connection.execute(query, [step]).fetchall(), dtype=np.bool_).reshape(-1)
+
+    def _with_rows(self, rows: pa.Table, statement: str) -> list[tuple[Any, ...]]:
+        self._connection.register("new_rows", rows)
+        try:
+            return self._connection.execute(statement).fetchall()
+        finally:
+            self._connection.unregister("new_rows")
+
+    def _to_cohort(self, rows: pa.Table) -> Cohort:
+        features = [_from_arrow(column, rows[column.name]) for column in self._schema.columns]
+        return Cohort(
+            step=rows["step"][0].as_py(),
+            scored_at=rows["scored_at"][0].as_py(),
+            scored_by=rows["job"][0].as_py(),
+            customer_id=np.array(rows["customer_id"].to_pylist(), dtype=np.str_),
+            features=np.column_stack(features),
+            holdout=rows["holdout"].to_numpy(),
+            probability=_floats(rows["prediction_proba"]),
+            prediction=_floats(rows["prediction"]) == 1,
+            label=_floats(rows["ground_truth"]),
+        )
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _sql_type(column: Column) -> str:
+    """Return the type of a feature; categories are an ENUM, which reads as text and is stored as a code."""
+    if not column.is_category:
+        return "DOUBLE"
+    words = ", ".join("'" + word.replace("'", "''") + "'" for word in (*column.categories, _UNSEEN_TEXT))
+    return f"ENUM({words})"
+
+
+def _to_arrow(column: Column, values: Matrix) -> pa.Array:
+    """Return readable values; a missing value becomes NULL, an unseen category the word `unseen`."""
+    missing = np.isnan(values)
+    if not column.is_category:
+        return pa.array(values, mask=missing)
+    codes = np.where(values == UNSEEN, len(column.categories), np.nan_to_num(values)).astype(np.int32)
+    words = pa.array([*column.categories, _UNSEEN_TEXT])
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=missing), words)
+
+
+def _from_arrow(column: Column, values: pa.ChunkedArray) -> Matrix:
+    if not column.is_category:
+        return _floats(values)
+    codes = _floats(values.combine_chunks().indices)
+    return np.where(codes == len(column.categories), UNSEEN, codes)
+
+
+def _floats(values: pa.Array | pa.ChunkedArray) -> Matrix:
+    return np.asarray(values.cast(pa.float64()).to_numpy(), dtype=np.float64)

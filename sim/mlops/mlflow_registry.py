@@ -1,0 +1,300 @@
+"""The registry on a real MLflow: runs, versions and aliases as an MLflow user expects them."""
+
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+# A laboratory that promises to stay on this machine must not report its use, and a server that is gone must be
+# noticed within seconds; MLflow reads both when it is imported.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+
+import mlflow
+import mlflow.pyfunc
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec
+from mlflow.types import Schema as MlflowSchema
+
+from scenarios.schema import Recipe
+from sim.errors import InputError
+from sim.mlops.jobs import Alias, Job, Status
+from sim.mlops.model import Model
+from sim.mlops.registry import Scores
+from sim.world.schema import Matrix, Schema
+
+LIFE_TAG = "retrainlab.life"
+JOB_TAG = "retrainlab.job"
+_MODEL_FOLDER = "churn_model"
+_METRICS_PER_CALL = 1000
+_REQUIREMENTS = ["lightgbm", "numpy", "pandas", "retrainlab"]
+
+
+@dataclass(frozen=True, slots=True)
+class MlflowPlace:
+    """Where runs and versions go; the artifact location is the store's own unless given."""
+
+    tracking_uri: str
+    registry_uri: str
+    model_name: str
+    experiment: str
+    artifact_location: str | None = None
+
+
+class MlflowRegistry:
+    """The versions of one life of a model, in an MLflow registry that it may share with others.
+
+    A version is known by the order of registering in this life, from 1; MLflow's own number may be another. Each job
+    is a child run of the life's run. Runs and versions carry the life and the job as tags, so that a repeated step
+    finds what it made instead of making it twice.
+
+    Parameters
+    ----------
+    place
+        The stores and names.
+    life
+        A name that no other life has, kept over a resume.
+    title
+        The name of the life's run.
+    tags
+        What that run is tagged with.
+    schema
+        The features of the model.
+
+    Raises
+    ------
+    InputError
+        If the store does not answer.
+    """
+
+    def __init__(self, place: MlflowPlace, life: str, title: str, tags: Mapping[str, str], schema: Schema) -> None:
+        for name in ("alembic", "mlflow"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        mlflow.set_tracking_uri(place.tracking_uri)
+        mlflow.set_registry_uri(place.registry_uri)
+        self._place = place
+        self._life = life
+        self._schema = schema
+        self._client = MlflowClient(place.tracking_uri, place.registry_uri)
+        self._models: dict[int, Model] = {}
+        self._scorer: Any = None
+        try:
+            self.experiment_id = self._open_experiment()
+            self._runs = self._known_runs()
+            self.run_id = self._runs.get("") or self._open_run("", title, tags)
+            self._versions = self._known_versions()
+        except MlflowException as error:
+            msg = f"the MLflow store {place.tracking_uri} must answer, but says: {_first_line(error)}; check the URI."
+            raise InputError(msg) from error
+
+    def register(self, job: Job, model: Model, recipe: Recipe) -> int:
+        """Log a job's model in a run of its own and register it; a job that is known already keeps its version."""
+        for ordinal, known in enumerate(self._versions, start=1):
+            if known.tags[JOB_TAG] == job.name:
+                return ordinal
+        run_id = self._runs.get(job.name) or self._open_run(job.name, job.name, {"mlflow.parentRunId": self.run_id})
+        self._client.log_batch(run_id, params=_params(job, recipe), tags=_run_tags(job))
+        model_id = self._log_model(run_id, model)
+        version = self._client.create_model_version(
+            self._place.model_name,
+            source=f"models:/{model_id}",
+            run_id=run_id,
+            tags={LIFE_TAG: self._life, JOB_TAG: job.name, "status": str(job.status), "reason": job.reason},
+            description=describe_job(job),
+            model_id=model_id,
+        )
+        self._versions.append(version)
+        self._models[len(self._versions)] = model
+        return len(self._versions)
+
+    def model(self, version: int) -> Model:
+        """Return the model of a version, from the registry's artifacts if it was not made in this process."""
+        if version not in self._models:
+            uri = f"models:/{self._place.model_name}/{self._versions[version - 1].version}"
+            folder = Path(mlflow.artifacts.download_artifacts(artifact_uri=uri))
+            self._models[version] = Model.load(folder / "data" / _MODEL_FOLDER)
+        return self._models[version]
+
+    def recipe(self, version: int) -> Recipe:
+        """Return the recipe of a version, read from the parameters of its run."""
+        params = self._client.get_run(self._versions[version - 1].run_id or "").data.params
+        fields = {name: _parsed(params[name]) for name in Recipe.model_fields}
+        return Recipe.model_validate(fields)
+
+    def move(self, alias: Alias, version: int) -> None:
+        """Let an alias point to a version; it is moved in one step, so it always points to one."""
+        number = self._versions[version - 1].version
+        self._client.set_registered_model_alias(self._place.model_name, str(alias), str(number))
+        if alias is Alias.CHAMPION:
+            self._scorer = None
+
+    def score(self, features: Matrix) -> Scores:
+        """Answer a batch with the model loaded from `models:/<name>@Champion`."""
+        if self._scorer is None:
+            self._scorer = mlflow.pyfunc.load_model(f"models:/{self._place.model_name}@{Alias.CHAMPION}")
+        answers = self._scorer.predict(readable(self._schema, features))
+        return Scores(answers["probability"].to_numpy(), answers["prediction"].to_numpy() == 1)
+
+    def describe(self, job: Job) -> None:
+        """Note on a version how its job ended: status, gate results and description."""
+        if job.meeting is None:
+            return
+        version = self._versions[job.version - 1]
+        name, number, run_id = self._place.model_name, str(version.version), version.run_id or ""
+        tags = {"status": str(job.status), "failed_gates": ",".join(job.meeting.verdict.failed)}
+        self._client.log_batch(
+            run_id,
+            metrics=[
+                Metric(f"gate_{result.name}", result.value, 0, job.meeting.step)
+                for result in job.meeting.verdict.results
+                if result.value is not None
+            ],
+            tags=[RunTag(key, value) for key, value in tags.items()],
+        )
+        for key, value in tags.items():
+            self._client.set_model_version_tag(name, number, key, value)
+        self._client.update_model_version(name, number, describe_job(job))
+
+    def address(self, version: int) -> tuple[str, str]:
+        """Return (MLflow version number, run id) of a version."""
+        found = self._versions[version - 1]
+        return str(found.version), found.run_id or ""
+
+    def log_metrics(self, metrics: Sequence[tuple[str, float, int]]) -> None:
+        """Log (name, value, step) triples to the life's run, in as few calls as MLflow allows."""
+        entities = [Metric(name, value, 0, step) for name, value, step in metrics]
+        for start in range(0, len(entities), _METRICS_PER_CALL):
+            self._client.log_batch(self.run_id, metrics=entities[start : start + _METRICS_PER_CALL])
+
+    def close(self) -> None:
+        """Mark the life's run as finished."""
+        self._client.set_terminated(self.run_id)
+
+    def _open_experiment(self) -> str:
+        found = self._client.get_experiment_by_name(self._place.experiment)
+        if found is not None:
+            return str(found.experiment_id)
+        return self._client.create_experiment(
+            self._place.experiment, artifact_location=self._place.artifact_location
+        )
+
+    def _known_runs(self) -> dict[str, str]:
+        """Return the run of each job of this life that is there already; the life's own run has the job ""."""
+        found = self._client.search_runs([self.experiment_id], f"tags.`{LIFE_TAG}` = '{self._life}'")
+        return {run.data.tags.get(JOB_TAG, ""): run.info.run_id for run in found}
+
+    def _open_run(self, job: str, name: str, tags: Mapping[str, str]) -> str:
+        run = self._client.create_run(
+            self.experiment_id, run_name=name, tags={**tags, LIFE_TAG: self._life, JOB_TAG: job}
+        )
+        self._runs[job] = run.info.run_id
+        return str(run.info.run_id)
+
+    def _known_versions(self) -> list[ModelVersion]:
+        """Return the versions of this life in the order of registering; make the registered model if it is new."""
+        name = self._place.model_name
+        try:
+            self._client.get_registered_model(name)
+        except MlflowException:
+            self._client.create_registered_model(name, description="Churn models of retrainlab runs.")
+            return []
+        own = [v for v in self._client.search_model_versions(f"name = '{name}'") if v.tags.get(LIFE_TAG) == self._life]
+        return sorted(own, key=lambda version: int(version.version))
+
+    def _log_model(self, run_id: str, model: Model) -> str:
+        """Log the model to a run, with its requirements given; inferring them takes seconds a model."""
+        with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id), warnings.catch_warnings():
+            # The signature is given, so an input example, which MLflow asks for, would say nothing new.
+            warnings.filterwarnings("ignore", message=".*input example was not provided", category=UserWarning)
+            path = Path(folder) / _MODEL_FOLDER
+            model.save(path)
+            info = mlflow.pyfunc.log_model(
+                name="model",
+                loader_module=Model.__module__,
+                data_path=str(path),
+                pip_requirements=_REQUIREMENTS,
+                signature=_signature(self._schema),
+            )
+        return str(info.model_id)
+
+
+def readable(schema: Schema, features: Matrix) -> Any:
+    """Return the frame that a model is asked with: numbers as they are, categories as text."""
+    frame = schema.decode(features)
+    for position in schema.category_positions:
+        name = schema.names[position]
+        frame[name] = frame[name].astype(object)
+    return frame
+
+
+def describe_job(job: Job) -> str:
+    """Say in words where a model comes from and how it did at its gates."""
+    window = job.window
+    lines = [
+        f"Asked for on day {job.requested_day} (step {job.requested_step}): {job.reason}.",
+        f"Trained on {window.n_recent} recent rows of steps {_span(window.recent_steps)} and "
+        f"{window.n_historical} historical rows.",
+    ]
+    if job.meeting is not None:
+        failed = job.meeting.verdict.failed
+        met = "passed all gates" if not failed else f"failed {', '.join(failed)}"
+        lines.append(f"Met its gates on day {job.meeting.day}: {met}; {job.status}.")
+    return " ".join(lines)
+
+
+def _span(steps: Sequence[int]) -> str:
+    return f"{steps[0]} to {steps[-1]}" if steps else "none"
+
+
+def _params(job: Job, recipe: Recipe) -> list[Param]:
+    window = job.window
+    told = {
+        **recipe.model_dump(),
+        "recent_steps": _span(window.recent_steps),
+        "historical_steps": _span(window.historical_steps),
+        "recent_rows": window.n_recent,
+        "historical_rows": window.n_historical,
+    }
+    return [Param(key, str(value)) for key, value in told.items()]
+
+
+def _run_tags(job: Job) -> list[RunTag]:
+    tags = {
+        "reason": job.reason,
+        "cause": str(job.cause),
+        "requested_day": str(job.requested_day),
+        "requested_step": str(job.requested_step),
+        "status": str(Status.OPEN),
+    }
+    return [RunTag(key, value) for key, value in tags.items()]
+
+
+def _parsed(text: str) -> int | float | str:
+    """Return a parameter as the number it was logged from; Python writes floats so that they read back equal."""
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _signature(schema: Schema) -> ModelSignature:
+    inputs = [
+        ColSpec("string" if column.is_category else "double", column.name, required=False) for column in schema.columns
+    ]
+    return ModelSignature(
+        MlflowSchema(inputs), MlflowSchema([ColSpec("double", "probability"), ColSpec("long", "prediction")])
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0][:300]
