@@ -47,6 +47,10 @@ class Signals:
     age_days: float | None = _signal("days since the training of the champion was requested", "days")
     psi: Mapping[str, float] = field(default_factory=dict)  # PSI of each feature
 
+    def scalars(self) -> dict[str, float | None]:
+        """Return the signals that a rule may use, by name; `None` where missing."""
+        return {name: getattr(self, name) for name in CATALOGUE}
+
 
 @dataclass(frozen=True, slots=True)
 class SignalInfo:

@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import pyarrow as pa
+import pyarrow as pa  # type: ignore[import-untyped] # it ships no type information
 from numpy.typing import NDArray
 
 from sim.errors import InputError
@@ -39,7 +39,7 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(str(path))
     except duckdb.IOException as error:
-        msg = f"a run folder must belong to one run at a time, but {path} cannot be opened ({error}); wait or use --out."
+        msg = f"a run folder belongs to one run at a time, but {path} cannot be opened ({error}); wait or use --out."
         raise InputError(msg) from error
 
 
@@ -99,7 +99,9 @@ class DuckDBLog:
             return 0
         news = pa.table(
             {
-                "customer_id": pa.array(np.concatenate([event.customer_id for event in events]).tolist(), pa.string()),
+                "customer_id": pa.array(
+                    np.concatenate([event.customer_id for event in events]).tolist(), pa.string()
+                ),
                 "scored_at": np.concatenate([np.full(len(e.label), e.scored_at, dtype=np.int32) for e in events]),
                 "label": np.concatenate([event.label for event in events]).astype(np.int8),
             }

@@ -27,7 +27,8 @@ def act(parts: Parts, state: State, step: int, decision: Decision) -> Job | None
     if decision.action is not Action.RETRAIN:
         return None
     recipe = parts.registry.recipe(state.champion.version)
-    trained = parts.trainer.train(step, recipe)
+    with parts.stopwatch.timing("training"):
+        trained = parts.trainer.train(step, recipe)
     name = f"retrain-{step:03d}"
     job = Job(name, step, parts.world.day(step), decision.cause, decision.reason, trained.window)
     state.job = register(parts, job, trained, recipe)
@@ -36,9 +37,9 @@ def act(parts: Parts, state: State, step: int, decision: Decision) -> Job | None
 
 def register(parts: Parts, job: Job, trained: Trained, recipe: Recipe) -> Job:
     """Register a job's model as the challenger and return the job with its version."""
-    registered = replace(job, version=parts.registry.register(job, trained.model, recipe))
-    parts.registry.move(Alias.CHALLENGER, registered.version)
-    parts.registry.describe(registered)
+    with parts.stopwatch.timing("registration"):
+        registered = replace(job, version=parts.registry.register(job, trained.model, recipe))
+        parts.registry.move(Alias.CHALLENGER, registered.version)
     return registered
 
 
@@ -69,7 +70,8 @@ def _meet_gates(parts: Parts, state: State, job: Job, step: int) -> Job:
     """
     challenger = parts.registry.model(job.version)
     champion = parts.registry.model(state.champion.version)
-    return replace(job, meeting=parts.examiner.meet(step, challenger, champion))
+    with parts.stopwatch.timing("validation"):
+        return replace(job, meeting=parts.examiner.meet(step, challenger, champion))
 
 
 def _end(parts: Parts, state: State, job: Job, status: Status, step: int) -> Job:
@@ -83,7 +85,8 @@ def _crown(parts: Parts, state: State, model: Deployed, step: int) -> tuple[Alia
     """Make a model champion: `Previous_Champion` is moved first, so that there is a champion at every moment."""
     state.previous, state.champion = state.champion, model
     moves = ((Alias.PREVIOUS_CHAMPION, state.previous), (Alias.CHAMPION, state.champion))
-    for alias, target in moves:
-        parts.registry.move(alias, target.version)
+    with parts.stopwatch.timing("deployment"):
+        for alias, target in moves:
+            parts.registry.move(alias, target.version)
     day = parts.world.day(step)
     return tuple(AliasChange(step, day, alias, target.job, target.version) for alias, target in moves)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenarios.schema import Scenario
 from sim.mlops.cohort import Cohort
@@ -31,6 +32,10 @@ class InferenceLog(Protocol):
         """Return the newest step that the job's model scored on or before a day, `None` if there is none."""
         ...
 
+    def offered(self, step: int) -> NDArray[np.bool_]:
+        """Return who got an offer in a scored step, in the order of its customers."""
+        ...
+
 
 def complete_steps(scenario: Scenario, day: int) -> range:
     """Return the steps whose cohorts are label-complete on `day`, the warm-up first.
@@ -46,10 +51,13 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self._cohorts: dict[int, Cohort] = {}
+        self._offered: dict[int, NDArray[np.bool_]] = {}
 
     def append(self, batch: Batch, served: Served | None) -> None:
         """Store a batch and what was served for it."""
         n_rows = len(batch.customer_id)
+        if served is not None:
+            self._offered[batch.step] = served.offered
         self._cohorts[batch.step] = Cohort(
             step=batch.step,
             scored_at=batch.scored_at,
@@ -83,3 +91,7 @@ class MemoryLog:
             if cohort.scored_by == job and cohort.scored_at <= scored_by_day
         )
         return max(steps, default=None)
+
+    def offered(self, step: int) -> NDArray[np.bool_]:
+        """Return who got an offer in a scored step."""
+        return self._offered[step]

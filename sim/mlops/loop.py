@@ -1,5 +1,6 @@
 """The loop: one life of a deployed model, step after step."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from policies.decision import Cause, Policy
 from scenarios.schema import Recipe
 from sim.mlops.business import choose_offers
+from sim.mlops.cohort import LabelledRows
 from sim.mlops.jobs import FIRST_JOB, Alias, Deployed, Job, Status, deployed
 from sim.mlops.lifecycle import act, allowed, end_due, register
 from sim.mlops.monitor import signals
@@ -15,17 +17,20 @@ from sim.mlops.record import Served, StepRow, tally
 from sim.world.world import Batch
 
 
-def found(parts: Parts, recipe: Recipe) -> State:
+def found(parts: Parts, choose_recipe: Callable[[LabelledRows], Recipe]) -> State:
     """Live through the warm-up and return the state before step 0.
 
-    The first champion is trained on the warm-up and promoted without having to pass; its gates are recorded.
+    The first champion is trained on the non-holdout rows of the warm-up with the recipe chosen for them, and promoted
+    without having to pass; its gates are recorded.
     """
     parts.journal.begin()
     for step in parts.world.warmup:
         batch = parts.world.batch(step)
         parts.log.append(batch, None)
-        parts.mail.send(parts.world.labels(step, np.zeros(len(batch.customer_id), dtype=np.bool_)))
+        nobody = np.zeros(len(batch.customer_id), dtype=np.bool_)
+        parts.mail.send(parts.world.labels(step, nobody))
     parts.log.backfill(parts.mail.deliver(0), 0)
+    recipe = choose_recipe(parts.trainer.first_data().rows)
     trained = parts.trainer.train_first(recipe)
     job = register(parts, Job(FIRST_JOB, 0, 0, Cause.NONE, "the first model", trained.window), trained, recipe)
     job = replace(job, meeting=parts.examiner.meet(0, trained.model, None), status=Status.PROMOTED)
@@ -37,13 +42,12 @@ def found(parts: Parts, recipe: Recipe) -> State:
     return state
 
 
-def play(parts: Parts, policy: Policy, state: State) -> list[StepRow]:
-    """Live through the steps that `state` has not seen yet and return what happened in each.
+def play(parts: Parts, policy: Policy, state: State) -> Iterator[StepRow]:
+    """Live through the steps that `state` has not seen yet and yield what happened in each, once it is committed.
 
     The order inside a step never changes, and nothing else moves time.
     """
     world, log = parts.world, parts.log
-    rows = []
     for step in world.steps[state.next_step :]:
         day = world.day(step)
         parts.journal.begin()
@@ -83,8 +87,7 @@ def play(parts: Parts, policy: Policy, state: State) -> list[StepRow]:
         )
         state.next_step = step + 1
         parts.journal.commit(state, row)
-        rows.append(row)
-    return rows
+        yield row
 
 
 def _serve(parts: Parts, batch: Batch, champion: Deployed) -> Served:

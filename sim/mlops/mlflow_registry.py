@@ -21,7 +21,7 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec
+from mlflow.types import ColSpec, TensorSpec
 from mlflow.types import Schema as MlflowSchema
 
 from scenarios.schema import Recipe
@@ -163,10 +163,19 @@ class MlflowRegistry:
             self._client.set_model_version_tag(name, number, key, value)
         self._client.update_model_version(name, number, describe_job(job))
 
+    @property
+    def model_name(self) -> str:
+        """The name of the registered model."""
+        return self._place.model_name
+
     def address(self, version: int) -> tuple[str, str]:
         """Return (MLflow version number, run id) of a version."""
         found = self._versions[version - 1]
         return str(found.version), found.run_id or ""
+
+    def addresses(self) -> dict[str, dict[str, str]]:
+        """Return MLflow's version number and run id of each job."""
+        return {v.tags[JOB_TAG]: {"version": str(v.version), "run_id": v.run_id or ""} for v in self._versions}
 
     def log_metrics(self, metrics: Sequence[tuple[str, float, int]]) -> None:
         """Log (name, value, step) triples to the life's run, in as few calls as MLflow allows."""
@@ -182,9 +191,7 @@ class MlflowRegistry:
         found = self._client.get_experiment_by_name(self._place.experiment)
         if found is not None:
             return str(found.experiment_id)
-        return self._client.create_experiment(
-            self._place.experiment, artifact_location=self._place.artifact_location
-        )
+        return self._client.create_experiment(self._place.experiment, artifact_location=self._place.artifact_location)
 
     def _known_runs(self) -> dict[str, str]:
         """Return the run of each job of this life that is there already; the life's own run has the job ""."""
@@ -206,7 +213,9 @@ class MlflowRegistry:
         except MlflowException:
             self._client.create_registered_model(name, description="Churn models of retrainlab runs.")
             return []
-        own = [v for v in self._client.search_model_versions(f"name = '{name}'") if v.tags.get(LIFE_TAG) == self._life]
+        own = [
+            v for v in self._client.search_model_versions(f"name = '{name}'") if v.tags.get(LIFE_TAG) == self._life
+        ]
         return sorted(own, key=lambda version: int(version.version))
 
     def _log_model(self, run_id: str, model: Model) -> str:
@@ -288,8 +297,9 @@ def _parsed(text: str) -> int | float | str:
 
 
 def _signature(schema: Schema) -> ModelSignature:
-    inputs = [
-        ColSpec("string" if column.is_category else "double", column.name, required=False) for column in schema.columns
+    inputs: list[ColSpec | TensorSpec] = [
+        ColSpec("string" if column.is_category else "double", column.name, required=False)
+        for column in schema.columns
     ]
     return ModelSignature(
         MlflowSchema(inputs), MlflowSchema([ColSpec("double", "probability"), ColSpec("long", "prediction")])

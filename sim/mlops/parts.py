@@ -9,6 +9,7 @@ from sim.mlops.log import InferenceLog
 from sim.mlops.monitor import Monitor
 from sim.mlops.record import StepRow
 from sim.mlops.registry import Registry
+from sim.mlops.stopwatch import Stopwatch
 from sim.mlops.trainer import Trainer
 from sim.world.mail import Mail
 from sim.world.world import World
@@ -61,3 +62,4 @@ class Parts:
     monitor: Monitor
     journal: Journal = field(default_factory=NoJournal)
     mail: Mail = field(default_factory=Mail)
+    stopwatch: Stopwatch = field(default_factory=Stopwatch)

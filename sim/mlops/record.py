@@ -1,13 +1,16 @@
 """The record: what happened, step by step, in quantities."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from math import fsum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from policies.decision import Decision
 from policies.signals import Signals
+from scenarios.schema import Scenario
 from sim.mlops.business import HIGH_RISK, MEDIUM_RISK
 from sim.mlops.jobs import AliasChange, Job
 from sim.mlops.stability import FeatureDrift
@@ -15,6 +18,7 @@ from sim.world.schema import Matrix
 from sim.world.world import Batch, Truth
 
 N_CALIBRATION_BINS = 10
+SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,42 @@ class StepRow:
     job_ended: Job | None = None
     job_opened: Job | None = None
     alias_changes: tuple[AliasChange, ...] = ()
+
+
+@dataclass(frozen=True)
+class Record:
+    """A whole life: what was asked for, and everything that happened.
+
+    Two records are equal if the same things happened; what was measured on the way (`measured`: seconds, MLflow ids,
+    versions of packages) does not count.
+    """
+
+    scenario: Scenario
+    population: str
+    seed: int
+    policy: str
+    policy_toml: str
+    gates: str
+    trials: int
+    first: Job
+    steps: tuple[StepRow, ...]
+    measured: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """Every job as it ended (or stands), in the order asked for."""
+        latest = {self.first.name: self.first}
+        for row in self.steps:
+            for job in (row.job_ended, row.job_opened):
+                if job is not None:
+                    latest[job.name] = job
+        return tuple(latest.values())
+
+    @property
+    def alias_changes(self) -> tuple[AliasChange, ...]:
+        """Every alias that was moved, in order of time."""
+        return tuple(change for row in self.steps for change in row.alias_changes)
 
 
 def tally(batch: Batch, truth: Truth, served: Served) -> Tally:

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.errors import InputError
-from sim.world import twin
-from sim.world.mechanism import Mechanism
+from sim.errors import InputError, did_you_mean
+from sim.world import telco, twin
+from sim.world.mechanism import Mechanism, telco_mechanism
 from sim.world.schema import Matrix, Schema
 from sim.world.streams import Streams
 from sim.world.table import Table
@@ -171,3 +172,22 @@ def _deferred(rows: NDArray[np.int64], taken: NDArray[np.int64], needed: int) ->
     first = np.flatnonzero(is_free)[:needed]
     rest = np.setdiff1d(np.arange(len(rows)), first)
     return np.concatenate([rows[first], rows[rest]])
+
+
+def load_population(text: str) -> Population:
+    """Return the population that `text` names: `telco`, `twin`, or the path of a file that holds the Telco table.
+
+    Raises
+    ------
+    InputError
+        If there is no such population, or the table can't be had or is not the Telco table.
+    """
+    if text == "twin":
+        return TwinPopulation(telco_mechanism(), telco.SCHEMA)
+    if text == "telco":
+        return TablePopulation("telco", telco.load(), telco_mechanism())
+    if text.endswith(".csv") or "/" in text:
+        return TablePopulation("telco", telco.load(Path(text)), telco_mechanism())
+    hint = did_you_mean(text, ["telco", "twin"])
+    msg = f"a population must be telco, twin or the path of the Telco table, got {text!r}.{hint}"
+    raise InputError(msg)

@@ -1,0 +1,143 @@
+"""The journal of a live run: each step is one transaction, with all that is needed to explain and to resume it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+from pydantic import TypeAdapter
+
+from policies.signals import CATALOGUE
+from sim.mlops.jobs import Alias, AliasChange, Job
+from sim.mlops.mlflow_registry import MlflowRegistry
+from sim.mlops.parts import State
+from sim.mlops.record import StepRow
+
+_SIGNAL_COLUMNS = ",\n".join(f"    {name} DOUBLE" for name in CATALOGUE)
+_TABLES = f"""
+CREATE TABLE IF NOT EXISTS decisions (
+    step INTEGER PRIMARY KEY, day INTEGER, champion VARCHAR, model_version INTEGER,
+    action VARCHAR, reason VARCHAR, cause VARCHAR, clauses JSON, job VARCHAR,
+{_SIGNAL_COLUMNS}
+);
+CREATE TABLE IF NOT EXISTS profile_metrics (
+    step INTEGER, feature VARCHAR, null_rate DOUBLE, unseen_rate DOUBLE, PRIMARY KEY (step, feature)
+);
+CREATE TABLE IF NOT EXISTS drift_metrics (
+    step INTEGER, feature VARCHAR, psi DOUBLE, ks_p DOUBLE, PRIMARY KEY (step, feature)
+);
+CREATE TABLE IF NOT EXISTS model_versions (
+    job VARCHAR PRIMARY KEY, model_version INTEGER, mlflow_model VARCHAR, mlflow_version VARCHAR,
+    mlflow_run_id VARCHAR, requested_step INTEGER, requested_day INTEGER, cause VARCHAR, reason VARCHAR,
+    recent_steps INTEGER[], historical_steps INTEGER[], n_recent INTEGER, n_historical INTEGER,
+    status VARCHAR, gate_step INTEGER, gate_day INTEGER, gates_passed BOOLEAN, failed_gates VARCHAR[],
+    f1_challenger DOUBLE, f1_champion DOUBLE, ended_step INTEGER, ended_day INTEGER
+);
+CREATE TABLE IF NOT EXISTS gate_results (
+    job VARCHAR, step INTEGER, gate VARCHAR, value DOUBLE, comparison VARCHAR, threshold DOUBLE,
+    enforced BOOLEAN, passed BOOLEAN, note VARCHAR, PRIMARY KEY (job, step, gate)
+);
+CREATE TABLE IF NOT EXISTS alias_changes (
+    step INTEGER, day INTEGER, alias VARCHAR, job VARCHAR, model_version INTEGER, PRIMARY KEY (step, alias)
+);
+CREATE TABLE IF NOT EXISTS checkpoints (step INTEGER PRIMARY KEY, state JSON, row JSON);
+"""
+_BEFORE_STEP_0 = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A life as it was last committed: where it stands, and every step so far."""
+
+    state: State
+    rows: tuple[StepRow, ...]
+
+
+class DuckDBJournal:
+    """Writes what a step did into the tables beside the inference log, in the same transaction."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, registry: MlflowRegistry) -> None:
+        self._connection = connection
+        self._registry = registry
+        self._state = TypeAdapter(State)
+        self._row = TypeAdapter(StepRow)
+        connection.execute(_TABLES)
+
+    def begin(self) -> None:
+        """Open the transaction of a step."""
+        self._connection.begin()
+
+    def commit(self, state: State, row: StepRow | None) -> None:
+        """Write the rows of a step and commit all that it did; `row` is `None` for what comes before step 0."""
+        if row is None:
+            self._write_job(state.first)
+            first = (AliasChange(0, 0, Alias.CHAMPION, state.first.name, state.first.version),)
+            self._write_aliases(_BEFORE_STEP_0, first)
+        else:
+            self._write_step(row)
+        step = _BEFORE_STEP_0 if row is None else row.step
+        dumped = [self._state.dump_json(state).decode(), self._row.dump_json(row).decode() if row else None]
+        self._insert("checkpoints", [(step, *dumped)])
+        self._connection.commit()
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the life as it was last committed, `None` if nothing was."""
+        found = self._connection.execute("SELECT state, row FROM checkpoints ORDER BY step").fetchall()
+        if not found:
+            return None
+        rows = tuple(self._row.validate_json(row) for _, row in found if row is not None)
+        return Checkpoint(self._state.validate_json(found[-1][0]), rows)
+
+    def _write_step(self, row: StepRow) -> None:
+        self._write_decision(row)
+        self._insert("profile_metrics", [(row.step, f.name, f.null_rate, f.unseen_rate) for f in row.drift])
+        self._insert("drift_metrics", [(row.step, f.name, f.psi, f.ks_p) for f in row.drift])
+        for job in (row.job_ended, row.job_opened):
+            if job is not None:
+                self._write_job(job)
+        self._write_aliases(row.step, row.alias_changes)
+
+    def _write_decision(self, row: StepRow) -> None:
+        decision = row.decision
+        clauses = json.dumps({clause: str(truth) for clause, truth in decision.clauses.items()})
+        job = row.job_opened.name if row.job_opened else None
+        told = (row.step, row.day, row.champion, row.version, str(decision.action), decision.reason)
+        values = row.signals.scalars().values()
+        self._insert("decisions", [(*told, str(decision.cause), clauses, job, *values)])
+
+    def _write_job(self, job: Job) -> None:
+        number, run_id = self._registry.address(job.version)
+        window, meeting = job.window, job.meeting
+        values: list[Any] = [
+            *(job.name, job.version, self._registry.model_name, number, run_id),
+            *(job.requested_step, job.requested_day, str(job.cause), job.reason),
+            *(list(window.recent_steps), list(window.historical_steps), window.n_recent, window.n_historical),
+            str(job.status),
+            *((meeting.step, meeting.day, meeting.verdict.passed) if meeting else (None, None, None)),
+            list(meeting.verdict.failed) if meeting else None,
+            meeting.challenger.f1 if meeting else None,
+            meeting.champion.f1 if meeting and meeting.champion else None,
+            *(job.ended_step, job.ended_day),
+        ]
+        self._insert("model_versions", [tuple(values)])
+        if meeting:
+            results = meeting.verdict.results
+            self._insert(
+                "gate_results",
+                [
+                    (job.name, meeting.step, r.name, r.value, r.comparison, r.threshold, r.enforced, r.passed, r.note)
+                    for r in results
+                ],
+            )
+
+    def _write_aliases(self, step: int, changes: Sequence[AliasChange]) -> None:
+        self._insert("alias_changes", [(step, c.day, str(c.alias), c.job, c.version) for c in changes])
+
+    def _insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows, each in place of an older one with its key."""
+        if rows:
+            marks = "(" + ", ".join("?" for _ in rows[0]) + ")"
+            values = [value for row in rows for value in row]
+            statement = f"INSERT OR REPLACE INTO {table} VALUES {', '.join([marks] * len(rows))}"
+            self._connection.execute(statement, values).fetchall()

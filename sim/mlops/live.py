@@ -1,0 +1,296 @@
+"""The live run: the loop on a real MLflow and a real DuckDB, in a folder that can be resumed."""
+
+import json
+import platform
+import subprocess
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+from uuid import uuid4
+
+from policies.decision import Policy
+from policies.spec import PolicySpec
+from scenarios.files import to_toml
+from scenarios.schema import Recipe, Scenario
+from sim.errors import InputError
+from sim.mlops.cohort import LabelledRows
+from sim.mlops.duckdb_log import DuckDBLog, connect
+from sim.mlops.examiner import Examiner
+from sim.mlops.gate_profiles import GateProfile
+from sim.mlops.jobs import FIRST_JOB
+from sim.mlops.journal import Checkpoint, DuckDBJournal
+from sim.mlops.loop import found, play
+from sim.mlops.mlflow_registry import MlflowPlace, MlflowRegistry
+from sim.mlops.model import Model
+from sim.mlops.monitor import Monitor
+from sim.mlops.parts import Parts, State
+from sim.mlops.record import Record, StepRow
+from sim.mlops.stopwatch import Stopwatch
+from sim.mlops.trainer import Trainer
+from sim.mlops.tuning import search_recipe
+from sim.world.population import Population
+from sim.world.schema import Matrix
+from sim.world.world import World
+
+LOG_FILE = "loop.duckdb"
+_SETTINGS_FILE = "settings.json"
+_LATENCY_ROWS = 10
+_PACKAGES = ("retrainlab", "duckdb", "lightgbm", "mlflow", "numpy", "optuna", "pandas")
+
+
+@dataclass(frozen=True)
+class LiveSettings:
+    """What a live run is asked for.
+
+    `trials` is the number of trials of the search for the first champion's recipe; 0 takes the scenario's.
+    Empty URIs mean a SQLite store in the run folder.
+    """
+
+    scenario: Scenario
+    policy: PolicySpec
+    population: Population
+    profile: GateProfile
+    seed: int
+    trials: int
+    folder: Path
+    tracking_uri: str = ""
+    registry_uri: str = ""
+    model_name: str = "churn"
+
+    def identity(self) -> dict[str, Any]:
+        """Return what must be the same for a run to be resumed."""
+        return {
+            "scenario": to_toml(self.scenario),
+            "policy": self.policy.to_toml(),
+            "population": self.population.name,
+            "gates": self.profile.name,
+            "seed": self.seed,
+            "trials": self.trials,
+            "tracking_uri": self.tracking_uri,
+            "registry_uri": self.registry_uri,
+            "model_name": self.model_name,
+        }
+
+
+@dataclass(frozen=True)
+class Listener:
+    """Who is told how a run gets on."""
+
+    phase: Callable[[str], None] = field(default=lambda _: None)
+    step: Callable[[StepRow], None] = field(default=lambda _: None)
+
+
+def run_live(settings: LiveSettings, *, resume: bool, listener: Listener | None = None) -> Record:
+    """Play a scenario live and return its record; the run folder keeps the log, the registry and the journal.
+
+    Parameters
+    ----------
+    settings
+        What to play, and where.
+    resume
+        Go on with the run that the folder holds, from its last committed step.
+    listener
+        Who is told how the run gets on.
+
+    Raises
+    ------
+    InputError
+        If the folder holds a run and `resume` is not set, or holds another run than the one asked for; if the world
+        cannot be opened; if the MLflow store does not answer. Nothing is written before all of this is checked.
+    """
+    listener = listener or Listener()
+    stopwatch = Stopwatch()
+    world = World(settings.scenario, settings.seed, settings.population)
+    life = _claim(settings, resume=resume)
+    listener.phase("opening MLflow and the inference log")
+    with stopwatch.timing("start_up"):
+        connection = connect(settings.folder / LOG_FILE)
+        registry = MlflowRegistry(_place(settings), life, _title(settings), _tags(settings), world.schema)
+    try:
+        log = DuckDBLog(connection, world.schema)
+        journal = DuckDBJournal(connection, registry)
+        parts = Parts(
+            world=world,
+            log=log,
+            registry=registry,
+            trainer=Trainer(world, log),
+            examiner=Examiner(world, log, settings.profile, latency_ms),
+            monitor=Monitor(world, log, registry),
+            journal=journal,
+            stopwatch=stopwatch,
+        )
+        record = _live(settings, parts, journal.checkpoint(), registry, listener)
+    finally:
+        connection.close()
+    return record
+
+
+def step_metrics(rows: Sequence[StepRow]) -> list[tuple[str, float, int]]:
+    """Return (name, value, step) of every signal that was known, of the labels that came and the offers made."""
+    return [
+        (name, float(value), row.step)
+        for row in rows
+        for name, value in {
+            **row.signals.scalars(),
+            "labels_arrived": row.labels_arrived,
+            "offers": row.tally.offers,
+            "champion_version": row.version,
+        }.items()
+        if value is not None
+    ]
+
+
+def latency_ms(model: Model, features: Matrix) -> float:
+    """Return the mean milliseconds that the model takes to answer one row, from readable values to prediction."""
+    frame = model.schema.decode(features[:_LATENCY_ROWS])
+    rows = [frame.iloc[[index]] for index in range(len(frame))]
+    start = perf_counter()
+    for row in rows:
+        model.predict(row)
+    return (perf_counter() - start) * 1000 / max(len(rows), 1)
+
+
+def _live(
+    settings: LiveSettings, parts: Parts, checkpoint: Checkpoint | None, registry: MlflowRegistry, listener: Listener
+) -> Record:
+    policy = settings.policy.build()
+    policy.deployed(FIRST_JOB)
+    if checkpoint is None:
+        state, rows = found(parts, lambda warmup: _recipe(settings, parts, warmup, registry, listener)), []
+    else:
+        state, rows = checkpoint.state, list(checkpoint.rows)
+        _catch_up(parts, policy, rows)
+    listener.phase("playing")
+    with parts.stopwatch.timing("loop"):
+        for row in play(parts, policy, state):
+            rows.append(row)
+            listener.step(row)
+    registry.log_metrics(step_metrics(rows))
+    registry.close()
+    return Record(
+        scenario=settings.scenario,
+        population=settings.population.name,
+        seed=settings.seed,
+        policy=settings.policy.name,
+        policy_toml=settings.policy.to_toml(),
+        gates=settings.profile.name,
+        trials=settings.trials,
+        first=state.first,
+        steps=tuple(rows),
+        measured=_measured(parts, registry, state),
+    )
+
+
+def _recipe(
+    settings: LiveSettings, parts: Parts, warmup: LabelledRows, registry: MlflowRegistry, listener: Listener
+) -> Recipe:
+    """Search the first champion's recipe on the warm-up, or take the scenario's."""
+    if settings.trials == 0:
+        return settings.scenario.recipe
+    listener.phase(f"searching the first champion's recipe in {settings.trials} trials")
+    world = parts.world
+    with parts.stopwatch.timing("search"):
+        seed = world.streams.integer("search")
+        search = search_recipe(warmup, settings.scenario.recipe, world.schema, settings.trials, seed)
+    registry.log_metrics([("search_log_loss", loss, trial) for trial, loss in enumerate(search.losses)])
+    return search.recipe
+
+
+def _catch_up(parts: Parts, policy: Policy, rows: Sequence[StepRow]) -> None:
+    """Bring policy and mail to where the last committed step left them.
+
+    A policy hears the same signals again, and must decide the same; the labels of past steps are sent again, and
+    those that had arrived are dropped.
+    """
+    world = parts.world
+    for row in rows:
+        if row.alias_changes:
+            policy.deployed(row.champion)
+        decision = policy.decide(row.signals)
+        if decision.clauses != row.decision.clauses:
+            msg = f"a policy must decide the same on the same signals, but did not at step {row.step} of the run"
+            raise RuntimeError(msg)
+        parts.mail.send(world.labels(row.step, parts.log.offered(row.step)))
+    parts.mail.deliver(rows[-1].day if rows else 0)
+
+
+def _claim(settings: LiveSettings, *, resume: bool) -> str:
+    """Take the run folder, or go on with the same run in it; return the name of the life."""
+    path = settings.folder / _SETTINGS_FILE
+    if resume:
+        return _known_life(settings, path)
+    if settings.folder.exists() and (not settings.folder.is_dir() or any(settings.folder.iterdir())):
+        msg = f"a run needs a folder of its own, but {settings.folder} is not empty; use --resume or another --out."
+        raise InputError(msg)
+    life = uuid4().hex
+    settings.folder.mkdir(parents=True, exist_ok=True)
+    (settings.folder / "scenario.toml").write_text(to_toml(settings.scenario), encoding="utf-8")
+    (settings.folder / "policy.toml").write_text(settings.policy.to_toml(), encoding="utf-8")
+    path.write_text(json.dumps({"life": life, **settings.identity()}, indent=1), encoding="utf-8")
+    return life
+
+
+def _known_life(settings: LiveSettings, path: Path) -> str:
+    if not path.exists():
+        msg = f"--resume needs the folder of a run, but {path.parent} holds none; leave --resume out."
+        raise InputError(msg)
+    known = json.loads(path.read_text(encoding="utf-8"))
+    differing = [key for key, value in settings.identity().items() if known.get(key) != value]
+    if differing:
+        msg = (
+            f"--resume needs the settings of the run in {path.parent}, but {', '.join(differing)} differ; use --out."
+        )
+        raise InputError(msg)
+    return str(known["life"])
+
+
+def _place(settings: LiveSettings) -> MlflowPlace:
+    local = f"sqlite:///{(settings.folder / 'mlflow.db').resolve()}"
+    tracking_uri = settings.tracking_uri or local
+    return MlflowPlace(
+        tracking_uri=tracking_uri,
+        registry_uri=settings.registry_uri or tracking_uri,
+        model_name=settings.model_name,
+        experiment=f"retrainlab/{settings.scenario.id}",
+        artifact_location=None if settings.tracking_uri else (settings.folder / "mlartifacts").resolve().as_uri(),
+    )
+
+
+def _title(settings: LiveSettings) -> str:
+    return f"{settings.scenario.name} / {settings.policy.name} / seed {settings.seed}"
+
+
+def _tags(settings: LiveSettings) -> dict[str, str]:
+    return {
+        "scenario": settings.scenario.name,
+        "policy": settings.policy.name,
+        "population": settings.population.name,
+        "gates": settings.profile.name,
+        "seed": str(settings.seed),
+    }
+
+
+def _measured(parts: Parts, registry: MlflowRegistry, state: State) -> dict[str, Any]:
+    """Return what differs from one machine or day to another."""
+    champion = parts.registry.model(state.champion.version)
+    return {
+        "seconds": dict(parts.stopwatch.seconds),
+        "single_row_latency_ms": latency_ms(champion, parts.world.batch(parts.world.steps[-1]).features),
+        "mlflow_run_id": registry.run_id,
+        "mlflow_versions": registry.addresses(),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in _PACKAGES},
+        "git_revision": _git_revision(),
+    }
+
+
+def _git_revision() -> str | None:
+    """Return the revision of the checkout that this code runs from, `None` where there is none."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -1,0 +1,151 @@
+"""The judge: every score of a record, from its quantities and nothing that the loop saw."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import fsum
+
+from policies.decision import Action, Cause, Truth
+from sim.mlops.jobs import FIRST_JOB, Status
+from sim.mlops.record import Record, StepRow, Tally
+from sim.study import money
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The scores of one record; a score that cannot be known from the record is missing (`None`).
+
+    F1 is the expected F1 under the true propensities, as a mean over steps: `f1_before` the onset, `f1_after` it and
+    in the last six steps (`f1_end`). Days are simulated, money is in the scenario's currency.
+    """
+
+    f1_before: float | None
+    f1_after: float | None
+    f1_end: float | None
+    f1_observed: float | None
+    detection_days: int | None
+    retrains: int
+    promotions: int
+    rejections: int
+    false_retrains_alarm: int
+    false_retrains_scheduled: int
+    staleness_days: float
+    net_value: float
+    net_value_realised: float
+    roi_realised: float | None
+    roi_proposal: float | None
+    brier: float
+    expected_calibration_error: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClauseCount:
+    """How often a clause of a rule was true, true alone, and missing."""
+
+    clause: str
+    true: int
+    true_alone: int
+    missing: int
+
+
+def summarise(record: Record) -> Summary:
+    """Return the scores of a record at the prices of its scenario."""
+    onset = record.scenario.onset_step
+    jobs = [job for job in record.jobs if job.name != FIRST_JOB]
+    false = [job for job in jobs if onset is None or job.requested_step < onset]
+    prices = record.scenario.prices
+    entries = money.ledger(record, prices)
+    return Summary(
+        f1_before=_mean(expected_f1(row.tally) for row in record.steps if onset is None or row.step < onset),
+        f1_after=_mean(expected_f1(row.tally) for row in record.steps if onset is not None and row.step >= onset),
+        f1_end=_mean(expected_f1(row.tally) for row in record.steps[-6:]),
+        f1_observed=_mean(row.signals.f1 for row in record.steps),
+        detection_days=detection_days(record),
+        retrains=len(jobs),
+        promotions=sum(job.status is Status.PROMOTED for job in jobs),
+        rejections=sum(job.status is Status.REJECTED for job in jobs),
+        false_retrains_alarm=sum(job.cause is Cause.ALARM for job in false),
+        false_retrains_scheduled=sum(job.cause is Cause.SCHEDULE for job in false),
+        staleness_days=staleness_days(record),
+        net_value=money.net_value(entries),
+        net_value_realised=money.net_value_realised(entries),
+        roi_realised=money.roi_realised(record, prices),
+        roi_proposal=money.roi_proposal(record, prices),
+        brier=fsum(row.tally.brier_sum for row in record.steps) / _customers(record),
+        expected_calibration_error=expected_calibration_error(record),
+    )
+
+
+def expected_f1(tally: Tally) -> float:
+    """Return the F1 of one step under the true propensities p: 2 sum(p yhat) / (sum(yhat) + sum(p)).
+
+    >>> from types import SimpleNamespace as Row
+    >>> expected_f1(Row(predicted_expected_churners=3.0, predicted=5, expected_churners=7.0))
+    0.5
+    """
+    return 2 * tally.predicted_expected_churners / (tally.predicted + tally.expected_churners)
+
+
+def detection_days(record: Record) -> int | None:
+    """Return the days from the onset to the first retraining that a monitoring clause asked for.
+
+    Missing without drift, and where no clause ever asked after the onset.
+    """
+    onset = record.scenario.onset_step
+    if onset is None:
+        return None
+    alarms = [job for job in record.jobs if job.cause is Cause.ALARM and job.requested_step >= onset]
+    return (alarms[0].requested_step - onset) * record.scenario.time.step_days if alarms else None
+
+
+def staleness_days(record: Record) -> float:
+    """Return the mean age in days of the champion's newest training label, dated by when its customer was scored."""
+    newest = {job.name: max(job.window.recent_steps) for job in record.jobs}
+    step_days = record.scenario.time.step_days
+    ages = [(row.step - newest[row.champion]) * step_days for row in record.steps]
+    return fsum(ages) / len(ages)
+
+
+def expected_calibration_error(record: Record) -> float:
+    """Return the mean gap between probability and propensity over ten equal bins, weighted by customers.
+
+    Naeini et al. (2015), with the true propensities in place of drawn outcomes.
+    """
+    columns = [zip(*(getattr(row.tally, name) for row in record.steps), strict=True) for name in _BINS]
+    gaps = [abs(fsum(probability) - fsum(churners)) for probability, churners in zip(*columns, strict=True)]
+    return fsum(gaps) / _customers(record)
+
+
+def clause_counts(record: Record) -> tuple[ClauseCount, ...]:
+    """Return for each clause of the policy's rule in how many steps it was true, true alone, and missing."""
+    clauses = record.steps[0].decision.clauses if record.steps else {}
+    return tuple(
+        ClauseCount(
+            clause,
+            sum(row.decision.clauses[clause] is Truth.TRUE for row in record.steps),
+            sum(_is_alone(row, clause) for row in record.steps),
+            sum(row.decision.clauses[clause] is Truth.MISSING for row in record.steps),
+        )
+        for clause in clauses
+    )
+
+
+def keep_reasons(record: Record) -> dict[str, int]:
+    """Return how often each reason for keeping the champion was given."""
+    reasons = [row.decision.reason for row in record.steps if row.decision.action is Action.KEEP]
+    return {reason: reasons.count(reason) for reason in sorted(set(reasons))}
+
+
+_BINS = ("bin_probability", "bin_expected_churners")
+
+
+def _is_alone(row: StepRow, clause: str) -> bool:
+    return [name for name, truth in row.decision.clauses.items() if truth is Truth.TRUE] == [clause]
+
+
+def _customers(record: Record) -> int:
+    return sum(row.tally.customers for row in record.steps)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return fsum(known) / len(known) if known else None

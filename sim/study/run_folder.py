@@ -1,0 +1,74 @@
+"""The run folder: what a run leaves behind, written at once and read back as equal."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import TypeAdapter
+
+from sim.errors import InputError
+from sim.mlops.record import Record
+from sim.study.judge import clause_counts, expected_f1, keep_reasons, summarise
+
+RECORD_FILE = "record.json"
+STEPS_FILE = "steps.parquet"
+_RECORD = TypeAdapter(Record)
+
+
+def to_json(record: Record) -> dict[str, Any]:
+    """Return a record as plain values: what happened, its `summary`, and what was `measured` on the way."""
+    content: dict[str, Any] = _RECORD.dump_python(record, mode="json")
+    return {
+        "schema_version": content.pop("schema_version"),
+        "summary": {
+            **asdict(summarise(record)),
+            "clauses": [asdict(count) for count in clause_counts(record)],
+            "keep_reasons": keep_reasons(record),
+        },
+        **content,
+    }
+
+
+def write_record(record: Record, folder: Path) -> None:
+    """Write `record.json` and `steps.parquet` into a run folder; each appears whole or not at all."""
+    steps = folder / f"{STEPS_FILE}.part"
+    steps_frame(record).to_parquet(steps, index=False)
+    steps.replace(folder / STEPS_FILE)
+    part = folder / f"{RECORD_FILE}.part"
+    part.write_text(json.dumps(to_json(record), indent=1, allow_nan=False), encoding="utf-8")
+    part.replace(folder / RECORD_FILE)
+
+
+def read_record(folder: Path) -> Record:
+    """Return the record of a run folder; `InputError` if it holds none, or one of another schema."""
+    try:
+        content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
+        del content["summary"]
+        return _RECORD.validate_python(_RECORD.validate_json(json.dumps(content)))
+    except (OSError, ValueError, KeyError) as error:
+        msg = f"{folder} must hold the record of a run, but it cannot be read: {error}."
+        raise InputError(msg) from error
+
+
+def steps_frame(record: Record) -> pd.DataFrame:
+    """Return one row a step: quantities, truth, signals and decision."""
+    return pd.DataFrame(
+        [
+            {
+                "step": row.step,
+                "day": row.day,
+                "champion": row.champion,
+                "model_version": row.version,
+                "f1_expected": expected_f1(row.tally),
+                "labels_arrived": row.labels_arrived,
+                **asdict(row.tally),
+                **{f"signal_{name}": value for name, value in row.signals.scalars().items()},
+                "action": str(row.decision.action),
+                "reason": row.decision.reason,
+                "cause": str(row.decision.cause),
+            }
+            for row in record.steps
+        ]
+    )
