@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sim.errors import InputError
@@ -154,9 +154,10 @@ class TestExplanations:
     @given(
         st.integers(0, 1869),
         st.integers(0, 5174),
-        st.sampled_from([0.3, 0.4, 0.55, 0.7]),
+        st.sampled_from([0.3, 0.45, 0.55, 0.7]),
         st.sampled_from([0.3, 0.5]),
     )
+    @example(1869, 2200, 0.45, 0.5)  # below a precision of 0.5 a high recall costs accuracy
     def test_precision_and_recall_imply_what_they_are_said_to_imply(
         self, found: int, false_alarms: int, precision: float, recall: float
     ) -> None:
