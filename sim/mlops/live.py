@@ -128,6 +128,22 @@ def run_live(settings: LiveSettings, *, resume: bool, listener: Listener | None 
     return record
 
 
+def check_settings(settings: LiveSettings) -> str:
+    """Return the name of the life in the run folder; `InputError` if it holds none, or another than asked for."""
+    path = settings.folder / _SETTINGS_FILE
+    if not path.exists():
+        msg = f"--resume needs the folder of a run, but {settings.folder} holds none; leave --resume out."
+        raise InputError(msg)
+    known = json.loads(path.read_text(encoding="utf-8"))
+    differing = [key for key, value in settings.identity().items() if known.get(key) != value]
+    if differing:
+        msg = (
+            f"--resume needs the settings of the run in {path.parent}, but {', '.join(differing)} differ; use --out."
+        )
+        raise InputError(msg)
+    return str(known["life"])
+
+
 def step_metrics(rows: Sequence[StepRow]) -> list[tuple[str, float, int]]:
     """Return (name, value, step) of every signal that was known, of the labels that came and the offers made."""
     return [
@@ -219,9 +235,8 @@ def _catch_up(parts: Parts, policy: Policy, rows: Sequence[StepRow]) -> None:
 
 def _claim(settings: LiveSettings, *, resume: bool) -> str:
     """Take the run folder, or go on with the same run in it; return the name of the life."""
-    path = settings.folder / _SETTINGS_FILE
     if resume:
-        return _known_life(settings, path)
+        return check_settings(settings)
     if settings.folder.exists() and (not settings.folder.is_dir() or any(settings.folder.iterdir())):
         msg = f"a run needs a folder of its own, but {settings.folder} is not empty; use --resume or another --out."
         raise InputError(msg)
@@ -229,30 +244,21 @@ def _claim(settings: LiveSettings, *, resume: bool) -> str:
     settings.folder.mkdir(parents=True, exist_ok=True)
     (settings.folder / "scenario.toml").write_text(to_toml(settings.scenario), encoding="utf-8")
     (settings.folder / "policy.toml").write_text(settings.policy.to_toml(), encoding="utf-8")
-    path.write_text(json.dumps({"life": life, **settings.identity()}, indent=1), encoding="utf-8")
+    (settings.folder / _SETTINGS_FILE).write_text(
+        json.dumps({"life": life, **settings.identity()}, indent=1), encoding="utf-8"
+    )
     return life
 
 
-def _known_life(settings: LiveSettings, path: Path) -> str:
-    if not path.exists():
-        msg = f"--resume needs the folder of a run, but {path.parent} holds none; leave --resume out."
-        raise InputError(msg)
-    known = json.loads(path.read_text(encoding="utf-8"))
-    differing = [key for key, value in settings.identity().items() if known.get(key) != value]
-    if differing:
-        msg = (
-            f"--resume needs the settings of the run in {path.parent}, but {', '.join(differing)} differ; use --out."
-        )
-        raise InputError(msg)
-    return str(known["life"])
+def tracking_uri(settings: LiveSettings) -> str:
+    """Return the URI of the MLflow store that a run uses."""
+    return settings.tracking_uri or f"sqlite:///{(settings.folder / 'mlflow.db').resolve()}"
 
 
 def _place(settings: LiveSettings) -> MlflowPlace:
-    local = f"sqlite:///{(settings.folder / 'mlflow.db').resolve()}"
-    tracking_uri = settings.tracking_uri or local
     return MlflowPlace(
-        tracking_uri=tracking_uri,
-        registry_uri=settings.registry_uri or tracking_uri,
+        tracking_uri=tracking_uri(settings),
+        registry_uri=settings.registry_uri or tracking_uri(settings),
         model_name=settings.model_name,
         experiment=f"retrainlab/{settings.scenario.id}",
         artifact_location=None if settings.tracking_uri else (settings.folder / "mlartifacts").resolve().as_uri(),

@@ -1,0 +1,222 @@
+"""The command line. Heavy imports wait until a command needs them, so that help is quick."""
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sim.errors import InputError, did_you_mean
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="When should a deployed model be retrained, and what is that worth?",
+)
+data_app = typer.Typer(no_args_is_help=True, help="The real Telco table: fetch it, describe it, check a file.")
+app.add_typer(data_app, name="data")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, and nothing else.")]
+Name = Annotated[str | None, typer.Argument(help="One entry; all are listed without it.")]
+RUNS_FOLDER = Path("runs")
+
+
+def main() -> None:
+    """Run the command line: exit code 0 done, 1 the work failed, 2 bad usage or bad input."""
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"retrainlab: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("retrainlab: interrupted; the same command with --resume goes on.", err=True)
+        sys.exit(1)
+
+
+@app.command()
+def run(
+    scenario: Annotated[str, typer.Argument(help="A scenario of the catalogue, or a TOML file.")],
+    policy: Annotated[
+        str, typer.Option(help="A policy of the catalogue, a TOML file, or an expression such as 'f1_drop > 0.05'.")
+    ] = "proposal",
+    gates: Annotated[str, typer.Option(help="A gate profile of the catalogue, or a TOML file.")] = "telco_churn",
+    population: Annotated[str, typer.Option(help="telco, twin, or the path of the Telco table.")] = "telco",
+    seed: Annotated[int, typer.Option(min=0, help="Which life of the scenario.")] = 1,
+    trials: Annotated[
+        int, typer.Option(min=0, help="Trials of the search for the first model; 0 takes the scenario's recipe.")
+    ] = 50,
+    out: Annotated[Path | None, typer.Option(help="The run folder; a new one under runs/ by default.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
+    tracking: Annotated[
+        str, typer.Option("--tracking-uri", help="MLflow tracking URI; a SQLite store by default.")
+    ] = "",
+    registry: Annotated[
+        str, typer.Option("--registry-uri", help="MLflow registry URI; the tracking URI by default.")
+    ] = "",
+    model_name: Annotated[
+        str, typer.Option(help="Registered model; a three-part catalogue name works too.")
+    ] = "churn",
+    as_json: AsJson = False,
+) -> None:
+    """Play one policy live on MLflow: score, wait for labels, monitor, retrain, validate, promote."""
+    from policies.catalogue import load_policy
+    from scenarios.files import load_scenario
+    from sim.mlops.gate_profiles import load_profile
+
+    asked = load_scenario(scenario)
+    chosen = load_policy(policy)
+    profile = load_profile(gates)
+
+    from reports.tables import closing_table
+    from sim.mlops.live import LiveSettings, tracking_uri
+    from sim.study.run_folder import play_live, run_folder, to_json
+    from sim.world.population import load_population
+
+    settings = LiveSettings(
+        scenario=asked,
+        policy=chosen,
+        population=load_population(population),
+        profile=profile,
+        seed=seed,
+        trials=trials,
+        folder=out or run_folder(RUNS_FOLDER, f"{asked.id}-{chosen.name}-seed{seed}", resume=resume),
+        tracking_uri=tracking,
+        registry_uri=registry,
+        model_name=model_name,
+    )
+    with _listening(asked.time.steps) as listener:
+        record = play_live(settings, resume=resume, listener=listener)
+    if as_json:
+        typer.echo(json.dumps({"folder": str(settings.folder), **to_json(record)}, allow_nan=False))
+        return
+    _print(closing_table(record))
+    typer.echo(f"\nThe run is in {settings.folder}. To look at its models:")
+    typer.echo(f"mlflow ui --backend-store-uri {tracking_uri(settings)}")
+
+
+@app.command()
+def scenarios(name: Name = None, as_json: AsJson = False) -> None:
+    """List the scenarios, or tell the story of one."""
+    from scenarios.files import catalogue, load_scenario, to_toml
+
+    if name is None:
+        rows = [{"scenario": s.name, "title": s.title, "onset step": s.onset_step} for s in catalogue().values()]
+        _show("Scenarios", rows, as_json)
+        return
+    scenario = load_scenario(name)
+    if as_json:
+        typer.echo(scenario.model_dump_json())
+        return
+    typer.echo(f"{scenario.name}: {scenario.title}\n\n{scenario.story}\n\n{to_toml(scenario)}", nl=False)
+
+
+@app.command()
+def policies(name: Name = None, as_json: AsJson = False) -> None:
+    """List the policies, or explain one."""
+    from policies.catalogue import catalogue, load_policy
+
+    if name is None:
+        rows = [
+            {"policy": spec.name, "kind": spec.kind, "parameters": _inline(spec.parameters)}
+            for spec in catalogue().values()
+        ]
+        _show("Policies", rows, as_json)
+        return
+    spec = load_policy(name)
+    if as_json:
+        told = {"name": spec.name, "kind": spec.kind, "parameters": dict(spec.parameters), "story": spec.story}
+        typer.echo(json.dumps(told))
+        return
+    typer.echo(f"{spec.name}: {spec.story}\n\n{spec.to_toml()}", nl=False)
+
+
+@app.command()
+def signals(name: Name = None, as_json: AsJson = False) -> None:
+    """List the signals that a rule may use, with meaning and unit."""
+    from policies.signals import CATALOGUE
+
+    if name is not None and name not in CATALOGUE:
+        raise InputError(
+            f"a signal must be one of {', '.join(CATALOGUE)}, got {name!r}.{did_you_mean(name, CATALOGUE)}"
+        )
+    infos = [CATALOGUE[name]] if name else list(CATALOGUE.values())
+    _show("Signals", [{"signal": i.name, "meaning": i.meaning, "unit": i.unit} for i in infos], as_json)
+
+
+@app.command()
+def gates(name: Name = None, as_json: AsJson = False) -> None:
+    """List the gate profiles, or explain each threshold of one."""
+    from sim.mlops.gate_profiles import explain, load_profile, profiles
+
+    if name is None:
+        _show("Gate profiles", [{"profile": p, "about": load_profile(p).description} for p in profiles()], as_json)
+        return
+    profile = load_profile(name)
+    _show(f"Gates of {profile.name}", [asdict(line) for line in explain(profile)], as_json)
+
+
+@data_app.command()
+def fetch() -> None:
+    """Download the Telco table into the cache and check it by its hash."""
+    from sim.world.telco import fetch as fetch_table
+
+    typer.echo(str(fetch_table()))
+
+
+@data_app.command()
+def describe(as_json: AsJson = False) -> None:
+    """Say what the Telco table at hand holds."""
+    from sim.world.telco import describe as describe_table
+
+    _show("Telco", [asdict(describe_table())], as_json)
+
+
+@data_app.command()
+def check(file: Annotated[Path, typer.Argument(help="A CSV file.")], as_json: AsJson = False) -> None:
+    """Check that a file is the Telco table, and say what is wrong with it if not."""
+    from sim.world.telco import describe as describe_table
+    from sim.world.telco import load
+
+    load(file)
+    _show("Telco", [asdict(describe_table(file))], as_json)
+
+
+@contextmanager
+def _listening(steps: int) -> Iterator[Any]:
+    """Show on stderr how a run gets on."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from sim.mlops.live import Listener
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("starting", total=steps)
+        yield Listener(
+            phase=lambda words: progress.update(task, description=words),
+            step=lambda row: progress.update(task, completed=row.step + 1),
+        )
+
+
+def _show(title: str, rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps({title.lower().replace(" ", "_"): list(rows)}))
+        return
+    from reports.tables import rows_table
+
+    _print(rows_table(title, rows))
+
+
+def _print(content: Any) -> None:
+    from rich.console import Console
+
+    Console().print(content)
+
+
+def _inline(parameters: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} = {value}" for key, value in parameters.items())
