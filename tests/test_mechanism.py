@@ -8,10 +8,11 @@ from hypothesis.extra.numpy import arrays
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from sim.errors import InputError
-from sim.world.mechanism import Mechanism, design, telco_mechanism
+from sim.world.mechanism import Mechanism, telco_mechanism
 from sim.world.schema import UNSEEN, Column, Schema
 from sim.world.table import Table
 from sim.world.telco import SCHEMA
+from sim.world.term import design
 
 SMALL = Schema((Column("tenure"), Column("Charges"), Column("Contract", ("Monthly", "One year", "Two year"))))
 TERMS = {

@@ -1,45 +1,30 @@
 """The outcome mechanism: who churns with which probability, as named log-odds that can be read and moved."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.resources import files
 from math import isfinite
-from typing import Protocol
 
 import numpy as np
 from scipy.optimize import brentq
 
-from sim.errors import InputError, did_you_mean
-from sim.world.schema import Column, Matrix, Schema
+from sim.errors import InputError
+from sim.world.schema import Matrix, Schema
 from sim.world.telco import SCHEMA
+from sim.world.term import INTERCEPT, FactorValues, Term, read_term
 
-INTERCEPT = "intercept"
-_JOIN = " & "
 _BLOCK_ROWS = 4096  # what the terms need of so many rows stays in the processor's cache
 _LOG_ODDS_LIMIT = 30.0  # the logistic function is exactly 1.0 in double precision from about 37
-_DECIMAL = r"[0-9]+(?:\.[0-9]+)?"
-_NUMBER = re.compile(
-    rf"(?:log1p\((?P<log>[^()]+)\)|hinge\((?P<hinge>[^()]+),\s*(?P<knot>{_DECIMAL})\)|(?P<plain>[^()]+?))"
-    rf"\s*(?:/\s*(?P<scale>{_DECIMAL}))?"
-)
 
 
 @dataclass(frozen=True)
 class Mechanism:
     """An additive logistic outcome mechanism: logit P(churn) is the sum of coefficient x term.
 
-    A term is `intercept`, or one or more factors joined by ` & ` and multiplied. A factor is one of
-
-    - `Contract=One year`: 1 where the column has that category, else 0;
-    - `tenure`: the number itself;
-    - `log1p(tenure)`: log(1 + number), negative numbers taken as 0;
-    - `hinge(tenure, 12)`: max(0, number - 12);
-
-    and a numeric factor may be divided by a constant that gives it its unit: `MonthlyCharges/10` (tens of dollars),
-    `tenure/12` (years), `hinge(tenure, 12)/12`.
+    Terms are written as `sim.world.term` says: `intercept`, `Contract=One year`, `log1p(tenure)`,
+    `hinge(tenure, 60)/12`, `Contract=One year & tenure/12`.
 
     Parameters
     ----------
@@ -50,6 +35,7 @@ class Mechanism:
 
     Examples
     --------
+    >>> from sim.world.schema import Column
     >>> schema = Schema((Column("tenure"), Column("Contract", ("Monthly", "Yearly"))))
     >>> mechanism = Mechanism(schema, {"intercept": 0.5, "tenure/12": -0.5, "Contract=Yearly": -1.0})
     >>> mechanism.propensity(np.array([[12.0, 0.0], [12.0, 1.0]])).round(3)
@@ -61,7 +47,7 @@ class Mechanism:
 
     def __post_init__(self) -> None:
         for name, log_odds in self.coefficients.items():
-            _factors(name, self.schema)
+            read_term(name, self.schema)
             if not isfinite(log_odds):
                 raise InputError(
                     f"the coefficient of {name!r} must be a finite number, got {log_odds}; give log-odds."
@@ -119,13 +105,10 @@ class Mechanism:
         return self.moved({INTERCEPT: _shift_to_rate(self._log_odds(features), rate)})
 
     @cached_property
-    def _terms(self) -> tuple[tuple[float, tuple["_Factor", ...]], ...]:
+    def _terms(self) -> tuple[tuple[float, Term], ...]:
         """The terms in order of name: floating-point sums depend on the order, equal mechanisms must not."""
-        return tuple(
-            (log_odds, _factors(name, self.schema))
-            for name, log_odds in sorted(self.coefficients.items())
-            if log_odds
-        )
+        coefficients = sorted(self.coefficients.items())
+        return tuple((log_odds, read_term(name, self.schema)) for name, log_odds in coefficients if log_odds)
 
     def _log_odds(self, features: Matrix) -> Matrix:
         total = np.empty(len(features))
@@ -135,29 +118,12 @@ class Mechanism:
         return total
 
     def _block_log_odds(self, features: Matrix) -> Matrix:
-        distinct = {factor for _, factors in self._terms for factor in factors}
-        columns = {at: np.ascontiguousarray(features[:, at]) for at in {factor.position for factor in distinct}}
-        values = {factor: factor.of(columns[factor.position]) for factor in distinct}
+        positions = {position for _, term in self._terms for position in term.positions}
+        factors = FactorValues({position: np.ascontiguousarray(features[:, position]) for position in positions})
         total = np.zeros(len(features))
-        for log_odds, factors in self._terms:
-            term: Matrix | float = log_odds
-            for factor in factors:
-                term = term * values[factor]
-            total += term
+        for log_odds, term in self._terms:
+            total += log_odds * factors.product(term)
         return total
-
-
-def design(names: tuple[str, ...], features: Matrix, schema: Schema) -> Matrix:
-    """Return the n x len(names) matrix of the values of the named terms, as a fit needs it.
-
-    >>> design(("tenure/12", "hinge(tenure, 18)"), np.array([[24.0]]), Schema((Column("tenure"),)))
-    array([[2., 6.]])
-    """
-    matrix = np.ones((len(features), len(names)))
-    for index, name in enumerate(names):
-        for factor in _factors(name, schema):
-            matrix[:, index] *= factor.of(features[:, factor.position])
-    return matrix
 
 
 @cache
@@ -181,113 +147,3 @@ def _shift_to_rate(log_odds: Matrix, rate: float) -> float:
     target = float(np.log(rate) - np.log1p(-rate))
     low, high = target - float(log_odds.max()) - 1.0, target - float(log_odds.min()) + 1.0
     return float(brentq(lambda shift: float(np.mean(_logistic(log_odds + shift))) - rate, low, high, xtol=1e-14))
-
-
-class _Factor(Protocol):
-    """A value that one column gives each customer; never missing or infinite."""
-
-    @property
-    def position(self) -> int: ...
-
-    def of(self, column: Matrix) -> Matrix: ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Indicator:
-    position: int
-    code: int
-
-    def of(self, column: Matrix) -> Matrix:
-        return np.where(column == self.code, 1.0, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Number:
-    position: int
-    scale: float
-
-    def of(self, column: Matrix) -> Matrix:
-        return _known(column) / self.scale
-
-
-@dataclass(frozen=True, slots=True)
-class _Log:
-    position: int
-    scale: float
-
-    def of(self, column: Matrix) -> Matrix:
-        logarithm: Matrix = np.log1p(np.maximum(_known(column), 0.0))
-        return logarithm / self.scale
-
-
-@dataclass(frozen=True, slots=True)
-class _Hinge:
-    position: int
-    scale: float
-    knot: float
-
-    def of(self, column: Matrix) -> Matrix:
-        above: Matrix = np.maximum(_known(column) - self.knot, 0.0)
-        return above / self.scale
-
-
-def _known(column: Matrix) -> Matrix:
-    return np.where(np.isfinite(column), column, 0.0)
-
-
-def _factors(name: str, schema: Schema) -> tuple[_Factor, ...]:
-    """Read a term; the intercept has no factors."""
-    if name.strip() == INTERCEPT:
-        return ()
-    return tuple(_factor(text.strip(), schema) for text in name.split(_JOIN))
-
-
-def _factor(text: str, schema: Schema) -> _Factor:
-    name, is_indicator, category = (part.strip() for part in text.partition("="))
-    if is_indicator:
-        return _indicator(name, category, schema)
-    match = _NUMBER.fullmatch(text)
-    if match is None:
-        raise InputError(
-            "a factor must read like Contract=One year, tenure/12, log1p(tenure) or hinge(tenure, 12), "
-            f"got {text!r}; join factors by {_JOIN!r}."
-        )
-    return _numeric(match, schema)
-
-
-def _indicator(name: str, category: str, schema: Schema) -> _Indicator:
-    column = _column(name, schema)
-    if not column.is_category:
-        raise InputError(f"{name!r} is a number and has no category, got {name}={category}; write {name!r} alone.")
-    if category not in column.code_of:
-        raise InputError(
-            f"a category of {name!r} must be one of {', '.join(column.categories)}, got {category!r}."
-            f"{did_you_mean(category, column.categories)}"
-        )
-    return _Indicator(schema.position[name], column.code_of[category])
-
-
-def _numeric(match: re.Match[str], schema: Schema) -> _Factor:
-    name = (match["log"] or match["hinge"] or match["plain"]).strip()
-    column = _column(name, schema)
-    if column.is_category:
-        raise InputError(
-            f"{name!r} is a category and must be named with a value, got {match[0]!r}; write "
-            f"{name}={column.categories[0]}."
-        )
-    scale = float(match["scale"] or 1.0)
-    if scale == 0.0:
-        raise InputError(f"the unit of a factor must be above 0, got {match[0]!r}; divide by a positive number.")
-    position = schema.position[name]
-    if match["log"]:
-        return _Log(position, scale)
-    return _Hinge(position, scale, float(match["knot"])) if match["hinge"] else _Number(position, scale)
-
-
-def _column(name: str, schema: Schema) -> Column:
-    if name not in schema.position:
-        raise InputError(
-            f"a term must name a column of the table, got {name!r}; the columns are {', '.join(schema.names)}."
-            f"{did_you_mean(name, schema.names)}"
-        )
-    return schema.columns[schema.position[name]]
