@@ -1,0 +1,36 @@
+# What people and CI share. The first target that needs it makes the environment.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: demo test quick check bench clean
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' -c constraints.txt
+	touch $(READY)
+
+demo: $(READY)  ## play a drift, a wait for labels, and the retrainings, on MLflow
+	@if $(BIN)/retrainlab data describe > /dev/null 2>&1; then population=telco; \
+	else population=twin; fi; \
+	echo "population: $$population"; \
+	$(BIN)/retrainlab run competitor --policy "f1_drop > 0.05" --population $$population --seed 1
+
+test: $(READY)  ## every test, the slow ones too
+	$(BIN)/python -m pytest -n 2
+
+quick: $(READY)  ## the tests that take seconds
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+check: $(READY)  ## format, lint, types, import layers
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(READY)  ## speeds, as ratios in one run
+	$(BIN)/python -m pytest benchmarks --benchmark-only -p no:xdist -o filterwarnings=
+
+clean:
+	rm -rf $(VENV) runs build *.egg-info
