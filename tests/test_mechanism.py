@@ -132,7 +132,13 @@ def test_the_base_rate_is_met_exactly(tenure, rate):
     }
 
 
-@pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, 1.5, float("nan")])
+@pytest.mark.parametrize("rate", [1e-12, 1e-6, 1.0 - 1e-12])
+def test_extreme_base_rates_are_met_too(rate):
+    features = np.array([[1.0, 20.0, 0.0], [72.0, 110.0, 2.0]])
+    assert MECHANISM.with_base_rate(features, rate).propensity(features).mean() == pytest.approx(rate, abs=1e-13)
+
+
+@pytest.mark.parametrize("rate", [0.0, 1.0, -0.1, 1.5, 1e-15, float("nan")])
 def test_a_base_rate_must_be_a_share(rate):
     with pytest.raises(InputError, match="strictly between 0 and 1"):
         MECHANISM.with_base_rate(np.array([[1.0, 1.0, 1.0]]), rate)

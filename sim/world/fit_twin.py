@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # scikit-learn ships no types
 
+from sim.errors import InputError
 from sim.world.mechanism import Mechanism
 from sim.world.schema import Matrix
 from sim.world.table import Table
@@ -62,12 +63,12 @@ TERMS = (
     "Dependents=Yes & PhoneService=No",
     "SeniorCitizen=1 & MultipleLines=Yes",
 )
-"""The terms of the Telco mechanism. Interactions were chosen by score tests; with them a LightGBM that starts from
-the mechanism's own log-odds finds nothing more in cross-validation. TotalCharges is left out: it follows from tenure
-and price, and would let a drift of either move the outcome twice."""
+"""The terms of the Telco mechanism: main effects, and interactions that score tests pointed to. In ten-fold
+cross-validation the mechanism beats LightGBM (AUC 0.851 against 0.848), and a LightGBM that starts from its log-odds
+adds 0.0005. TotalCharges is left out: it follows from tenure and price, and would let a drift of either move the
+outcome twice."""
 
 _MECHANISM_C = 0.1  # inverse strength of the ridge penalty on standardised terms; cross-validated AUC is flat here
-
 
 PRICES = (
     "PhoneService=Yes",
@@ -252,4 +253,7 @@ def _named(names: tuple[str, ...], values: Matrix, decimals: int) -> dict[str, f
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python -m sim.world.fit_twin TABLE.csv")
-    main(Path(sys.argv[1]))
+    try:
+        main(Path(sys.argv[1]))
+    except InputError as mistake:
+        sys.exit(str(mistake))

@@ -16,6 +16,7 @@ from sim.world.telco import SCHEMA
 from sim.world.term import INTERCEPT, FactorValues, Term, read_term
 
 _BLOCK_ROWS = 4096  # what the terms need of so many rows stays in the processor's cache
+_LEAST_RATE = 1e-12  # can be reached within the limit of the log-odds
 _LOG_ODDS_LIMIT = 30.0  # the logistic function is exactly 1.0 in double precision from about 37
 
 
@@ -92,9 +93,9 @@ class Mechanism:
         Raises
         ------
         InputError
-            If `rate` is not strictly between 0 and 1, or there is no row.
+            If `rate` is not strictly between 0 and 1 (1e-12 away from both), or there is no row.
         """
-        if not 0.0 < rate < 1.0:
+        if not _LEAST_RATE <= rate <= 1.0 - _LEAST_RATE:
             raise InputError(
                 f"a base rate must lie strictly between 0 and 1, got {rate}; give the share of churners."
             )
