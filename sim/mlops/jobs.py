@@ -11,6 +11,9 @@ from sim.mlops.training import TrainingWindow
 FIRST_JOB = "first"
 
 
+NO_WINDOW = TrainingWindow((), (), 0, 0)
+
+
 class Status(StrEnum):
     """Where a job stands."""
 
@@ -44,14 +47,17 @@ class GateMeeting:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A retraining: asked for, trained, validated, promoted or rejected. Its name also names its model."""
+    """A retraining: asked for, trained, validated, promoted or rejected. Its name also names its model.
+
+    `window` and `version` are known once the model is trained and registered.
+    """
 
     name: str
     requested_step: int
     requested_day: int
     cause: Cause
     reason: str
-    window: TrainingWindow
+    window: TrainingWindow = NO_WINDOW
     version: int = 0
     status: Status = Status.OPEN
     meeting: GateMeeting | None = None

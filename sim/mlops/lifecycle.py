@@ -3,10 +3,8 @@
 from dataclasses import replace
 
 from policies.decision import Action, Decision
-from scenarios.schema import Recipe
 from sim.mlops.jobs import Alias, AliasChange, Deployed, Job, Status, deployed
-from sim.mlops.parts import Parts, State
-from sim.mlops.trainer import Trained
+from sim.mlops.parts import Company, State
 
 
 def allowed(decision: Decision, state: State) -> Decision:
@@ -20,73 +18,57 @@ def allowed(decision: Decision, state: State) -> Decision:
     return decision
 
 
-def act(parts: Parts, state: State, step: int, decision: Decision) -> Job | None:
+def act(company: Company, state: State, step: int, decision: Decision) -> Job | None:
     """Do what was decided: open a job on the labels visible today, or ask for a rollback at the next step."""
     if decision.action is Action.ROLLBACK:
         state.is_rollback_due = True
     if decision.action is not Action.RETRAIN:
         return None
-    recipe = parts.registry.recipe(state.champion.version)
-    with parts.stopwatch.timing("training"):
-        trained = parts.trainer.train(step, recipe)
-    name = f"retrain-{step:03d}"
-    job = Job(name, step, parts.world.day(step), decision.cause, decision.reason, trained.window)
-    state.job = register(parts, job, trained, recipe)
+    asked = Job(f"retrain-{step:03d}", step, company.world.day(step), decision.cause, decision.reason)
+    state.job = company.train(asked, state.champion)
     return state.job
 
 
-def register(parts: Parts, job: Job, trained: Trained, recipe: Recipe) -> Job:
-    """Register a job's model as the challenger and return the job with its version."""
-    with parts.stopwatch.timing("registration"):
-        registered = replace(job, version=parts.registry.register(job, trained.model, recipe))
-        parts.registry.move(Alias.CHALLENGER, registered.version)
-    return registered
-
-
-def end_due(parts: Parts, state: State, step: int) -> tuple[Job | None, tuple[AliasChange, ...]]:
+def end_due(company: Company, state: State, step: int) -> tuple[Job | None, tuple[AliasChange, ...]]:
     """End what is due today, a rollback or the open job; return the ended job and the aliases that were moved."""
     if state.is_rollback_due and state.previous is not None:
         state.is_rollback_due, state.may_roll_back = False, False
-        return None, _crown(parts, state, state.previous, step)
-    job, days, day = state.job, parts.world.scenario.jobs, parts.world.day(step)
+        return None, _crown(company, state, state.previous, step)
+    job, days, day = state.job, company.world.scenario.jobs, company.world.day(step)
     if job is None or day < job.requested_day + days.train_days:
         return None, ()
     if job.meeting is None:
-        job = _meet_gates(parts, state, job, step)
+        job = _meet_gates(company, state, job, step)
     if job.meeting is not None and not job.meeting.verdict.passed:
-        return _end(parts, state, job, Status.REJECTED, step), ()
+        return _end(company, state, job, Status.REJECTED, step), ()
     if job.meeting is not None and day < job.meeting.day + days.approval_days:
         state.job = job
         return None, ()
-    changes = _crown(parts, state, deployed(job), step)
+    changes = _crown(company, state, deployed(job), step)
     state.may_roll_back = True
-    return _end(parts, state, job, Status.PROMOTED, step), changes
+    return _end(company, state, job, Status.PROMOTED, step), changes
 
 
-def _meet_gates(parts: Parts, state: State, job: Job, step: int) -> Job:
+def _meet_gates(company: Company, state: State, job: Job, step: int) -> Job:
     """Have the challenger meet the gates against the champion of today.
 
     No champion can change while a job is open, since a rollback is refused then, so one meeting is enough.
     """
-    challenger = parts.registry.model(job.version)
-    champion = parts.registry.model(state.champion.version)
-    with parts.stopwatch.timing("validation"):
-        return replace(job, meeting=parts.examiner.meet(step, challenger, champion))
+    return replace(job, meeting=company.examine(step, job, state.champion))
 
 
-def _end(parts: Parts, state: State, job: Job, status: Status, step: int) -> Job:
-    ended = replace(job, status=status, ended_step=step, ended_day=parts.world.day(step))
-    parts.registry.describe(ended)
+def _end(company: Company, state: State, job: Job, status: Status, step: int) -> Job:
+    ended = replace(job, status=status, ended_step=step, ended_day=company.world.day(step))
+    company.describe(ended)
     state.job = None
     return ended
 
 
-def _crown(parts: Parts, state: State, model: Deployed, step: int) -> tuple[AliasChange, ...]:
+def _crown(company: Company, state: State, model: Deployed, step: int) -> tuple[AliasChange, ...]:
     """Make a model champion: `Previous_Champion` is moved first, so that there is a champion at every moment."""
     state.previous, state.champion = state.champion, model
     moves = ((Alias.PREVIOUS_CHAMPION, state.previous), (Alias.CHAMPION, state.champion))
-    with parts.stopwatch.timing("deployment"):
-        for alias, target in moves:
-            parts.registry.move(alias, target.version)
-    day = parts.world.day(step)
+    for alias, target in moves:
+        company.move(alias, target)
+    day = company.world.day(step)
     return tuple(AliasChange(step, day, alias, target.job, target.version) for alias, target in moves)

@@ -7,14 +7,11 @@ import numpy as np
 
 from policies.decision import Cause, Policy
 from scenarios.schema import Recipe
-from sim.mlops.business import choose_offers
 from sim.mlops.cohort import LabelledRows
-from sim.mlops.jobs import FIRST_JOB, Alias, Deployed, Job, Status, deployed
-from sim.mlops.lifecycle import act, allowed, end_due, register
-from sim.mlops.monitor import signals
-from sim.mlops.parts import Parts, State
-from sim.mlops.record import Served, StepRow, tally
-from sim.world.world import Batch
+from sim.mlops.jobs import FIRST_JOB, Alias, Job, Status, deployed
+from sim.mlops.lifecycle import act, allowed, end_due
+from sim.mlops.parts import Company, Parts, State
+from sim.mlops.record import StepRow
 
 
 def found(parts: Parts, choose_recipe: Callable[[LabelledRows], Recipe]) -> State:
@@ -32,7 +29,8 @@ def found(parts: Parts, choose_recipe: Callable[[LabelledRows], Recipe]) -> Stat
     parts.log.backfill(parts.mail.deliver(0), 0)
     recipe = choose_recipe(parts.trainer.first_data().rows)
     trained = parts.trainer.train_first(recipe)
-    job = register(parts, Job(FIRST_JOB, 0, 0, Cause.NONE, "the first model", trained.window), trained, recipe)
+    asked = Job(FIRST_JOB, 0, 0, Cause.NONE, "the first model", trained.window)
+    job = parts.register(asked, trained.model, recipe)
     job = replace(job, meeting=parts.examiner.meet(0, trained.model, None), status=Status.PROMOTED)
     job = replace(job, ended_step=0, ended_day=0)
     parts.registry.move(Alias.CHAMPION, job.version)
@@ -42,55 +40,44 @@ def found(parts: Parts, choose_recipe: Callable[[LabelledRows], Recipe]) -> Stat
     return state
 
 
-def play(parts: Parts, policy: Policy, state: State) -> Iterator[StepRow]:
+def play(company: Company, policy: Policy, state: State) -> Iterator[StepRow]:
     """Live through the steps that `state` has not seen yet and yield what happened in each, once it is committed.
 
     The order inside a step never changes, and nothing else moves time.
     """
-    world, log = parts.world, parts.log
-    for step in world.steps[state.next_step :]:
-        day = world.day(step)
-        parts.journal.begin()
+    for step in company.world.steps[state.next_step :]:
+        day = company.world.day(step)
+        company.journal.begin()
         # 1. Jobs due by today end; a rollback takes effect.
-        ended, changes = end_due(parts, state, step)
+        ended, changes = end_due(company, state, step)
         if changes:
             policy.deployed(state.champion.job)
         # 2. The champion scores today's batch. 3. Offers go out.
-        batch = world.batch(step)
-        served = _serve(parts, batch, state.champion)
-        log.append(batch, served)
+        served = company.serve(step, state.champion)
         # 4. The world settles the outcomes; each label gets its date.
-        parts.mail.send(world.labels(step, served.offered))
+        tally = company.settle(served)
         # 5. Labels due today arrive.
-        arrived = log.backfill(parts.mail.deliver(day), day)
+        arrived = company.receive(day)
         # 6. Signals are computed from what is visible today.
-        drift = parts.monitor.drift(step, state.champion)
-        performance = parts.monitor.performance(step, state.champion)
-        seen = signals(step, day, state.champion, drift, performance, job_open=state.job is not None)
+        seen = company.observe(step, state.champion, job_open=state.job is not None)
         # 7. The policy decides.
-        decision = allowed(policy.decide(seen), state)
+        decision = allowed(policy.decide(seen.signals), state)
         # 8. On `retrain` a job opens on the labels visible today.
-        opened = act(parts, state, step, decision)
+        opened = act(company, state, step, decision)
         row = StepRow(
             step=step,
             day=day,
             champion=served.job,
             version=served.version,
-            tally=tally(batch, world.truth(step), served),
+            tally=tally,
             labels_arrived=arrived,
-            signals=seen,
-            drift=drift.features,
+            signals=seen.signals,
+            drift=seen.drift,
             decision=decision,
             job_ended=ended,
             job_opened=opened,
             alias_changes=changes,
         )
         state.next_step = step + 1
-        parts.journal.commit(state, row)
+        company.journal.commit(state, row)
         yield row
-
-
-def _serve(parts: Parts, batch: Batch, champion: Deployed) -> Served:
-    scores = parts.registry.score(batch.features)
-    offered = choose_offers(parts.world.scenario.offers, scores.probability, batch.held_out)
-    return Served(batch.step, champion.job, champion.version, scores.probability, scores.prediction, offered)

@@ -32,6 +32,14 @@ class Drift:
     score_psi: float
 
 
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What was visible on one day: the signals, and the drift of each feature behind them."""
+
+    signals: Signals
+    drift: tuple[FeatureDrift, ...]
+
+
 class Monitor:
     """Looks at the log as production can see it today."""
 

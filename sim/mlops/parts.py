@@ -1,13 +1,16 @@
 """What the loop works with, and what it remembers between two steps."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from scenarios.schema import Recipe
+from sim.mlops.business import choose_offers
 from sim.mlops.examiner import Examiner
-from sim.mlops.jobs import Deployed, Job
+from sim.mlops.jobs import Alias, Deployed, GateMeeting, Job
 from sim.mlops.log import InferenceLog
-from sim.mlops.monitor import Monitor
-from sim.mlops.record import StepRow
+from sim.mlops.model import Model
+from sim.mlops.monitor import Monitor, Observation, signals
+from sim.mlops.record import Served, StepRow, Tally, tally
 from sim.mlops.registry import Registry
 from sim.mlops.stopwatch import Stopwatch
 from sim.mlops.trainer import Trainer
@@ -50,9 +53,55 @@ class NoJournal:
         """Close a step."""
 
 
+class Company(Protocol):
+    """What the loop works with. It keeps the books of one life; whoever plays decides when what is called."""
+
+    @property
+    def world(self) -> World:
+        """The world it lives in."""
+        ...
+
+    @property
+    def journal(self) -> Journal:
+        """What makes a step last."""
+        ...
+
+    def serve(self, step: int, champion: Deployed) -> Served:
+        """Score the batch of a step with the champion, send the offers out and store both in the log."""
+        ...
+
+    def settle(self, served: Served) -> Tally:
+        """Let the world settle the outcomes of what was served, send the labels on their way, and count the step."""
+        ...
+
+    def receive(self, day: int) -> int:
+        """Join the labels that arrive on a day to their predictions; return how many."""
+        ...
+
+    def observe(self, step: int, champion: Deployed, *, job_open: bool) -> Observation:
+        """Measure what is visible at a step."""
+        ...
+
+    def train(self, job: Job, champion: Deployed) -> Job:
+        """Train a job's model with the champion's recipe, register it, and return the job with window and version."""
+        ...
+
+    def examine(self, step: int, job: Job, champion: Deployed) -> GateMeeting:
+        """Have a job's model meet the gates against the champion."""
+        ...
+
+    def move(self, alias: Alias, model: Deployed) -> None:
+        """Let an alias point to a model."""
+        ...
+
+    def describe(self, job: Job) -> None:
+        """Note in the registry how a job ended."""
+        ...
+
+
 @dataclass(frozen=True)
 class Parts:
-    """What the loop works with."""
+    """A company that computes everything itself, on any log and registry."""
 
     world: World
     log: InferenceLog
@@ -63,3 +112,56 @@ class Parts:
     journal: Journal = field(default_factory=NoJournal)
     mail: Mail = field(default_factory=Mail)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
+
+    def serve(self, step: int, champion: Deployed) -> Served:
+        """Score the batch of a step with the model behind the alias `Champion`."""
+        batch = self.world.batch(step)
+        scores = self.registry.score(batch.features)
+        offered = choose_offers(self.world.scenario.offers, scores.probability, batch.held_out)
+        served = Served(step, champion.job, champion.version, scores.probability, scores.prediction, offered)
+        self.log.append(batch, served)
+        return served
+
+    def settle(self, served: Served) -> Tally:
+        """Let the world settle the outcomes of what was served."""
+        self.mail.send(self.world.labels(served.step, served.offered))
+        return tally(self.world.batch(served.step), self.world.truth(served.step), served)
+
+    def receive(self, day: int) -> int:
+        """Backfill the labels that arrive on a day."""
+        return self.log.backfill(self.mail.deliver(day), day)
+
+    def observe(self, step: int, champion: Deployed, *, job_open: bool) -> Observation:
+        """Have the monitor look at the log."""
+        drift = self.monitor.drift(step, champion)
+        performance = self.monitor.performance(step, champion)
+        seen = signals(step, self.world.day(step), champion, drift, performance, job_open=job_open)
+        return Observation(seen, drift.features)
+
+    def train(self, job: Job, champion: Deployed) -> Job:
+        """Train and register a job's model."""
+        recipe = self.registry.recipe(champion.version)
+        with self.stopwatch.timing("training"):
+            trained = self.trainer.train(job.requested_step, recipe)
+        return self.register(replace(job, window=trained.window), trained.model, recipe)
+
+    def register(self, job: Job, model: Model, recipe: Recipe) -> Job:
+        """Register a model as the challenger and return its job with the version."""
+        with self.stopwatch.timing("registration"):
+            registered = replace(job, version=self.registry.register(job, model, recipe))
+            self.registry.move(Alias.CHALLENGER, registered.version)
+        return registered
+
+    def examine(self, step: int, job: Job, champion: Deployed) -> GateMeeting:
+        """Have a job's model meet the gates on the holdout rows that are visible."""
+        with self.stopwatch.timing("validation"):
+            return self.examiner.meet(step, self.registry.model(job.version), self.registry.model(champion.version))
+
+    def move(self, alias: Alias, model: Deployed) -> None:
+        """Let an alias point to a model."""
+        with self.stopwatch.timing("deployment"):
+            self.registry.move(alias, model.version)
+
+    def describe(self, job: Job) -> None:
+        """Note in the registry how a job ended."""
+        self.registry.describe(job)
