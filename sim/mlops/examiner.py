@@ -1,6 +1,6 @@
 """The examiner: has a challenger meet the gates on the holdout rows of the recent labelled window."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping, MutableMapping
 
 import numpy as np
 import pandas as pd
@@ -9,7 +9,7 @@ from sim.mlops.cohort import LabelledRows, labelled_rows
 from sim.mlops.gate_profiles import GateProfile
 from sim.mlops.gates import Evidence, examine
 from sim.mlops.jobs import GateMeeting
-from sim.mlops.log import InferenceLog, complete_steps
+from sim.mlops.log import LogReader, complete_steps
 from sim.mlops.metrics import confusion
 from sim.mlops.model import Model
 from sim.world.schema import Matrix, Schema
@@ -19,6 +19,9 @@ MISSING_SHARE = 0.10
 
 Stopwatch = Callable[[Model, Matrix], float]
 """Measures the mean milliseconds of a single-row prediction."""
+
+Scores = MutableMapping[Hashable, Mapping[str, Matrix]]
+"""Probabilities that examiners of one world keep."""
 
 
 class Examiner:
@@ -32,14 +35,23 @@ class Examiner:
         The thresholds.
     stopwatch
         Measures the latency that an enforced gate judges; `None` where no wall clock may decide.
+    scores
+        Keeps every model's probabilities on the rows of a gate, for examiners of the same world; the models must
+        outlive it. Nothing is kept without it.
     """
 
     def __init__(
-        self, world: World, log: InferenceLog, profile: GateProfile, stopwatch: Stopwatch | None = None
+        self,
+        world: World,
+        log: LogReader,
+        profile: GateProfile,
+        stopwatch: Stopwatch | None = None,
+        scores: Scores | None = None,
     ) -> None:
         self.profile = profile
         self._world = world
         self._log = log
+        self._scores = scores
         self._stopwatch = stopwatch if profile.enforces("latency_ms") else None
 
     def meet(self, step: int, challenger: Model, champion: Model | None) -> GateMeeting:
@@ -61,16 +73,30 @@ class Examiner:
         )
 
     def _evidence(self, step: int, rows: LabelledRows, challenger: Model, champion: Model | None) -> Evidence:
-        stressed = stress(rows.features, self._world.schema, self._world.streams.generator("stress", step))
         return Evidence(
             label=rows.label,
-            challenger=challenger.probability(rows.features),
+            challenger=self._clean(step, rows, challenger),
             challenger_threshold=challenger.threshold,
-            champion=champion.probability(rows.features) if champion else None,
+            champion=self._clean(step, rows, champion) if champion else None,
             champion_threshold=champion.threshold if champion else None,
-            stressed={name: challenger.probability(features) for name, features in stressed.items()},
+            stressed=self._kept(("stressed", step, id(challenger)), lambda: self._stressed(step, rows, challenger)),
             latency_ms=self._stopwatch(challenger, rows.features) if self._stopwatch else None,
         )
+
+    def _clean(self, step: int, rows: LabelledRows, model: Model) -> Matrix:
+        kept = self._kept(("clean", step, id(model)), lambda: {"clean": model.probability(rows.features)})
+        return kept["clean"]
+
+    def _stressed(self, step: int, rows: LabelledRows, model: Model) -> Mapping[str, Matrix]:
+        stressed = stress(rows.features, self._world.schema, self._world.streams.generator("stress", step))
+        return {name: model.probability(features) for name, features in stressed.items()}
+
+    def _kept(self, key: Hashable, compute: Callable[[], Mapping[str, Matrix]]) -> Mapping[str, Matrix]:
+        if self._scores is None:
+            return compute()
+        if key not in self._scores:
+            self._scores[key] = compute()
+        return self._scores[key]
 
 
 def stress(features: Matrix, schema: Schema, rng: np.random.Generator) -> dict[str, Matrix]:

@@ -13,7 +13,19 @@ from sim.mlops.record import Served
 from sim.world.world import Batch, LabelEvents
 
 
-class InferenceLog(Protocol):
+class LogReader(Protocol):
+    """What training, gates and monitor read of the log."""
+
+    def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
+        """Return the cohorts of these steps, as known today, in the order asked for."""
+        ...
+
+    def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
+        """Return the newest step that the job's model scored on or before a day, `None` if there is none."""
+        ...
+
+
+class InferenceLog(LogReader, Protocol):
     """Keeps every prediction with its features, and joins labels to them as they arrive."""
 
     def append(self, batch: Batch, served: Served | None) -> None:
@@ -22,14 +34,6 @@ class InferenceLog(Protocol):
 
     def backfill(self, events: Sequence[LabelEvents], day: int) -> int:
         """Join labels that arrive on `day` to their own predictions; return how many."""
-        ...
-
-    def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
-        """Return the cohorts of these steps, as known today, in the order asked for."""
-        ...
-
-    def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
-        """Return the newest step that the job's model scored on or before a day, `None` if there is none."""
         ...
 
     def offered(self, step: int) -> NDArray[np.bool_]:

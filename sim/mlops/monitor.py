@@ -1,16 +1,18 @@
 """The monitor: computes the signals of a day from the log."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import hypot
+from typing import Protocol
 
 import numpy as np
 
 from policies.signals import Signals
 from sim.mlops.jobs import Deployed
-from sim.mlops.log import InferenceLog
+from sim.mlops.log import LogReader
 from sim.mlops.metrics import Confusion, confusion, roc_auc
-from sim.mlops.registry import Registry
+from sim.mlops.model import Model
 from sim.mlops.stability import FeatureDrift, Reference
 from sim.world.world import World
 
@@ -40,14 +42,37 @@ class Observation:
     drift: tuple[FeatureDrift, ...]
 
 
-class Monitor:
-    """Looks at the log as production can see it today."""
+class Models(Protocol):
+    """Where models are found."""
 
-    def __init__(self, world: World, log: InferenceLog, registry: Registry) -> None:
+    def model(self, version: int) -> Model:
+        """Return the model of a version."""
+        ...
+
+
+class Monitor:
+    """Looks at the log as production can see it today.
+
+    Parameters
+    ----------
+    world, log, models
+        Where it looks.
+    reference
+        Gives a champion's reference; it is made from log and models unless given.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        log: LogReader,
+        models: Models,
+        reference: Callable[[Deployed], Reference] | None = None,
+    ) -> None:
         self._world = world
         self._log = log
-        self._registry = registry
-        self._reference = lru_cache(maxsize=2)(self._make_reference)
+        self._reference = reference or lru_cache(maxsize=2)(
+            lambda champion: make_reference(world, log, models, champion)
+        )
 
     def drift(self, step: int, champion: Deployed) -> Drift:
         """Compare the batch of `step` with the champion's reference."""
@@ -70,15 +95,17 @@ class Monitor:
             newest, confusion(label, cohort.prediction[known]), roc_auc(label, cohort.probability[known])
         )
 
-    def _make_reference(self, champion: Deployed) -> Reference:
-        recent = self._log.cohorts(champion.reference_steps)
-        gate = self._log.cohorts(champion.gate_steps)
-        gate_features = np.concatenate([cohort.features[cohort.holdout] for cohort in gate])
-        return Reference(
-            self._world.schema,
-            np.concatenate([cohort.features[~cohort.holdout] for cohort in recent]),
-            self._registry.model(champion.version).probability(gate_features),
-        )
+
+def make_reference(world: World, log: LogReader, models: Models, champion: Deployed) -> Reference:
+    """Return what a champion's batches are compared with: its recent training rows, and its scores at its gate."""
+    recent = log.cohorts(champion.reference_steps)
+    gate = log.cohorts(champion.gate_steps)
+    gate_features = np.concatenate([cohort.features[cohort.holdout] for cohort in gate])
+    return Reference(
+        world.schema,
+        np.concatenate([cohort.features[~cohort.holdout] for cohort in recent]),
+        models.model(champion.version).probability(gate_features),
+    )
 
 
 def signals(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from scenarios.schema import Recipe
-from sim.mlops.log import InferenceLog, complete_steps
+from sim.mlops.log import LogReader, complete_steps
 from sim.mlops.model import Model
 from sim.mlops.training import TrainingData, TrainingWindow, first_training_data, fit, training_data
 from sim.world.world import World
@@ -20,7 +20,7 @@ class Trained:
 class Trainer:
     """Trains on the label-complete cohorts of a log, with a random stream for each step."""
 
-    def __init__(self, world: World, log: InferenceLog) -> None:
+    def __init__(self, world: World, log: LogReader) -> None:
         self._world = world
         self._log = log
 

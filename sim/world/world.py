@@ -69,6 +69,8 @@ class World:
         Which of its lives.
     population
         Where the customers come from.
+    kept_steps
+        How many steps are kept in memory; `None` keeps all.
 
     Raises
     ------
@@ -76,7 +78,7 @@ class World:
         If the scenario names columns or categories that the population lacks, or batches it cannot fill.
     """
 
-    def __init__(self, scenario: Scenario, seed: int, population: Population) -> None:
+    def __init__(self, scenario: Scenario, seed: int, population: Population, kept_steps: int | None = 4) -> None:
         check_drift(scenario.drift, population.schema, population.mechanism)
         self.scenario = scenario
         self.seed = seed
@@ -86,9 +88,9 @@ class World:
         self._hash_key = f"{seed:016d}"[-16:]
         self._reference = lru_cache(maxsize=1)(population.reference)
         self._base = population.mechanism
-        self._customers = lru_cache(maxsize=4)(self._draw)
-        self.batch = lru_cache(maxsize=4)(self._batch)
-        self.truth = lru_cache(maxsize=4)(self._truth)
+        self._customers = lru_cache(maxsize=kept_steps)(self._draw)
+        self.batch = lru_cache(maxsize=kept_steps)(self._batch)
+        self.truth = lru_cache(maxsize=kept_steps)(self._truth)
 
     @property
     def schema(self) -> Schema:

@@ -1,0 +1,271 @@
+"""Replay: the same loop in memory, where nothing that was computed for one policy is computed again for another."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.decision import Policy
+from scenarios.schema import Recipe
+from sim.errors import InputError
+from sim.mlops.business import choose_offers
+from sim.mlops.cohort import Cohort, LabelledRows
+from sim.mlops.examiner import Examiner, Scores
+from sim.mlops.gate_profiles import GateProfile, load_profile
+from sim.mlops.jobs import FIRST_JOB, Alias, Deployed, GateMeeting, Job, deployed
+from sim.mlops.log import MemoryLog
+from sim.mlops.loop import found, play
+from sim.mlops.model import Model
+from sim.mlops.monitor import Monitor, Observation, make_reference, signals
+from sim.mlops.parts import Journal, NoJournal, Parts, State
+from sim.mlops.record import Served, StepRow, Tally, tally
+from sim.mlops.registry import MemoryRegistry
+from sim.mlops.stability import Reference
+from sim.mlops.trainer import Trained, Trainer
+from sim.world.schema import Matrix
+from sim.world.world import World
+
+T = TypeVar("T")
+_NO_PAST = 0
+_FIRST = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model answers for one batch, and who gets an offer for it."""
+
+    probability: Matrix
+    prediction: NDArray[np.bool_]
+    offered: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Founding:
+    """The first champion, and the labelled warm-up that it was trained on."""
+
+    first: Job
+    model: Model
+    recipe: Recipe
+    warmup: tuple[Cohort, ...]
+
+
+class Replay:
+    """One world and its first champion, with everything that was ever computed for a policy that lived in it.
+
+    Results are keyed by what went into them. Without feedback a model is known by the step that asked for it. Where
+    offers show in the labels (`offers.seen_in_labels`), what a policy served changes what its later models learn
+    from, so the whole past served goes into the key: still right, only less is shared.
+
+    Parameters
+    ----------
+    world
+        The world; it should keep all its steps in memory (`kept_steps=None`).
+    choose_recipe
+        Gives the recipe for the rows that the first champion is trained on; the scenario's own unless given.
+    """
+
+    def __init__(self, world: World, choose_recipe: Callable[[LabelledRows], Recipe] | None = None) -> None:
+        self.world = world
+        self.has_feedback = world.scenario.offers.seen_in_labels
+        self.scores: Scores = {}
+        self._memory: dict[Hashable, Any] = {}
+        self._numbers: dict[Hashable, int] = {}
+        self._models: dict[int, Model] = {}
+        self._choose_recipe = choose_recipe or (lambda _: world.scenario.recipe)
+
+    def number(self, key: Hashable) -> int:
+        """Return a small number that stands for a key, from 1."""
+        return self._numbers.setdefault(key, len(self._numbers) + 1)
+
+    def keep(self, key: Hashable, model: Model) -> int:
+        """Return the number of a model, which `model` finds it by."""
+        number = self.number(key)
+        self._models[number] = model
+        return number
+
+    def model(self, number: int) -> Model:
+        """Return a model by its number; the first champion's is 0."""
+        return self.founding.model if number == _FIRST else self._models[number]
+
+    def recall(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return what is known by a key, computed if need be."""
+        known = self._memory.get(key)
+        if known is None:
+            known = self._memory[key] = compute()
+        return cast(T, known)  # what a key stands for has one type
+
+    @property
+    def founding(self) -> Founding:
+        """The first champion; its gates are those of the profile `none`."""
+        return self.recall("founding", self._found)
+
+    def state(self, profile: GateProfile) -> State:
+        """Return the state before step 0, with the first champion's verdict under a gate profile."""
+        first = self.recall(("first", profile), lambda: self._first(profile))
+        return State(first=first, champion=deployed(first))
+
+    def play(self, policy: Policy, profile: GateProfile) -> tuple[Job, tuple[StepRow, ...]]:
+        """Let a policy live in this world and return the first job and every step.
+
+        Raises
+        ------
+        InputError
+            If the profile enforces a wall clock, which no replay can reproduce.
+        """
+        if profile.enforces("latency_ms"):
+            msg = (
+                f"replay can't enforce a wall clock, but the gates {profile.name!r} enforce latency_ms; play it live."
+            )
+            raise InputError(msg)
+        state = self.state(profile)
+        policy.deployed(FIRST_JOB)
+        return state.first, tuple(play(ReplayLife(self, profile), policy, state))
+
+    def _found(self) -> Founding:
+        world, log, registry = self.world, MemoryLog(), MemoryRegistry()
+        examiner = Examiner(world, log, load_profile("none"))
+        parts = Parts(world, log, registry, Trainer(world, log), examiner, Monitor(world, log, registry))
+        first = found(parts, self._choose_recipe).first
+        warmup = tuple(log.cohorts(world.warmup))
+        return Founding(first, registry.model(first.version), registry.recipe(first.version), warmup)
+
+    def _first(self, profile: GateProfile) -> Job:
+        life, founding = ReplayLife(self, profile), self.founding
+        return replace(founding.first, meeting=life.examiner.meet(0, founding.model, None))
+
+
+class ReplayLife:
+    """The company of one policy in a replayed world; it implements `Company` and computes nothing twice."""
+
+    def __init__(self, replay: Replay, profile: GateProfile) -> None:
+        self.world = replay.world
+        self.journal: Journal = NoJournal()
+        self.log = _ReplayLog(replay)
+        self.examiner = Examiner(replay.world, self.log, profile, scores=replay.scores)
+        self._replay = replay
+        self._profile = profile
+        self._trainer = Trainer(replay.world, self.log)
+        self._monitor = Monitor(replay.world, self.log, self, self._reference)
+        self._models = [_FIRST]
+        self._past = _NO_PAST
+
+    def serve(self, step: int, champion: Deployed) -> Served:
+        """Answer the batch of a step, and send the offers out."""
+        model = self._models[champion.version - 1]
+        answers: Answers = self._replay.recall(("answers", step, model), lambda: self._answer(step, model))
+        served = Served(
+            step, champion.job, champion.version, answers.probability, answers.prediction, answers.offered
+        )
+        self.log.served.append(served)
+        if self._replay.has_feedback:
+            self._past = self._replay.number(("past", self._past, model))
+        return served
+
+    def settle(self, served: Served) -> Tally:
+        """Count the step; the labels are on their way by themselves."""
+        world, step = self.world, served.step
+        key = ("tally", step, self._models[served.version - 1])
+        return self._replay.recall(key, lambda: tally(world.batch(step), world.truth(step), served))
+
+    def receive(self, day: int) -> int:
+        """Count the labels that arrive on a day; they can be seen from now on."""
+        arrived = self._replay.recall(("arrived", self.log.today, day), lambda: (self._count_arrivals(day),))
+        self.log.today = day
+        return int(arrived[0])
+
+    def observe(self, step: int, champion: Deployed, *, job_open: bool) -> Observation:
+        """Measure what is visible at a step."""
+        model = self._models[champion.version - 1]
+        newest = self.log.newest_step_scored_by(champion.job, self._complete_before(step))
+        key = ("observation", step, model, newest, job_open, self._past)
+        return self._replay.recall(key, lambda: self._measure(step, champion, job_open))
+
+    def train(self, job: Job, champion: Deployed) -> Job:  # noqa: ARG002 - every model of a world has one recipe
+        """Train a job's model on the labels visible at its step."""
+        key = ("trained", job.requested_step, self._past)
+        trained: Trained = self._replay.recall(key, lambda: self._train(job.requested_step))
+        self._models.append(self._replay.keep(key, trained.model))
+        return replace(job, window=trained.window, version=len(self._models))
+
+    def examine(self, step: int, job: Job, champion: Deployed) -> GateMeeting:
+        """Have a job's model meet the gates."""
+        challenger, other = self._models[job.version - 1], self._models[champion.version - 1]
+        key = ("meeting", self._profile, step, challenger, other, self._past)
+        return self._replay.recall(
+            key, lambda: self.examiner.meet(step, self.model(job.version), self.model(champion.version))
+        )
+
+    def move(self, alias: Alias, model: Deployed) -> None:
+        """Keep nothing: the record has it."""
+
+    def describe(self, job: Job) -> None:
+        """Keep nothing: the record has it."""
+
+    def model(self, version: int) -> Model:
+        """Return the model of a version of this life."""
+        return self._replay.model(self._models[version - 1])
+
+    def _reference(self, champion: Deployed) -> Reference:
+        key = ("reference", self._models[champion.version - 1])
+        return self._replay.recall(key, lambda: make_reference(self.world, self.log, self, champion))
+
+    def _train(self, step: int) -> Trained:
+        return self._trainer.train(step, self._replay.founding.recipe)
+
+    def _answer(self, step: int, model: int) -> Answers:
+        batch, scorer = self.world.batch(step), self._replay.model(model)
+        probability = scorer.probability(batch.features)
+        offered = choose_offers(self.world.scenario.offers, probability, batch.held_out)
+        return Answers(probability, scorer.decide(probability), offered)
+
+    def _complete_before(self, step: int) -> int:
+        return self.world.day(step) - self.world.scenario.labels.horizon_days
+
+    def _measure(self, step: int, champion: Deployed, job_open: bool) -> Observation:
+        drift, performance = self._monitor.drift(step, champion), self._monitor.performance(step, champion)
+        seen = signals(step, self.world.day(step), champion, drift, performance, job_open=job_open)
+        return Observation(seen, drift.features)
+
+    def _count_arrivals(self, day: int) -> int:
+        before = self.log.today
+        events = (self.world.labels(served.step, served.offered) for served in self.log.served)
+        return sum(int(np.count_nonzero((e.arrives_at > before) & (e.arrives_at <= day))) for e in events)
+
+
+class _ReplayLog:
+    """The inference log of one life, put together only when something must be computed from it."""
+
+    def __init__(self, replay: Replay) -> None:
+        self.served: list[Served] = []
+        self.today = 0
+        self._replay = replay
+
+    def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
+        """Return the cohorts of these steps, as known today."""
+        warmup = self._replay.founding.warmup
+        return [self._cohort(step) if step >= 0 else warmup[step] for step in steps]
+
+    def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
+        """Return the newest step that the job's model scored on or before a day."""
+        newest = min(scored_by_day // self._replay.world.scenario.time.step_days, len(self.served) - 1)
+        for step in range(newest, -1, -1):
+            if self.served[step].job == job:
+                return step
+        return None
+
+    def _cohort(self, step: int) -> Cohort:
+        served, batch = self.served[step], self._replay.world.batch(step)
+        events = self._replay.world.labels(step, served.offered)
+        return Cohort(
+            step=step,
+            scored_at=batch.scored_at,
+            scored_by=served.job,
+            customer_id=batch.customer_id,
+            features=batch.features,
+            holdout=batch.holdout,
+            probability=served.probability,
+            prediction=served.prediction,
+            label=np.where(events.arrives_at <= self.today, events.label, np.nan),
+        )
