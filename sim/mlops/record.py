@@ -38,9 +38,10 @@ class Tally:
     """The quantities of one step, counted with the truth; scores and money are computed from them.
 
     `churners` counts the customers who churn without an offer, `expected_churners` is the sum of their propensities;
-    the same pair is given for the predicted, the offered and the high-risk. `saved` counts offered churners whom the
-    offer kept. `brier_sum` sums the squared differences of probability and outcome, the `bin_*` vectors cut the
-    probabilities into ten equal bins.
+    the same pair is given for the predicted and the offered. `saved` counts offered churners whom the offer kept, and
+    `persuasions` holds the numbers that decided it, in ascending order: those below the success rate were saved.
+    `comparable` counts held-out customers who scored at least as high as somebody who got an offer. `brier_sum` sums
+    the squared differences of probability and outcome, the `bin_*` vectors cut the probabilities into ten equal bins.
     """
 
     customers: int
@@ -55,10 +56,13 @@ class Tally:
     medium_risk_churners: int
     held_out: int
     held_out_churners: int
+    comparable: int
+    comparable_churners: int
     offers: int
     offered_churners: int
     offered_expected_churners: float
     saved: int
+    persuasions: tuple[float, ...]
     brier_sum: float
     bin_customers: tuple[int, ...]
     bin_probability: tuple[float, ...]
@@ -126,6 +130,8 @@ def tally(batch: Batch, truth: Truth, served: Served) -> Tally:
     is_medium = (probability >= MEDIUM_RISK) & ~is_high
     bins = np.minimum((probability * N_CALIBRATION_BINS).astype(np.int64), N_CALIBRATION_BINS - 1)
     members = [bins == index for index in range(N_CALIBRATION_BINS)]
+    lowest = probability[served.offered].min(initial=np.inf)
+    comparable = batch.held_out & (probability >= lowest)
     return Tally(
         customers=len(p),
         churners=_count(churns),
@@ -139,10 +145,13 @@ def tally(batch: Batch, truth: Truth, served: Served) -> Tally:
         medium_risk_churners=_count(is_medium & churns),
         held_out=_count(batch.held_out),
         held_out_churners=_count(batch.held_out & churns),
+        comparable=_count(comparable),
+        comparable_churners=_count(comparable & churns),
         offers=_count(served.offered),
         offered_churners=_count(served.offered & churns),
         offered_expected_churners=fsum(p[served.offered]),
         saved=_count(served.offered & churns & truth.persuadable),
+        persuasions=tuple(np.sort(truth.persuasion[served.offered & churns]).tolist()),
         brier_sum=fsum((probability - churns) ** 2),
         bin_customers=tuple(_count(member) for member in members),
         bin_probability=tuple(fsum(probability[member]) for member in members),

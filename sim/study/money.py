@@ -1,20 +1,23 @@
 """Money: what was earned and spent, entry by entry, from the quantities of a record."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import fsum
+from math import fsum, sqrt
 
 from scenarios.schema import Prices
 from sim.mlops.jobs import FIRST_JOB
-from sim.mlops.record import Record
+from sim.mlops.record import Record, Tally
+
+_NORMAL_QUANTILE = 1.959963984540054  # of 0.975
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One line of the ledger: money gained (positive) or spent (negative) on a day.
+    """One line of the ledger: money gained (positive) or spent (negative) at a step.
 
     `expected` is the expectation under the true propensities, `realised` what the draws made of it. Both are counted
-    against the same world without offers.
+    against the same world without offers, on the same random numbers.
     """
 
     step: int
@@ -23,22 +26,33 @@ class Entry:
     realised: float
 
 
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a company could know of its return, with a 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
 def ledger(record: Record, prices: Prices) -> tuple[Entry, ...]:
     """Return every entry of a record at the given prices, in order of time.
 
     For each step the value saved (offered churners x success rate x customer value; realised: saved customers x
     value) and the cost of the offers; for each retraining asked for, accepted or not, its cost. The first model is
-    free: every policy has it.
-
-    Prices may differ from those the record was played with, but for the success rate of the realised value, which
-    was drawn.
+    free: every policy has it. The prices may differ from those that the record was played with.
     """
     entries = []
     for row in record.steps:
-        tally = row.tally
-        expected = tally.offered_expected_churners * prices.success_rate * prices.customer_value
-        entries.append(Entry(row.step, "value_saved", expected, tally.saved * prices.customer_value))
-        cost = -tally.offers * prices.offer_cost
+        entries.append(
+            Entry(
+                row.step,
+                "value_saved",
+                row.tally.offered_expected_churners * prices.success_rate * prices.customer_value,
+                saved(row.tally, prices) * prices.customer_value,
+            )
+        )
+        cost = -row.tally.offers * prices.offer_cost
         entries.append(Entry(row.step, "offers", cost, cost))
     entries += [
         Entry(job.requested_step, "retraining", -prices.retrain_cost, -prices.retrain_cost)
@@ -46,6 +60,19 @@ def ledger(record: Record, prices: Prices) -> tuple[Entry, ...]:
         if job.name != FIRST_JOB
     ]
     return tuple(sorted(entries, key=lambda entry: entry.step))
+
+
+def offer_value(tally: Tally, prices: Prices) -> float:
+    """Return the expected worth of the offers of one step: value saved less what they cost."""
+    return (
+        tally.offered_expected_churners * prices.success_rate * prices.customer_value
+        - tally.offers * prices.offer_cost
+    )
+
+
+def saved(tally: Tally, prices: Prices) -> int:
+    """Return how many customers the offers of a step saved at a success rate, on the numbers once drawn."""
+    return bisect_left(tally.persuasions, prices.success_rate)
 
 
 def net_value(entries: Sequence[Entry]) -> float:
@@ -58,11 +85,42 @@ def net_value_realised(entries: Sequence[Entry]) -> float:
     return fsum(entry.realised for entry in entries)
 
 
+def break_even_retrain_cost(record: Record, baseline: Record, prices: Prices) -> float | None:
+    """Return the cost of a retraining at which a record is worth as much as the baseline.
+
+    Below it the policy is worth more, if it retrains more often. `None` where both retrain equally often.
+    """
+    more = len(record.jobs) - len(baseline.jobs)
+    gain = fsum(offer_value(row.tally, prices) for row in record.steps) - fsum(
+        offer_value(row.tally, prices) for row in baseline.steps
+    )
+    return gain / more if more else None
+
+
 def roi_realised(record: Record, prices: Prices) -> float | None:
     """Return (value saved - offer cost) / offer cost from the outcomes, `None` where no offer was made."""
-    saved = sum(row.tally.saved for row in record.steps) * prices.customer_value
+    gained = sum(saved(row.tally, prices) for row in record.steps) * prices.customer_value
     cost = sum(row.tally.offers for row in record.steps) * prices.offer_cost
-    return (saved - cost) / cost if cost else None
+    return (gained - cost) / cost if cost else None
+
+
+def roi_estimated(record: Record, prices: Prices) -> Estimate | None:
+    """Return the return on offers that the held-out customers tell the company of.
+
+    Saved are taken to be offers x (churn rate of comparable held-out customers - churn rate after an offer), where
+    comparable are the held-out who scored at least as high as somebody who got an offer. The interval is that of a
+    difference of two independent proportions (Wald). `None` without offers or comparable customers.
+    """
+    tallies = [row.tally for row in record.steps]
+    offers, comparable = sum(t.offers for t in tallies), sum(t.comparable for t in tallies)
+    if not offers or not comparable:
+        return None
+    held_rate = sum(t.comparable_churners for t in tallies) / comparable
+    after_rate = (sum(t.offered_churners for t in tallies) - sum(saved(t, prices) for t in tallies)) / offers
+    error = sqrt(held_rate * (1 - held_rate) / comparable + after_rate * (1 - after_rate) / offers)
+    worth = prices.customer_value / prices.offer_cost
+    middle, margin = (held_rate - after_rate) * worth - 1, _NORMAL_QUANTILE * error * worth
+    return Estimate(middle, middle - margin, middle + margin)
 
 
 def roi_proposal(record: Record, prices: Prices) -> float | None:

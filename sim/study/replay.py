@@ -153,15 +153,17 @@ class ReplayLife:
 
     def serve(self, step: int, champion: Deployed) -> Served:
         """Answer the batch of a step, and send the offers out."""
-        model = self._models[champion.version - 1]
-        answers: Answers = self._replay.recall(("answers", step, model), lambda: self._answer(step, model))
-        served = Served(
-            step, champion.job, champion.version, answers.probability, answers.prediction, answers.offered
-        )
+        served = self.answer(step, champion)
         self.log.served.append(served)
         if self._replay.has_feedback:
-            self._past = self._replay.number(("past", self._past, model))
+            self._past = self._replay.number(("past", self._past, self._models[champion.version - 1]))
         return served
+
+    def answer(self, step: int, model: Deployed) -> Served:
+        """Return what a model would serve at a step."""
+        number = self._models[model.version - 1]
+        answers = self._replay.recall(("answers", step, number), lambda: self._answer(step, number))
+        return Served(step, model.job, model.version, answers.probability, answers.prediction, answers.offered)
 
     def settle(self, served: Served) -> Tally:
         """Count the step; the labels are on their way by themselves."""

@@ -66,6 +66,10 @@ class Population(Protocol):
         """Return the customers of batches of these sizes; equal streams give equal customers."""
         ...
 
+    def sample(self, rng: np.random.Generator, n_rows: int, without: NDArray[np.str_]) -> Matrix:
+        """Return the features of `n_rows` random customers, none of whom is in `without`."""
+        ...
+
 
 @dataclass(frozen=True)
 class TablePopulation:
@@ -95,6 +99,12 @@ class TablePopulation:
             raise InputError(msg)
         return _TableTimeline(self.table, _replay_order(streams, n_rows, sizes), sizes)
 
+    def sample(self, rng: np.random.Generator, n_rows: int, without: NDArray[np.str_]) -> Matrix:
+        """Return random rows of the table; none twice, unless there are too few."""
+        others = np.flatnonzero(~np.isin(self.table.customer_id, without))
+        rows: NDArray[np.int64] = rng.choice(others, size=n_rows, replace=n_rows > len(others))
+        return self.table.features[rows]
+
 
 @dataclass(frozen=True)
 class TwinPopulation:
@@ -111,6 +121,10 @@ class TwinPopulation:
     def timeline(self, streams: Streams, sizes: Sequence[int]) -> Timeline:
         """Return fresh customers, numbered in order of time."""
         return _TwinTimeline(streams, sizes)
+
+    def sample(self, rng: np.random.Generator, n_rows: int, without: NDArray[np.str_]) -> Matrix:  # noqa: ARG002 - all are new
+        """Return new customers."""
+        return twin.sample(rng, n_rows)
 
 
 class _TableTimeline:

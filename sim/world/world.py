@@ -38,12 +38,13 @@ class Batch:
 class Truth:
     """What only the judge may know of one batch, in the order of its customers.
 
-    `propensity` is P(churn) on that day; `churns` what happens without an offer; `persuadable` whether an offer
-    would save the customer if they were to churn.
+    `propensity` is P(churn) on that day; `churns` what happens without an offer. `persuasion` is uniform: an offer
+    saves a churner whose number is below the success rate, which `persuadable` says at the scenario's rate.
     """
 
     propensity: Matrix
     churns: NDArray[np.bool_]
+    persuasion: Matrix
     persuadable: NDArray[np.bool_]
 
 
@@ -162,8 +163,20 @@ class World:
         undrifted = self._base.propensity(draw.features)
         uniform = _coupled(uniform, undrifted, draw.has_real_label, draw.real_label)
         propensity = self.mechanism(step).propensity(features)
-        persuadable = self.streams.generator("persuadable", step).random(n_rows)
-        return Truth(propensity, uniform < propensity, persuadable < self.scenario.prices.success_rate)
+        persuasion = self.streams.generator("persuasion", step).random(n_rows)
+        persuadable = persuasion < self.scenario.prices.success_rate
+        return Truth(propensity, uniform < propensity, persuasion, persuadable)
+
+    def fresh_rows(self, step: int, n_rows: int, draw: int) -> tuple[Matrix, NDArray[np.bool_]]:
+        """Return features and outcomes of customers like those of a step, but never those of its batch.
+
+        They are drawn from the population, under the covariates and the mechanism of that step, by a stream of their
+        own for each number `draw`. No offer reaches them.
+        """
+        rng = self.streams.generator("fresh", step, draw)
+        undrifted = self.population.sample(rng, n_rows, self.batch(step).customer_id)
+        features = drifted_features(self.schema, self.scenario.drift, step, undrifted, lambda _: rng.random(n_rows))
+        return features, rng.random(n_rows) < self.mechanism(step).propensity(features)
 
     def _holdout(self, customer_id: NDArray[np.str_]) -> NDArray[np.bool_]:
         """Put a customer into the holdout by a hash of seed and id, so that the role is kept on every replay."""

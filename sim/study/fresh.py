@@ -1,0 +1,43 @@
+"""Fresh: the F1 that a model would have that was trained on today's truth today."""
+
+from math import fsum
+
+import numpy as np
+
+from sim.mlops.cohort import LabelledRows
+from sim.mlops.metrics import expected_f1
+from sim.mlops.training import fit
+from sim.study.replay import Replay
+from sim.world.world import HOLDOUT_SHARE
+
+TRAINING_SEEDS = 3
+
+
+def fresh_f1(replay: Replay, step: int) -> float:
+    """Return the expected F1 on the batch of a step of a model without any delay, as a mean over three models.
+
+    Each is trained on as many rows as a retraining would use, drawn from the covariates and the mechanism of the
+    step, with labels at once and the first champion's recipe; never on the scored batch itself.
+    """
+    return replay.recall(("fresh", step), lambda: _mean_f1(replay, step))
+
+
+def _mean_f1(replay: Replay, step: int) -> float:
+    return fsum(_one_f1(replay, step, draw) for draw in range(TRAINING_SEEDS)) / TRAINING_SEEDS
+
+
+def _one_f1(replay: Replay, step: int, draw: int) -> float:
+    world = replay.world
+    features, label = world.fresh_rows(step, _n_rows(replay), draw)
+    rows = LabelledRows(np.char.mod("F%08d", np.arange(len(label))), features, label)
+    seed = world.streams.integer("fresh_training", step, draw)
+    model = fit(rows, replay.founding.recipe, world.scenario.prices, world.schema, seed)
+    prediction = model.decide(model.probability(world.batch(step).features))
+    return expected_f1(world.truth(step).propensity, prediction) or 0.0
+
+
+def _n_rows(replay: Replay) -> int:
+    """Return how many rows a retraining uses: the recent ones that are not in the holdout, and the historical."""
+    scenario = replay.world.scenario
+    recent = scenario.training.recent_cohorts * scenario.time.customers * (1 - HOLDOUT_SHARE)
+    return int(recent / scenario.training.recent_share)

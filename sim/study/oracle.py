@@ -1,0 +1,169 @@
+"""The oracle: the schedule with the highest expected net value in hindsight that obeys every delay and gate."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from policies.decision import Action, Cause
+from scenarios.schema import Prices
+from sim.mlops.gate_profiles import GateProfile
+from sim.mlops.jobs import Deployed, Job, deployed
+from sim.study.money import offer_value
+from sim.study.replay import Replay, ReplayLife
+from sim.study.schedule import Schedule
+
+MAX_STEPS = 160
+_FIRST = -1
+"""Stands for the first champion, where other models are named by the step that asked for them."""
+
+
+class Standing(NamedTuple):
+    """Where a life stands when a step begins, in the terms of `State`; models are named by the step of their job.
+
+    `job` is the open job and `met` the step at which it passed its gates.
+    """
+
+    champion: int = _FIRST
+    previous: int | None = None
+    may_roll_back: bool = False
+    is_rollback_due: bool = False
+    job: int | None = None
+    met: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The best schedule and its expected net value; `reason` says why there is none."""
+
+    schedule: Schedule | None
+    net_value: float | None
+    reason: str = ""
+
+
+def plan(replay: Replay, profile: GateProfile, prices: Prices) -> Plan:
+    """Return the best schedule of keep, retrain and rollback in a world, by exact dynamic programming.
+
+    The state is (champion, previous champion, open job, what a rollback may do); every transition is the one that the
+    loop makes, with the same models, gates and delays. Where labels depend on what was served, models do too, and no
+    table of them is finite: then there is no oracle, and the same for more than 160 steps.
+
+    Notes
+    -----
+    Bellman's equation, solved backwards over the standings that can be reached: V(t, s) = value of the champion's
+    offers at t + max over actions of (V(t + 1, s') - the retraining's cost). Of equally good actions the first of
+    keep, retrain, rollback is taken.
+    """
+    if replay.has_feedback:
+        return Plan(None, None, "labels depend on what was served")
+    if len(replay.world.steps) > MAX_STEPS:
+        return Plan(None, None, f"more than {MAX_STEPS} steps")
+    return _Planner(replay, profile, prices).solve()
+
+
+class _Planner:
+    def __init__(self, replay: Replay, profile: GateProfile, prices: Prices) -> None:
+        self._world = replay.world
+        self._prices = prices
+        self._life = _scout(replay, profile)
+        self._deployed: dict[int, Deployed] = {_FIRST: replay.state(profile).champion}
+        self._jobs: dict[int, Job] = {}
+        self._passes: dict[tuple[int, int, int], bool] = {}
+        self._worth: dict[tuple[int, int], float] = {}
+
+    def solve(self) -> Plan:
+        """Walk forwards over all standings that can be reached, then backwards for the best actions."""
+        layers = [{self._begin(0, Standing())}]
+        for step in self._world.steps[:-1]:
+            reached = (after for standing in layers[-1] for _, after in self._options(step, standing))
+            layers.append({self._begin(step + 1, after) for after in reached})
+        ahead: dict[Standing, float] = {}
+        best: list[dict[Standing, Action]] = []
+        for step in reversed(self._world.steps):
+            chosen = {standing: self._choose(step, standing, ahead) for standing in layers[step]}
+            best.append({standing: action for standing, (action, _) in chosen.items()})
+            ahead = {
+                standing: self._value(step, standing.champion) + value for standing, (_, value) in chosen.items()
+            }
+        (start,) = layers[0]
+        return Plan(Schedule(dict(self._follow(start, best[::-1])), "oracle"), ahead[start])
+
+    def _follow(self, standing: Standing, best: list[dict[Standing, Action]]) -> Iterator[tuple[int, Action]]:
+        for step in self._world.steps:
+            action = best[step][standing]
+            if action is not Action.KEEP:
+                yield step, action
+            if step + 1 < len(self._world.steps):
+                after = dict(self._options(step, standing))[action]
+                standing = self._begin(step + 1, after)
+
+    def _choose(self, step: int, standing: Standing, ahead: dict[Standing, float]) -> tuple[Action, float]:
+        """Return the best action at a step, and what it is worth from the next step on."""
+        best, most = Action.KEEP, float("-inf")
+        for action, after in self._options(step, standing):
+            value = ahead[self._begin(step + 1, after)] if step + 1 < len(self._world.steps) else 0.0
+            value -= self._prices.retrain_cost * (action is Action.RETRAIN)
+            if value > most:
+                best, most = action, value
+        return best, most
+
+    def _options(self, step: int, standing: Standing) -> Iterator[tuple[Action, Standing]]:
+        """Yield the actions that the loop allows at a step, and where each leaves the life at the end of it."""
+        yield Action.KEEP, standing
+        if standing.job is None and not standing.is_rollback_due:
+            yield Action.RETRAIN, standing._replace(job=step)
+            if standing.may_roll_back:
+                yield Action.ROLLBACK, standing._replace(is_rollback_due=True)
+
+    def _begin(self, step: int, standing: Standing) -> Standing:
+        """Return the standing after the first phase of a step: what is due by today has ended."""
+        if standing.is_rollback_due and standing.previous is not None:
+            return Standing(champion=standing.previous, previous=standing.champion)
+        job, days, day = standing.job, self._world.scenario.jobs, self._world.day(step)
+        if job is None or day < self._world.day(job) + days.train_days:
+            return standing
+        met = standing.met
+        if met is None:
+            if not self._is_passed(step, job, standing.champion):
+                return standing._replace(job=None)
+            met = step
+        if day < self._world.day(met) + days.approval_days:
+            return standing._replace(met=met)
+        self._deploy(met, job, standing.champion)
+        return Standing(champion=job, previous=standing.champion, may_roll_back=True)
+
+    def _is_passed(self, step: int, job: int, champion: int) -> bool:
+        key = (step, job, champion)
+        if key not in self._passes:
+            self._life.log.today = self._world.day(step - 1)
+            meeting = self._life.examine(step, self._job(job), self._deployed[champion])
+            self._passes[key] = meeting.verdict.passed
+        return self._passes[key]
+
+    def _deploy(self, met: int, job: int, champion: int) -> None:
+        """Note the model of a job that has passed; its baseline plays no part in any value."""
+        if job not in self._deployed:
+            self._life.log.today = self._world.day(met - 1)
+            meeting = self._life.examine(met, self._job(job), self._deployed[champion])
+            self._deployed[job] = deployed(replace(self._job(job), meeting=meeting))
+
+    def _job(self, step: int) -> Job:
+        if step not in self._jobs:
+            self._life.log.today = self._world.day(step)
+            asked = Job(f"retrain-{step:03d}", step, self._world.day(step), Cause.SCHEDULE, "oracle")
+            self._jobs[step] = self._life.train(asked, self._deployed[_FIRST])
+        return self._jobs[step]
+
+    def _value(self, step: int, champion: int) -> float:
+        key = (step, champion)
+        if key not in self._worth:
+            tally = self._life.settle(self._life.answer(step, self._deployed[champion]))
+            self._worth[key] = offer_value(tally, self._prices)
+        return self._worth[key]
+
+
+def _scout(replay: Replay, profile: GateProfile) -> ReplayLife:
+    """Return a life in which the first champion has served every step, so that any of its labels can be looked up."""
+    life, champion = ReplayLife(replay, profile), replay.state(profile).champion
+    for step in replay.world.steps:
+        life.serve(step, champion)
+    return life
