@@ -28,7 +28,7 @@ def rows_table(title: str, rows: Iterable[Mapping[str, Any]]) -> Table:
     listed = list(rows)
     table = Table(title=title, title_justify="left", show_edge=False)
     for name in listed[0] if listed else ():
-        table.add_column(name)
+        table.add_column(name, overflow="fold")
     for row in listed:
         table.add_row(*(_shown(value) for value in row.values()))
     return table
@@ -68,7 +68,7 @@ def _model(job: Job) -> dict[str, Any]:
         "F1": meeting.challenger.f1 if meeting else None,
         "old F1": meeting.champion.f1 if meeting and meeting.champion else None,
         "ended": f"{job.status}, day {job.ended_day}" if job.ended_day is not None else str(job.status),
-        "failed gates": " ".join(meeting.verdict.failed) if meeting else "",
+        "failed gates": ", ".join(meeting.verdict.failed) if meeting else "",
     }
 
 
@@ -123,4 +123,6 @@ def _bar(value: float) -> str:
 def _shown(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return f"{value:.3f}" if isinstance(value, float) else escape(str(value))

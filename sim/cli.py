@@ -1,10 +1,12 @@
 """The command line. Heavy imports wait until a command needs them, so that help is quick."""
 
 import json
+import shlex
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,9 +35,6 @@ def main() -> None:
     except InputError as error:
         typer.echo(f"retrainlab: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("retrainlab: interrupted; the same command with --resume goes on.", err=True)
-        sys.exit(1)
 
 
 @app.command()
@@ -46,9 +45,9 @@ def run(
     ] = "proposal",
     gates: Annotated[str, typer.Option(help="A gate profile of the catalogue, or a TOML file.")] = "telco_churn",
     population: Annotated[str, typer.Option(help="telco, twin, or the path of the Telco table.")] = "telco",
-    seed: Annotated[int, typer.Option(min=0, help="Which life of the scenario.")] = 1,
+    seed: Annotated[int, typer.Option(help="Which life of the scenario; a whole number from 0 on.")] = 1,
     trials: Annotated[
-        int, typer.Option(min=0, help="Trials of the search for the first model; 0 takes the scenario's recipe.")
+        int, typer.Option(help="Trials of the search for the first model; 0 takes the scenario's recipe.")
     ] = 50,
     out: Annotated[Path | None, typer.Option(help="The run folder; a new one under runs/ by default.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False,
@@ -67,20 +66,23 @@ def run(
     from policies.catalogue import load_policy
     from scenarios.files import load_scenario
     from sim.mlops.gate_profiles import load_profile
+    from sim.world.population import load_population
 
+    _check_count("--seed", seed)
+    _check_count("--trials", trials)
     asked = load_scenario(scenario)
     chosen = load_policy(policy)
     profile = load_profile(gates)
+    customers = load_population(population)
 
     from reports.tables import closing_table
     from sim.mlops.live import LiveSettings, tracking_uri
     from sim.study.run_folder import play_live, run_folder, to_json
-    from sim.world.population import load_population
 
     settings = LiveSettings(
         scenario=asked,
         policy=chosen,
-        population=load_population(population),
+        population=customers,
         profile=profile,
         seed=seed,
         trials=trials,
@@ -89,14 +91,18 @@ def run(
         registry_uri=registry,
         model_name=model_name,
     )
-    with _listening(asked.time.steps) as listener:
-        record = play_live(settings, resume=resume, listener=listener)
+    try:
+        with _listening(asked.time.steps) as listener:
+            record = play_live(settings, resume=resume, listener=listener)
+    except KeyboardInterrupt:
+        typer.echo(f"retrainlab: interrupted; add --resume --out {shlex.quote(str(settings.folder))}.", err=True)
+        raise typer.Exit(1) from None
     if as_json:
         typer.echo(json.dumps({"folder": str(settings.folder), **to_json(record)}, allow_nan=False))
         return
     _print(closing_table(record))
     typer.echo(f"\nThe run is in {settings.folder}. To look at its models:")
-    typer.echo(f"mlflow ui --backend-store-uri {tracking_uri(settings)}")
+    typer.echo(f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri(settings))}")
 
 
 @app.command()
@@ -112,7 +118,8 @@ def scenarios(name: Name = None, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(scenario.model_dump_json())
         return
-    typer.echo(f"{scenario.name}: {scenario.title}\n\n{scenario.story}\n\n{to_toml(scenario)}", nl=False)
+    toml = to_toml(scenario.model_copy(update={"story": ""})).replace('story = ""\n', "")
+    typer.echo(f"{scenario.name}: {scenario.title}\n\n{_wrapped(scenario.story)}\n\n{toml}", nl=False)
 
 
 @app.command()
@@ -132,7 +139,7 @@ def policies(name: Name = None, as_json: AsJson = False) -> None:
         told = {"name": spec.name, "kind": spec.kind, "parameters": dict(spec.parameters), "story": spec.story}
         typer.echo(json.dumps(told))
         return
-    typer.echo(f"{spec.name}: {spec.story}\n\n{spec.to_toml()}", nl=False)
+    typer.echo(f"{spec.name}\n\n{_wrapped(spec.story)}\n\n{replace(spec, story='').to_toml()}", nl=False)
 
 
 @app.command()
@@ -173,7 +180,7 @@ def describe(as_json: AsJson = False) -> None:
     """Say what the Telco table at hand holds."""
     from sim.world.telco import describe as describe_table
 
-    _show("Telco", [asdict(describe_table())], as_json)
+    _show_one("Telco", asdict(describe_table()), as_json)
 
 
 @data_app.command()
@@ -183,7 +190,7 @@ def check(file: Annotated[Path, typer.Argument(help="A CSV file.")], as_json: As
     from sim.world.telco import load
 
     load(file)
-    _show("Telco", [asdict(describe_table(file))], as_json)
+    _show_one("Telco", asdict(describe_table(file)), as_json)
 
 
 @contextmanager
@@ -212,6 +219,23 @@ def _show(title: str, rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
     _print(rows_table(title, rows))
 
 
+def _show_one(title: str, facts: Mapping[str, Any], as_json: bool) -> None:
+    """Show the facts of one thing below each other."""
+    if as_json:
+        typer.echo(json.dumps(facts))
+    else:
+        _show(title, [{"fact": name.replace("_", " "), "value": value} for name, value in facts.items()], as_json)
+
+
+def _check_count(option: str, value: int) -> None:
+    if value < 0:
+        raise InputError(f"{option} must be a whole number from 0 on, got {value}; give another.")
+
+
+def _wrapped(story: str) -> str:
+    return textwrap.fill(" ".join(story.split()), width=78)
+
+
 def _print(content: Any) -> None:
     from rich.console import Console
 
@@ -219,4 +243,4 @@ def _print(content: Any) -> None:
 
 
 def _inline(parameters: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key} = {value}" for key, value in parameters.items())
+    return "\n".join(f"{key} = {value}" for key, value in parameters.items())

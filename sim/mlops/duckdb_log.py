@@ -35,11 +35,15 @@ _UNSEEN_TEXT = "unseen"
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
-    """Open a log's database file; `InputError` if another process is writing to it."""
+    """Open a log's database file; `InputError` if another process is using it, or it is none."""
     try:
         return duckdb.connect(str(path))
-    except duckdb.IOException as error:
-        msg = f"a run folder belongs to one run at a time, but {path} cannot be opened ({error}); wait or use --out."
+    except duckdb.Error as error:
+        if "lock" in str(error):
+            msg = f"a run folder belongs to one run at a time, but another process uses {path}; wait, or use --out."
+        else:
+            reason = str(error).splitlines()[0]
+            msg = f"the inference log {path} must be a readable DuckDB file, but is not ({reason}); use --out."
         raise InputError(msg) from error
 
 
@@ -92,7 +96,7 @@ class DuckDBLog:
         Raises
         ------
         RuntimeError
-            If a label has no prediction: nothing of the backfill is kept then.
+            If a label has no prediction, or two labels the same one: nothing of the backfill is kept then.
         """
         n_events = sum(len(event.label) for event in events)
         if not n_events:
@@ -108,12 +112,14 @@ class DuckDBLog:
         )
         merge = f"""
             MERGE INTO inference_log USING new_rows USING (customer_id, scored_at)
-            WHEN MATCHED THEN UPDATE SET ground_truth = new_rows.label, label_arrived_at = {int(day)}"""
-        n_joined = int(self._with_rows(news, merge)[0][0])
-        if n_joined != n_events:
-            msg = f"every label must meet its own prediction, but only {n_joined} of {n_events} did on day {day}"
-            raise RuntimeError(msg)
-        return n_joined
+            WHEN MATCHED THEN UPDATE SET ground_truth = new_rows.label, label_arrived_at = {int(day)}
+            WHEN NOT MATCHED THEN ERROR"""
+        try:
+            self._with_rows(news, merge)
+        except (duckdb.ConstraintException, duckdb.InvalidInputException) as error:
+            msg = f"every label must meet exactly its own prediction, but on day {day} one did not: {error}"
+            raise RuntimeError(msg) from error
+        return n_events
 
     def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
         """Return the cohorts of these steps, as known today, in the order asked for."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
 import duckdb
@@ -52,6 +53,11 @@ class Checkpoint:
 
     state: State
     rows: tuple[StepRow, ...]
+
+
+def trace_query() -> str:
+    """Return the SQL that traces every promotion in a journal, from the signals that asked for it to the alias."""
+    return (files("sim.mlops") / "queries" / "trace_promotions.sql").read_text(encoding="utf-8")
 
 
 class DuckDBJournal:

@@ -2,9 +2,11 @@
 
 import json
 import platform
+import shutil
 import subprocess
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -20,7 +22,7 @@ from sim.mlops.cohort import LabelledRows
 from sim.mlops.duckdb_log import DuckDBLog, connect
 from sim.mlops.examiner import Examiner
 from sim.mlops.gate_profiles import GateProfile
-from sim.mlops.jobs import FIRST_JOB
+from sim.mlops.jobs import FIRST_JOB, Alias
 from sim.mlops.journal import Checkpoint, DuckDBJournal
 from sim.mlops.loop import found, play
 from sim.mlops.mlflow_registry import MlflowPlace, MlflowRegistry
@@ -66,7 +68,7 @@ class LiveSettings:
             "scenario": to_toml(self.scenario),
             "policy": self.policy.to_toml(),
             "population": self.population.name,
-            "gates": self.profile.name,
+            "gates": json.loads(json.dumps(asdict(self.profile))),
             "seed": self.seed,
             "trials": self.trials,
             "tracking_uri": self.tracking_uri,
@@ -99,14 +101,14 @@ def run_live(settings: LiveSettings, *, resume: bool, listener: Listener | None 
     ------
     InputError
         If the folder holds a run and `resume` is not set, or holds another run than the one asked for; if the world
-        cannot be opened; if the MLflow store does not answer. Nothing is written before all of this is checked.
+        cannot be opened; if the MLflow store does not answer. A new run folder is not left behind then.
     """
     listener = listener or Listener()
     stopwatch = Stopwatch()
     world = World(settings.scenario, settings.seed, settings.population)
     life = _claim(settings, resume=resume)
     listener.phase("opening MLflow and the inference log")
-    with stopwatch.timing("start_up"):
+    with stopwatch.timing("start_up"), _given_back_on_error(settings.folder, resume=resume):
         connection = connect(settings.folder / LOG_FILE)
         registry = MlflowRegistry(_place(settings), life, _title(settings), _tags(settings), world.schema)
     try:
@@ -123,6 +125,10 @@ def run_live(settings: LiveSettings, *, resume: bool, listener: Listener | None 
             stopwatch=stopwatch,
         )
         record = _live(settings, parts, journal.checkpoint(), registry, listener)
+    except BaseException as error:
+        with suppress(Exception):  # the store itself may be what failed, and the first error is the one to tell
+            registry.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        raise
     finally:
         connection.close()
     return record
@@ -134,14 +140,20 @@ def check_settings(settings: LiveSettings) -> str:
     if not path.exists():
         msg = f"--resume needs the folder of a run, but {settings.folder} holds none; leave --resume out."
         raise InputError(msg)
-    known = json.loads(path.read_text(encoding="utf-8"))
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+        life = str(known["life"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"--resume needs the settings of a run, but {path} cannot be read ({error!r}); start again with --out."
+        raise InputError(msg) from error
     differing = [key for key, value in settings.identity().items() if known.get(key) != value]
     if differing:
         msg = (
-            f"--resume needs the settings of the run in {path.parent}, but {', '.join(differing)} differ; use --out."
+            f"--resume needs the settings of the run in {path.parent}, got others for {', '.join(differing)}; give "
+            f"the same, or another --out."
         )
         raise InputError(msg)
-    return str(known["life"])
+    return life
 
 
 def step_metrics(rows: Sequence[StepRow]) -> list[tuple[str, float, int]]:
@@ -179,12 +191,14 @@ def _live(
     else:
         state, rows = checkpoint.state, list(checkpoint.rows)
         _catch_up(parts, policy, rows)
+        _restore_aliases(registry, checkpoint)
+        registry.log_metrics(step_metrics(rows))
     listener.phase("playing")
     with parts.stopwatch.timing("loop"):
         for row in play(parts, policy, state):
             rows.append(row)
+            registry.log_metrics(step_metrics([row]))
             listener.step(row)
-    registry.log_metrics(step_metrics(rows))
     registry.close()
     return Record(
         scenario=settings.scenario,
@@ -233,21 +247,64 @@ def _catch_up(parts: Parts, policy: Policy, rows: Sequence[StepRow]) -> None:
     parts.mail.deliver(rows[-1].day if rows else 0)
 
 
+def _restore_aliases(registry: MlflowRegistry, checkpoint: Checkpoint) -> None:
+    """Let the aliases point where the last committed step left them, wherever a broken step or others moved them."""
+    state = checkpoint.state
+    challengers = [row.job_opened.version for row in checkpoint.rows if row.job_opened]
+    registry.move(Alias.CHALLENGER, max(challengers, default=state.first.version))
+    if state.previous is not None:
+        registry.move(Alias.PREVIOUS_CHAMPION, state.previous.version)
+    registry.move(Alias.CHAMPION, state.champion.version)
+
+
 def _claim(settings: LiveSettings, *, resume: bool) -> str:
-    """Take the run folder, or go on with the same run in it; return the name of the life."""
+    """Take the run folder, or go on with the same run in it; return the name of the life.
+
+    The folder is a run's from the moment that it holds the settings, which appear whole or not at all. What a killed
+    process wrote before that counts as nothing.
+    """
+    folder = settings.folder
     if resume:
         return check_settings(settings)
-    if settings.folder.exists() and (not settings.folder.is_dir() or any(settings.folder.iterdir())):
-        msg = f"a run needs a folder of its own, but {settings.folder} is not empty; use --resume or another --out."
+    if _is_taken(folder):
+        msg = f"a run needs a folder of its own, but {folder} is not empty; use --resume or another --out."
         raise InputError(msg)
     life = uuid4().hex
-    settings.folder.mkdir(parents=True, exist_ok=True)
-    (settings.folder / "scenario.toml").write_text(to_toml(settings.scenario), encoding="utf-8")
-    (settings.folder / "policy.toml").write_text(settings.policy.to_toml(), encoding="utf-8")
-    (settings.folder / _SETTINGS_FILE).write_text(
-        json.dumps({"life": life, **settings.identity()}, indent=1), encoding="utf-8"
-    )
+    part = folder / f"{_SETTINGS_FILE}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in _words(settings).items():
+            (folder / name).write_text(text, encoding="utf-8")
+        part.write_text(json.dumps({"life": life, **settings.identity()}, indent=1), encoding="utf-8")
+        part.replace(folder / _SETTINGS_FILE)
+    except OSError as error:
+        msg = f"a run folder must be writable, but {folder} is not ({error.strerror}); use another --out."
+        raise InputError(msg) from error
     return life
+
+
+def _is_taken(folder: Path) -> bool:
+    if not folder.exists():
+        return False
+    if not folder.is_dir() or (folder / _SETTINGS_FILE).exists():
+        return True
+    return not {item.name for item in folder.iterdir()} <= {"scenario.toml", "policy.toml", f"{_SETTINGS_FILE}.part"}
+
+
+def _words(settings: LiveSettings) -> dict[str, str]:
+    """Return the text of each file that says what a run was asked for."""
+    return {"scenario.toml": to_toml(settings.scenario), "policy.toml": settings.policy.to_toml()}
+
+
+@contextmanager
+def _given_back_on_error(folder: Path, *, resume: bool) -> Iterator[None]:
+    """Remove a run folder that was only just claimed if the stores cannot be opened."""
+    try:
+        yield
+    except InputError:
+        if not resume:
+            shutil.rmtree(folder)
+        raise
 
 
 def tracking_uri(settings: LiveSettings) -> str:

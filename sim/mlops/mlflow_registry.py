@@ -2,17 +2,20 @@
 
 import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import Any
 
-# A laboratory that promises to stay on this machine must not report its use, and a server that is gone must be
-# noticed within seconds; MLflow reads both when it is imported.
+# A laboratory that promises to stay on this machine must not report its use; a server that is gone must be noticed
+# within seconds; standard output belongs to the result. MLflow reads these when it is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import mlflow
 import mlflow.pyfunc
@@ -21,8 +24,10 @@ from mlflow.entities import Metric, Param, RunTag
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.types import ColSpec, TensorSpec
 from mlflow.types import Schema as MlflowSchema
+from mlflow.types.schema import AnyType
 
 from scenarios.schema import Recipe
 from sim.errors import InputError
@@ -35,7 +40,11 @@ LIFE_TAG = "retrainlab.life"
 JOB_TAG = "retrainlab.job"
 _MODEL_FOLDER = "churn_model"
 _METRICS_PER_CALL = 1000
-_REQUIREMENTS = ["lightgbm", "numpy", "pandas", "retrainlab"]
+_RUN_NAME_LETTERS = 250  # what MLflow's own table of runs has room for
+_REQUIREMENTS = [f"{name}=={version_of(name)}" for name in ("lightgbm", "numpy", "pandas", "retrainlab")]
+_NOTE_TAG = "mlflow.note.content"  # what the MLflow UI shows as a run's description
+_SOURCE_TAGS = {"mlflow.source.name": "retrainlab", "mlflow.source.type": "LOCAL"}
+_EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # opens on the runs, not on GenAI traces
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +81,31 @@ class MlflowRegistry:
     Raises
     ------
     InputError
-        If the store does not answer.
+        If the name cannot be that of a registered model, or the store does not answer.
     """
 
     def __init__(self, place: MlflowPlace, life: str, title: str, tags: Mapping[str, str], schema: Schema) -> None:
         for name in ("alembic", "mlflow"):
             logging.getLogger(name).setLevel(logging.WARNING)
+        check_model_name(place.model_name)
         mlflow.set_tracking_uri(place.tracking_uri)
         mlflow.set_registry_uri(place.registry_uri)
         self._place = place
         self._life = life
         self._schema = schema
-        self._client = MlflowClient(place.tracking_uri, place.registry_uri)
         self._models: dict[int, Model] = {}
         self._scorer: Any = None
         try:
+            self._client = MlflowClient(place.tracking_uri, place.registry_uri)
             self.experiment_id = self._open_experiment()
             self._runs = self._known_runs()
-            self.run_id = self._runs.get("") or self._open_run("", title, tags)
+            self.run_id = self._runs.get("") or self._open_run("", title, {**tags, **_SOURCE_TAGS})
+            self._client.log_batch(self.run_id, params=[Param(key, value) for key, value in tags.items()])
+            self._client.update_run(self.run_id, status="RUNNING")
+            self._started = int(self._client.get_run(self.run_id).info.start_time)
             self._versions = self._known_versions()
         except MlflowException as error:
-            msg = f"the MLflow store {place.tracking_uri} must answer, but says: {_first_line(error)}; check the URI."
+            msg = f"the MLflow store {place.tracking_uri} must answer, but says: {_gist(error)}; check the URI."
             raise InputError(msg) from error
 
     def register(self, job: Job, model: Model, recipe: Recipe) -> int:
@@ -100,7 +113,8 @@ class MlflowRegistry:
         for ordinal, known in enumerate(self._versions, start=1):
             if known.tags[JOB_TAG] == job.name:
                 return ordinal
-        run_id = self._runs.get(job.name) or self._open_run(job.name, job.name, {"mlflow.parentRunId": self.run_id})
+        tags = {"mlflow.parentRunId": self.run_id, **_SOURCE_TAGS}
+        run_id = self._runs.get(job.name) or self._open_run(job.name, job.name, tags)
         self._client.log_batch(run_id, params=_params(job, recipe), tags=_run_tags(job))
         model_id = self._log_model(run_id, model)
         version = self._client.create_model_version(
@@ -137,9 +151,15 @@ class MlflowRegistry:
             self._scorer = None
 
     def score(self, features: Matrix) -> Scores:
-        """Answer a batch with the model loaded from `models:/<name>@Champion`."""
+        """Answer a batch with the model loaded from `models:/<name>@Champion`.
+
+        Raises
+        ------
+        InputError
+            If somebody else moved the alias to a model that is not of this life.
+        """
         if self._scorer is None:
-            self._scorer = mlflow.pyfunc.load_model(f"models:/{self._place.model_name}@{Alias.CHAMPION}")
+            self._scorer = self._load_champion()
         answers = self._scorer.predict(readable(self._schema, features))
         return Scores(answers["probability"].to_numpy(), answers["prediction"].to_numpy() == 1)
 
@@ -147,17 +167,19 @@ class MlflowRegistry:
         """Note on a version how its job ended: status, gate results and description."""
         if job.meeting is None:
             return
-        version = self._versions[job.version - 1]
-        name, number, run_id = self._place.model_name, str(version.version), version.run_id or ""
-        tags = {"status": str(job.status), "failed_gates": ",".join(job.meeting.verdict.failed)}
+        name = self._place.model_name
+        number, run_id = self.address(job.version)
+        tags = {"status": str(job.status)}
+        if job.meeting.verdict.failed:
+            tags["failed_gates"] = ", ".join(job.meeting.verdict.failed)
         self._client.log_batch(
             run_id,
             metrics=[
-                Metric(f"gate_{result.name}", result.value, 0, job.meeting.step)
+                Metric(f"gate_{result.name}", result.value, self._started, job.meeting.step)
                 for result in job.meeting.verdict.results
                 if result.value is not None
             ],
-            tags=[RunTag(key, value) for key, value in tags.items()],
+            tags=[RunTag(key, value) for key, value in {**tags, _NOTE_TAG: describe_job(job)}.items()],
         )
         for key, value in tags.items():
             self._client.set_model_version_tag(name, number, key, value)
@@ -178,29 +200,39 @@ class MlflowRegistry:
         return {v.tags[JOB_TAG]: {"version": str(v.version), "run_id": v.run_id or ""} for v in self._versions}
 
     def log_metrics(self, metrics: Sequence[tuple[str, float, int]]) -> None:
-        """Log (name, value, step) triples to the life's run, in as few calls as MLflow allows."""
-        entities = [Metric(name, value, 0, step) for name, value, step in metrics]
+        """Log (name, value, step) triples to the life's run, in as few calls as MLflow allows.
+
+        All bear the time at which the run began, so that what a resumed life logs again is not there twice.
+        """
+        entities = [Metric(name, value, self._started, step) for name, value, step in metrics]
         for start in range(0, len(entities), _METRICS_PER_CALL):
             self._client.log_batch(self.run_id, metrics=entities[start : start + _METRICS_PER_CALL])
 
-    def close(self) -> None:
-        """Mark the life's run as finished."""
-        self._client.set_terminated(self.run_id)
+    def close(self, status: str = "FINISHED") -> None:
+        """Mark the life's run as finished, or as another status of MLflow."""
+        self._client.set_terminated(self.run_id, status)
 
     def _open_experiment(self) -> str:
         found = self._client.get_experiment_by_name(self._place.experiment)
         if found is not None:
             return str(found.experiment_id)
-        return self._client.create_experiment(self._place.experiment, artifact_location=self._place.artifact_location)
+        location = self._place.artifact_location
+        return self._client.create_experiment(self._place.experiment, location, _EXPERIMENT_TAGS)
 
     def _known_runs(self) -> dict[str, str]:
         """Return the run of each job of this life that is there already; the life's own run has the job ""."""
-        found = self._client.search_runs([self.experiment_id], f"tags.`{LIFE_TAG}` = '{self._life}'")
-        return {run.data.tags.get(JOB_TAG, ""): run.info.run_id for run in found}
+        known: dict[str, str] = {}
+        token: str | None = ""
+        while token is not None:
+            query = f"tags.`{LIFE_TAG}` = '{self._life}'"
+            page = self._client.search_runs([self.experiment_id], query, page_token=token or None)
+            known |= {run.data.tags.get(JOB_TAG, ""): run.info.run_id for run in page}
+            token = page.token or None
+        return known
 
     def _open_run(self, job: str, name: str, tags: Mapping[str, str]) -> str:
         run = self._client.create_run(
-            self.experiment_id, run_name=name, tags={**tags, LIFE_TAG: self._life, JOB_TAG: job}
+            self.experiment_id, run_name=name[:_RUN_NAME_LETTERS], tags={**tags, LIFE_TAG: self._life, JOB_TAG: job}
         )
         self._runs[job] = run.info.run_id
         return str(run.info.run_id)
@@ -210,13 +242,27 @@ class MlflowRegistry:
         name = self._place.model_name
         try:
             self._client.get_registered_model(name)
-        except MlflowException:
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                raise
             self._client.create_registered_model(name, description="Churn models of retrainlab runs.")
             return []
         own = [
             v for v in self._client.search_model_versions(f"name = '{name}'") if v.tags.get(LIFE_TAG) == self._life
         ]
         return sorted(own, key=lambda version: int(version.version))
+
+    def _load_champion(self) -> Any:
+        """Load the champion by its alias, and make sure that it is the one that this life put there."""
+        champion = mlflow.pyfunc.load_model(f"models:/{self._place.model_name}@{Alias.CHAMPION}")
+        if champion.metadata.run_id not in self._runs.values():
+            msg = (
+                f"a registered model belongs to one run at a time, but somebody else moved the alias "
+                f"{Alias.CHAMPION} of {self._place.model_name!r}; go on with --resume once they are done, or start "
+                f"again with another --model-name."
+            )
+            raise InputError(msg)
+        return champion
 
     def _log_model(self, run_id: str, model: Model) -> str:
         """Log the model to a run, with its requirements given; inferring them takes seconds a model."""
@@ -233,6 +279,13 @@ class MlflowRegistry:
                 signature=_signature(self._schema),
             )
         return str(info.model_id)
+
+
+def check_model_name(name: str) -> None:
+    """Raise `InputError` unless MLflow can register a model under this name."""
+    if not name.strip() or any(letter in name for letter in "/:'\""):
+        msg = f"a model name must be text without / : and quotation marks, got {name!r}; give another --model-name."
+        raise InputError(msg)
 
 
 def readable(schema: Schema, features: Matrix) -> Any:
@@ -282,6 +335,7 @@ def _run_tags(job: Job) -> list[RunTag]:
         "requested_day": str(job.requested_day),
         "requested_step": str(job.requested_step),
         "status": str(Status.OPEN),
+        _NOTE_TAG: describe_job(job),
     }
     return [RunTag(key, value) for key, value in tags.items()]
 
@@ -297,8 +351,10 @@ def _parsed(text: str) -> int | float | str:
 
 
 def _signature(schema: Schema) -> ModelSignature:
+    """Return what goes in and out. Numbers may come as any type: MLflow takes no whole number for a double."""
+    anything = AnyType()  # type: ignore[no-untyped-call] # MLflow leaves its constructor untyped
     inputs: list[ColSpec | TensorSpec] = [
-        ColSpec("string" if column.is_category else "double", column.name, required=False)
+        ColSpec("string" if column.is_category else anything, column.name, required=False)
         for column in schema.columns
     ]
     return ModelSignature(
@@ -306,5 +362,6 @@ def _signature(schema: Schema) -> ModelSignature:
     )
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:300]
+def _gist(error: Exception) -> str:
+    """Return the gist of an MLflow error: what failed, without the chain of causes."""
+    return re.split(r" with exception|\. ", str(error).strip().splitlines()[0])[0][:200]

@@ -1,6 +1,7 @@
 """The run folder: what a run leaves behind, written at once and read back as equal."""
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,36 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from sim.errors import InputError
+from sim.mlops.live import Listener, LiveSettings, check_settings, run_live
 from sim.mlops.record import Record
 from sim.study.judge import clause_counts, expected_f1, keep_reasons, summarise
 
 RECORD_FILE = "record.json"
 STEPS_FILE = "steps.parquet"
 _RECORD = TypeAdapter(Record)
+
+
+def play_live(settings: LiveSettings, *, resume: bool, listener: Listener | None = None) -> Record:
+    """Play a scenario live and leave its record in the run folder; a finished run is only read back on `resume`."""
+    if resume and (settings.folder / RECORD_FILE).exists():
+        check_settings(settings)
+        return read_record(settings.folder)
+    record = run_live(settings, resume=resume, listener=listener)
+    write_record(record, settings.folder)
+    return record
+
+
+def run_folder(parent: Path, title: str, *, resume: bool) -> Path:
+    """Return the folder of a run that was given none: a new one, or the newest of this title on `resume`."""
+    stem = re.sub(r"[^A-Za-z0-9_.]+", "-", title).strip("-")[:80]
+    number = 1
+    while (parent / _numbered(stem, number)).exists():
+        number += 1
+    return parent / _numbered(stem, max(number - 1, 1) if resume else number)
+
+
+def _numbered(stem: str, number: int) -> str:
+    return stem if number == 1 else f"{stem}-{number}"
 
 
 def to_json(record: Record) -> dict[str, Any]:
@@ -46,7 +71,7 @@ def read_record(folder: Path) -> Record:
     try:
         content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
         del content["summary"]
-        return _RECORD.validate_python(_RECORD.validate_json(json.dumps(content)))
+        return _RECORD.validate_json(json.dumps(content))
     except (OSError, ValueError, KeyError) as error:
         msg = f"{folder} must hold the record of a run, but it cannot be read: {error}."
         raise InputError(msg) from error
