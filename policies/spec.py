@@ -1,16 +1,16 @@
 """Policy specifications: a policy's kind and parameters as plain values, to write down, compare and build from."""
 
 import inspect
-import json
-import re
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import tomli_w
+
 from policies.always import Always
 from policies.decision import Policy
 from policies.every import Every
-from policies.expression import number_text
+from policies.manual import Manual
 from policies.never import Never
 from policies.rule import Rule
 from sim.errors import InputError, did_you_mean
@@ -18,10 +18,14 @@ from sim.errors import InputError, did_you_mean
 Parameter = str | int | float
 """The value of a policy's parameter."""
 
-KINDS: Mapping[str, Callable[..., Policy]] = {"rule": Rule, "never": Never, "always": Always, "every": Every}
+KINDS: Mapping[str, Callable[..., Policy]] = {
+    "rule": Rule,
+    "never": Never,
+    "always": Always,
+    "every": Every,
+    "manual": Manual,
+}
 """What builds the policies of each kind; its arguments are the parameters."""
-
-_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,10 @@ class PolicySpec:
 
     def to_toml(self) -> str:
         """Return the policy as a TOML table with every default filled in; `policies_from_toml` reads it back."""
-        key = self.name if _BARE_KEY.fullmatch(self.name) else _toml_string(self.name)
         values = {"kind": self.kind, **self.parameters}
         if self.story:
             values["story"] = self.story
-        lines = [f"{name} = {_toml_value(value)}" for name, value in values.items()]
-        return "\n".join([f"[policy.{key}]", *lines, ""])
+        return tomli_w.dumps({"policy": {self.name: values}})
 
     def _complete(self) -> dict[str, Parameter]:
         """Return the parameters in the constructor's order, defaults filled in."""
@@ -161,12 +163,3 @@ def _from_table(name: str, table: object, source: str) -> PolicySpec:
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str):
         raise InputError(f"The {name} of a policy must be text, got {value!r}.")
-
-
-def _toml_value(value: Parameter) -> str:
-    return _toml_string(value) if isinstance(value, str) else number_text(value)
-
-
-def _toml_string(text: str) -> str:
-    # A TOML basic string is a JSON string but for DEL, which TOML wants escaped.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

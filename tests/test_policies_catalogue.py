@@ -16,7 +16,7 @@ from policies.signals import Signals
 from policies.spec import KINDS, policies_from_toml
 from sim.errors import InputError
 
-NAMES = ["never", "always", "every", "proposal", "proposal_without_age"]
+NAMES = ["never", "always", "every", "manual", "proposal", "proposal_without_age"]
 NAMES += ["f1_only", "psi_only", "nulls_only", "age_only"]
 KEEP_REASONS = {"quiet", "missing", "waiting", "cooldown", "job_open"}
 

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from math import fsum
 
 from policies.decision import Action, Cause, Truth
-from sim.mlops.jobs import FIRST_JOB, Status
+from scenarios.schema import Prices
+from sim.mlops.jobs import FIRST_JOB, Job, Status
 from sim.mlops.record import Record, StepRow, Tally
 from sim.study import money
+
+DAYS_PER_YEAR = 365.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +25,20 @@ class Summary:
     f1_after: float | None
     f1_end: float | None
     f1_observed: float | None
+    precision_at_capacity: float | None
+    lift_at_capacity: float | None
     detection_days: int | None
     retrains: int
     promotions: int
     rejections: int
     false_retrains_alarm: int
     false_retrains_scheduled: int
+    false_alarms_per_year: float
     staleness_days: float
     net_value: float
     net_value_realised: float
     roi_realised: float | None
+    roi_estimated: money.Estimate | None
     roi_proposal: float | None
     brier: float
     expected_calibration_error: float
@@ -47,28 +54,35 @@ class ClauseCount:
     missing: int
 
 
-def summarise(record: Record) -> Summary:
-    """Return the scores of a record at the prices of its scenario."""
+def summarise(record: Record, prices: Prices | None = None) -> Summary:
+    """Return the scores of a record, at the prices of its scenario unless others are given.
+
+    Nothing is run: a finished record can be priced again with other values, success rates and costs.
+    """
     onset = record.scenario.onset_step
     jobs = [job for job in record.jobs if job.name != FIRST_JOB]
-    false = [job for job in jobs if onset is None or job.requested_step < onset]
-    prices = record.scenario.prices
+    false = false_retrains(record)
+    prices = prices or record.scenario.prices
     entries = money.ledger(record, prices)
     return Summary(
         f1_before=_mean(expected_f1(row.tally) for row in record.steps if onset is None or row.step < onset),
         f1_after=_mean(expected_f1(row.tally) for row in record.steps if onset is not None and row.step >= onset),
         f1_end=_mean(expected_f1(row.tally) for row in record.steps[-6:]),
         f1_observed=_mean(row.signals.f1 for row in record.steps),
+        precision_at_capacity=precision_at_capacity(record),
+        lift_at_capacity=lift_at_capacity(record),
         detection_days=detection_days(record),
         retrains=len(jobs),
         promotions=sum(job.status is Status.PROMOTED for job in jobs),
         rejections=sum(job.status is Status.REJECTED for job in jobs),
         false_retrains_alarm=sum(job.cause is Cause.ALARM for job in false),
         false_retrains_scheduled=sum(job.cause is Cause.SCHEDULE for job in false),
+        false_alarms_per_year=false_alarms_per_year(record),
         staleness_days=staleness_days(record),
         net_value=money.net_value(entries),
         net_value_realised=money.net_value_realised(entries),
         roi_realised=money.roi_realised(record, prices),
+        roi_estimated=money.roi_estimated(record, prices),
         roi_proposal=money.roi_proposal(record, prices),
         brier=fsum(row.tally.brier_sum for row in record.steps) / _customers(record),
         expected_calibration_error=expected_calibration_error(record),
@@ -83,6 +97,34 @@ def expected_f1(tally: Tally) -> float:
     0.5
     """
     return 2 * tally.predicted_expected_churners / (tally.predicted + tally.expected_churners)
+
+
+def precision_at_capacity(record: Record) -> float | None:
+    """Return the expected share of churners among those who got an offer, `None` where nobody did."""
+    offers = sum(row.tally.offers for row in record.steps)
+    return fsum(row.tally.offered_expected_churners for row in record.steps) / offers if offers else None
+
+
+def lift_at_capacity(record: Record) -> float | None:
+    """Return how many times more churners there are among those who got an offer than among all customers."""
+    precision = precision_at_capacity(record)
+    rate = fsum(row.tally.expected_churners for row in record.steps) / _customers(record)
+    return precision / rate if precision is not None and rate else None
+
+
+def false_retrains(record: Record) -> list[Job]:
+    """Return the retrainings asked for before the onset, or at any time in a world without drift."""
+    onset = record.scenario.onset_step
+    return [job for job in record.jobs if job.name != FIRST_JOB and (onset is None or job.requested_step < onset)]
+
+
+def false_alarms_per_year(record: Record) -> float:
+    """Return the retrainings that a monitoring clause asked for without need, for each year without drift."""
+    onset = record.scenario.onset_step
+    quiet_steps = len(record.steps) if onset is None else onset
+    alarms = sum(job.cause is Cause.ALARM for job in false_retrains(record))
+    years = quiet_steps * record.scenario.time.step_days / DAYS_PER_YEAR
+    return alarms / years if years else 0.0
 
 
 def detection_days(record: Record) -> int | None:

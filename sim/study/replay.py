@@ -20,7 +20,7 @@ from sim.mlops.loop import found, play
 from sim.mlops.model import Model
 from sim.mlops.monitor import Monitor, Observation, make_reference, signals
 from sim.mlops.parts import Journal, NoJournal, Parts, State
-from sim.mlops.record import Served, StepRow, Tally, tally
+from sim.mlops.record import Record, Served, StepRow, Tally, tally
 from sim.mlops.registry import MemoryRegistry
 from sim.mlops.stability import Reference
 from sim.mlops.trainer import Trained, Trainer
@@ -122,6 +122,22 @@ class Replay:
         state = self.state(profile)
         policy.deployed(FIRST_JOB)
         return state.first, tuple(play(ReplayLife(self, profile), policy, state))
+
+    def record(self, policy: Policy, profile: GateProfile, name: str, policy_toml: str = "") -> Record:
+        """Let a policy live in this world and return its record; `name` and `policy_toml` say what it is."""
+        first, rows = self.play(policy, profile)
+        world = self.world
+        return Record(
+            scenario=world.scenario,
+            population=world.population.name,
+            seed=world.seed,
+            policy=name,
+            policy_toml=policy_toml,
+            gates=profile.name,
+            trials=0,
+            first=first,
+            steps=rows,
+        )
 
     def _found(self) -> Founding:
         world, log, registry = self.world, MemoryLog(), MemoryRegistry()

@@ -1,0 +1,91 @@
+"""Regret: what a policy left on the table, and why."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+from policies.decision import Action
+from scenarios.schema import Jobs, Labels, Prices
+from sim.mlops.gate_profiles import GateProfile, load_profile
+from sim.mlops.record import Record
+from sim.study.money import ledger, net_value
+from sim.study.oracle import plan
+from sim.study.replay import Replay
+from sim.study.schedule import Schedule
+from sim.world.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Needless:
+    """Retrainings whose removal raises the net value, and by how much in all."""
+
+    retrains: int
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConstraintPrices:
+    """What the oracle itself would gain if a constraint were lifted, in this order, each on top of those before.
+
+    No policy can earn these: they are the price of the gates, of approval and training time and of late labels, where
+    the regret of a policy is the price of its own decisions.
+    """
+
+    gates: float
+    approval_time: float
+    training_time: float
+    label_delay: float
+
+
+def needless(replay: Replay, profile: GateProfile, record: Record, prices: Prices) -> Needless:
+    """Return the retrainings of a record that it would have been better off without.
+
+    One at a time the retraining is removed whose removal gains most, until none gains anything; each removal is
+    played in the same world, with everything that follows from it.
+    """
+    actions = {row.step: row.decision.action for row in record.steps if row.decision.action is not Action.KEEP}
+    start = value = net_value(ledger(record, prices))
+    removed = 0
+    while asked := [step for step, action in actions.items() if action is Action.RETRAIN]:
+        gains = {step: _value(replay, profile, record, _without(actions, step), prices) for step in asked}
+        best = max(gains, key=lambda step: gains[step])
+        if gains[best] <= value:
+            break
+        value, actions, removed = gains[best], _without(actions, best), removed + 1
+    return Needless(removed, value - start)
+
+
+def constraint_prices(replay: Replay, profile: GateProfile, prices: Prices) -> ConstraintPrices | None:
+    """Return what each constraint costs the oracle; missing where there is no oracle.
+
+    Lifting a delay makes another world of the same customers and outcomes, whose models are trained anew.
+    """
+    free = load_profile("none")
+    jobs = replay.world.scenario.jobs
+    no_approval = _lifted(replay, jobs=Jobs(train_days=jobs.train_days, approval_days=0))
+    no_training = _lifted(no_approval, jobs=Jobs())
+    no_delay = _lifted(no_training, labels=Labels(delay_days=0, horizon_days=0))
+    values = [
+        plan(replay, profile, prices).net_value,
+        *(plan(world, free, prices).net_value for world in (replay, no_approval, no_training, no_delay)),
+    ]
+    known = [value for value in values if value is not None]
+    if len(known) < len(values):
+        return None
+    return ConstraintPrices(*(after - before for before, after in pairwise(known)))
+
+
+def _value(replay: Replay, profile: GateProfile, record: Record, actions: dict[int, Action], prices: Prices) -> float:
+    return net_value(ledger(replay.record(Schedule(actions, "without"), profile, record.policy), prices))
+
+
+def _without(actions: dict[int, Action], step: int) -> dict[int, Action]:
+    return {other: action for other, action in actions.items() if other != step}
+
+
+def _lifted(replay: Replay, **change: Jobs | Labels) -> Replay:
+    """Return the replay of the same life with a part of its scenario changed; the same one if nothing changes."""
+    scenario = replay.world.scenario.model_copy(update=change)
+    if scenario == replay.world.scenario:
+        return replay
+    world = World(scenario, replay.world.seed, replay.world.population, kept_steps=None)
+    return Replay(world, lambda _: replay.founding.recipe)
