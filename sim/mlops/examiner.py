@@ -56,9 +56,8 @@ class Examiner:
 
     def meet(self, step: int, challenger: Model, champion: Model | None) -> GateMeeting:
         """Return the verdict at `step`; labels that arrive today are not yet visible."""
-        visible_day = max(self._world.day(step - 1), 0)
         window = self._world.scenario.training.gate_window_steps
-        steps = tuple(complete_steps(self._world.scenario, visible_day)[-window:])
+        steps = tuple(complete_steps(self._world.scenario, self._world.day(step - 1))[-window:])
         rows = labelled_rows(self._log.cohorts(steps), holdout=True)
         evidence = self._evidence(step, rows, challenger, champion)
         return GateMeeting(
