@@ -39,15 +39,15 @@ def check_drift(drift: Sequence[Drift], schema: Schema, mechanism: Mechanism) ->
 
 
 def drifted_features(
-    schema: Schema, drift: Sequence[Drift], step: int, features: Matrix, uniform: Callable[[int], Matrix]
+    schema: Schema, drift: Sequence[Drift], step: int, features: Matrix, uniform: Callable[[CategoryDrift], Matrix]
 ) -> Matrix:
     """Return the features of one batch under the covariate injectors at work at `step`, in the order listed.
 
-    `uniform(index)` gives one number in [0, 1) for each row, from a stream of injector `index`'s own. The input is
-    returned as it is where no injector is at work.
+    `uniform(injector)` gives one number in [0, 1) for each row, from a stream that belongs to what the injector moves
+    and when, not to its place in the list. The input is returned as it is where no injector is at work.
     """
     moved = features
-    for index, injector in enumerate(drift):
+    for injector in drift:
         intensity = injector.intensity(step)
         if isinstance(injector, ConceptDrift) or intensity == 0:
             continue
@@ -55,7 +55,7 @@ def drifted_features(
         if isinstance(injector, NumberDrift):
             _scale(schema, injector, intensity, moved)
         else:
-            _move(schema, injector, intensity, moved, uniform(index))
+            _move(schema, injector, intensity, moved, uniform(injector))
     return moved if moved is features else _with_total_charges(schema, features, moved)
 
 

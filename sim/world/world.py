@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scenarios.schema import Scenario
+from scenarios.schema import CategoryDrift, Scenario
 from sim.world.drift import check_drift, drifted_features, drifted_mechanism
 from sim.world.mechanism import Mechanism
 from sim.world.population import Draw, Population
@@ -139,8 +139,9 @@ class World:
         """Return the customers of a step and their features under the drift of that day."""
         draw = self._timeline.draw(step + self.scenario.time.warmup_steps)
 
-        def uniform(index: int) -> Matrix:
-            return self.streams.generator("drift", index, step).random(len(draw.customer_id))
+        def uniform(injector: CategoryDrift) -> Matrix:
+            name = f"drift {injector.column}={injector.to}"
+            return self.streams.generator(name, injector.onset_step, step).random(len(draw.customer_id))
 
         return draw, drifted_features(self.schema, self.scenario.drift, step, draw.features, uniform)
 
