@@ -3,14 +3,14 @@
 The unit is a world: one seed, or one seed in several scenarios. Everything is conditional on the table and its
 fitted mechanism. Five rules hold in the whole module:
 
-- A missing value (`None` or NaN) is left out, together with its pair or row. Results carry `n`, the number of values
-  used, so that the caller can say how many were missing. An infinite value is an error.
+- A missing value (`None` or NaN) is left out, together with its pair or row. Ratios, differences and ranks carry `n`,
+  the number used; the caller counts what was missing. An infinite value is an error.
 - Fewer than `MIN_SEEDS` values have no interval and no p-value.
 - Nothing depends on the order of seeds: values are sorted before anything is added up or drawn.
 - Only the bootstrap draws. Give it a generator seeded by what is asked, not one that others draw from too.
 - A level is a share, 0.95 for 95 %.
 
-Which interval? Measured coverage of the mean at a level of 95 % (6,000 samples each, at most 0.4 points of standard
+Which interval? Measured coverage of the mean at a level of 95 % (6,000 samples each, at most 0.6 points of standard
 error), as t interval / studentised bootstrap / percentile bootstrap:
 
 ============================  ==================  ==================  ==================
