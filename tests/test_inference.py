@@ -128,7 +128,7 @@ def test_bootstrap_reaches_further_into_the_long_tail() -> None:
 
 @pytest.mark.parametrize("common", [0.0, 0.1, 1 / 3])  # rounding leaves a trace of spread among equal values
 def test_bootstrap_without_enough_spread_falls_back_on_t(common: float) -> None:
-    values = [common] * 4 + [5.0]  # a third of the resamples hold only the common value
+    values = [common] * 6 + [5.0]  # a third of the resamples hold only the common value
     t = mean_interval(values)
     assert t is not None
     assert_close(studentised_bootstrap(values, rng()), t.low, t.high, 1e-12)
