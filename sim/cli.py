@@ -244,3 +244,7 @@ def _print(content: Any) -> None:
 
 def _inline(parameters: Mapping[str, Any]) -> str:
     return "\n".join(f"{key} = {value}" for key, value in parameters.items())
+
+
+if __name__ == "__main__":
+    main()

@@ -144,10 +144,9 @@ class DuckDBLog:
 
     def _with_rows(self, rows: pa.Table, statement: str) -> list[tuple[Any, ...]]:
         self._connection.register("new_rows", rows)
-        try:
-            return self._connection.execute(statement).fetchall()
-        finally:
-            self._connection.unregister("new_rows")
+        found = self._connection.execute(statement).fetchall()
+        self._connection.unregister("new_rows")  # a failed statement ends the transaction, which then forbids this
+        return found
 
     def _to_cohort(self, rows: pa.Table) -> Cohort:
         features = [_from_arrow(column, rows[column.name]) for column in self._schema.columns]
@@ -194,4 +193,4 @@ def _from_arrow(column: Column, values: pa.ChunkedArray) -> Matrix:
 
 
 def _floats(values: pa.Array | pa.ChunkedArray) -> Matrix:
-    return np.asarray(values.cast(pa.float64()).to_numpy(), dtype=np.float64)
+    return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)

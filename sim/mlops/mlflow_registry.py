@@ -18,7 +18,11 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import mlflow
-import mlflow.pyfunc
+
+with warnings.catch_warnings():
+    # MLflow warns of a type hint of its own when this part of it is imported.
+    warnings.filterwarnings("ignore", message=".*Any type hint", category=UserWarning)
+    import mlflow.pyfunc
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.entities.model_registry import ModelVersion
@@ -28,6 +32,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.types import ColSpec, TensorSpec
 from mlflow.types import Schema as MlflowSchema
 from mlflow.types.schema import AnyType
+from sqlalchemy.exc import SQLAlchemyError  # MLflow lets the errors of its database through
 
 from scenarios.schema import Recipe
 from sim.errors import InputError
@@ -104,7 +109,7 @@ class MlflowRegistry:
             self._client.update_run(self.run_id, status="RUNNING")
             self._started = int(self._client.get_run(self.run_id).info.start_time)
             self._versions = self._known_versions()
-        except MlflowException as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             msg = f"the MLflow store {place.tracking_uri} must answer, but says: {_gist(error)}; check the URI."
             raise InputError(msg) from error
 
