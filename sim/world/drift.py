@@ -10,6 +10,7 @@ from sim.world.mechanism import Mechanism
 from sim.world.schema import Column, Matrix, Schema
 
 _WHOLE_NUMBERS = frozenset({"tenure"})
+_FOLLOWERS = frozenset({"TotalCharges"})
 _TIED = frozenset(
     {
         "PhoneService",
@@ -33,6 +34,9 @@ def check_drift(drift: Sequence[Drift], schema: Schema, mechanism: Mechanism) ->
         elif isinstance(injector, NumberDrift):
             if _column(schema, injector.column).is_category:
                 msg = f"a number drift needs a numeric column, got {injector.column!r}; use kind = 'category'."
+                raise InputError(msg)
+            if injector.column in _FOLLOWERS:
+                msg = f"{injector.column!r} follows tenure and MonthlyCharges, so it cannot drift alone; drift those."
                 raise InputError(msg)
         else:
             _check_category(schema, injector)
