@@ -10,8 +10,10 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from scenarios.schema import Scenario
+from scenarios.schema import CategoryDrift, ConceptDrift, NumberDrift, Scenario
 from sim.errors import InputError, did_you_mean
+
+_INJECTORS: tuple[type[BaseModel], ...] = (NumberDrift, CategoryDrift, ConceptDrift)
 
 
 def load_scenario(text: str) -> Scenario:
@@ -53,10 +55,12 @@ def read_scenario(path: Path) -> Scenario:
 def parse_scenario(text: str, source: str) -> Scenario:
     """Return the scenario of a TOML text; `source` names it in errors."""
     try:
-        return Scenario.model_validate(_without_lists(tomllib.loads(text)))
-    except tomllib.TOMLDecodeError as error:
-        msg = f"a scenario file must be valid TOML, {source} is not: {error}."
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
+        msg = f"a scenario file must be valid TOML, {source} is not: {error or 'nested too deeply'}."
         raise InputError(msg) from error
+    try:
+        return Scenario.model_validate(_without_lists(document))
     except ValidationError as error:
         msg = f"{source}: {_first_problem(error)}"
         raise InputError(msg) from error
@@ -97,7 +101,7 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def _nearest_key(key: str) -> str:
-    return did_you_mean(key, _keys_of(Scenario))
+    return did_you_mean(key, [name for model in (Scenario, *_INJECTORS) for name in _keys_of(model)])
 
 
 def _keys_of(model: type[BaseModel]) -> list[str]:
