@@ -195,14 +195,15 @@ def check(file: Annotated[Path, typer.Argument(help="A CSV file.")], as_json: As
 
 @contextmanager
 def _listening(steps: int) -> Iterator[Any]:
-    """Show on stderr how a run gets on."""
+    """Show on stderr how a run gets on, if somebody is looking."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from sim.mlops.live import Listener
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("starting", total=steps)
         yield Listener(
             phase=lambda words: progress.update(task, description=words),

@@ -106,9 +106,10 @@ def run_live(settings: LiveSettings, *, resume: bool, listener: Listener | None 
     listener = listener or Listener()
     stopwatch = Stopwatch()
     world = World(settings.scenario, settings.seed, settings.population)
+    made = _topmost_missing(settings.folder)
     life = _claim(settings, resume=resume)
     listener.phase("opening MLflow and the inference log")
-    with stopwatch.timing("start_up"), _given_back_on_error(settings.folder, resume=resume):
+    with stopwatch.timing("start_up"), _given_back_on_error(made, resume=resume):
         connection = connect(settings.folder / LOG_FILE)
         registry = MlflowRegistry(_place(settings), life, _title(settings), _tags(settings), world.schema)
     try:
@@ -283,6 +284,12 @@ def _claim(settings: LiveSettings, *, resume: bool) -> str:
     return life
 
 
+def _topmost_missing(folder: Path) -> Path:
+    """Return the topmost folder that has to be made for `folder`, or `folder` itself if it is there."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    return missing[-1] if missing else folder
+
+
 def _is_taken(folder: Path) -> bool:
     if not folder.exists():
         return False
@@ -298,7 +305,7 @@ def _words(settings: LiveSettings) -> dict[str, str]:
 
 @contextmanager
 def _given_back_on_error(folder: Path, *, resume: bool) -> Iterator[None]:
-    """Remove a run folder that was only just claimed if the stores cannot be opened."""
+    """Remove what was only just made for a run if the stores cannot be opened."""
     try:
         yield
     except InputError:
