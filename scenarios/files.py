@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 from scenarios.schema import CategoryDrift, ConceptDrift, NumberDrift, Scenario
 from sim.errors import InputError, did_you_mean
 
-_INJECTORS: tuple[type[BaseModel], ...] = (NumberDrift, CategoryDrift, ConceptDrift)
+_MODELS: tuple[type[BaseModel], ...] = (Scenario, NumberDrift, CategoryDrift, ConceptDrift)
 
 
 def load_scenario(text: str) -> Scenario:
@@ -101,7 +101,7 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def _nearest_key(key: str) -> str:
-    return did_you_mean(key, [name for model in (Scenario, *_INJECTORS) for name in _keys_of(model)])
+    return did_you_mean(key, [name for model in _MODELS for name in _keys_of(model)])
 
 
 def _keys_of(model: type[BaseModel]) -> list[str]:
