@@ -34,6 +34,10 @@ class Model:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_booster", lgb.Booster(model_str=self.trees))
 
+    def __reduce__(self) -> tuple[type[Self], tuple[str, float, Schema]]:
+        """Travel as text; the trees are read again on arrival."""
+        return type(self), (self.trees, self.threshold, self.schema)
+
     def probability(self, features: Matrix) -> Matrix:
         """Return P(churn) for each row of an encoded n x columns matrix."""
         booster: lgb.Booster = self.__dict__["_booster"]

@@ -111,7 +111,9 @@ def fit(rows: LabelledRows, recipe: Recipe, prices: Prices, schema: Schema, seed
 def boosted(rows: LabelledRows, recipe: Recipe, schema: Schema, seed: int) -> str:
     """Return the text of LightGBM trees trained on all rows for the recipe's number of rounds."""
     parameters = lightgbm_parameters(recipe, seed, len(rows.label))
-    booster = lgb.train(parameters, dataset(rows, schema), num_boost_round=recipe.rounds)
+    booster = lgb.train(
+        parameters, dataset(rows, schema), num_boost_round=recipe.rounds, keep_training_booster=True
+    )  # else LightGBM writes and reads the trees once more
     return str(booster.model_to_string())
 
 

@@ -1,7 +1,8 @@
 """The oracle: the schedule with the highest expected net value in hindsight that obeys every delay and gate."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import fsum
 from typing import NamedTuple
 
 from policies.decision import Action, Cause
@@ -40,12 +41,30 @@ class Plan:
     reason: str = ""
 
 
+def planner(replay: Replay, profile: GateProfile, prices: Prices) -> "Planner | Plan":
+    """Return what finds the best schedule of a world, or the plan that says why there is none.
+
+    Where labels depend on what was served, models do too, and no table of them is finite; beyond 160 steps the tables
+    grow too long to wait for.
+    """
+    if replay.has_feedback:
+        return Plan(None, None, "labels depend on what was served")
+    if len(replay.world.steps) > MAX_STEPS:
+        return Plan(None, None, f"more than {MAX_STEPS} steps")
+    return Planner(replay, profile, prices)
+
+
 def plan(replay: Replay, profile: GateProfile, prices: Prices) -> Plan:
-    """Return the best schedule of keep, retrain and rollback in a world, by exact dynamic programming.
+    """Return the best schedule of a world, or why there is none."""
+    found = planner(replay, profile, prices)
+    return found if isinstance(found, Plan) else found.solve()
+
+
+class Planner:
+    """Finds the best schedule of keep, retrain and rollback in a world, by exact dynamic programming.
 
     The state is (champion, previous champion, open job, what a rollback may do); every transition is the one that the
-    loop makes, with the same models, gates and delays. Where labels depend on what was served, models do too, and no
-    table of them is finite: then there is no oracle, and the same for more than 160 steps.
+    loop makes, with the same models, gates and delays. No signal is computed: a schedule looks at none.
 
     Notes
     -----
@@ -53,14 +72,7 @@ def plan(replay: Replay, profile: GateProfile, prices: Prices) -> Plan:
     offers at t + max over actions of (V(t + 1, s') - the retraining's cost). Of equally good actions the first of
     keep, retrain, rollback is taken.
     """
-    if replay.has_feedback:
-        return Plan(None, None, "labels depend on what was served")
-    if len(replay.world.steps) > MAX_STEPS:
-        return Plan(None, None, f"more than {MAX_STEPS} steps")
-    return _Planner(replay, profile, prices).solve()
 
-
-class _Planner:
     def __init__(self, replay: Replay, profile: GateProfile, prices: Prices) -> None:
         self._world = replay.world
         self._prices = prices
@@ -69,6 +81,20 @@ class _Planner:
         self._jobs: dict[int, Job] = {}
         self._passes: dict[tuple[int, int, int], bool] = {}
         self._worth: dict[tuple[int, int], float] = {}
+
+    def value(self, actions: Mapping[int, Action]) -> float:
+        """Return the expected net value of a schedule; an action that the loop would refuse is a `keep`."""
+        standing, parts = self._begin(0, Standing()), []
+        for step in self._world.steps:
+            options = dict(self._options(step, standing))
+            action = actions.get(step, Action.KEEP)
+            action = action if action in options else Action.KEEP
+            parts.append(self._value(step, standing.champion))
+            if action is Action.RETRAIN:
+                parts.append(-self._prices.retrain_cost)
+            if step + 1 < len(self._world.steps):
+                standing = self._begin(step + 1, options[action])
+        return fsum(parts)
 
     def solve(self) -> Plan:
         """Walk forwards over all standings that can be reached, then backwards for the best actions."""
@@ -85,7 +111,8 @@ class _Planner:
                 standing: self._value(step, standing.champion) + value for standing, (_, value) in chosen.items()
             }
         (start,) = layers[0]
-        return Plan(Schedule(dict(self._follow(start, best[::-1])), "oracle"), ahead[start])
+        actions = dict(self._follow(start, best[::-1]))
+        return Plan(Schedule(actions, "oracle"), self.value(actions))
 
     def _follow(self, standing: Standing, best: list[dict[Standing, Action]]) -> Iterator[tuple[int, Action]]:
         for step in self._world.steps:

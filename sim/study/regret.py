@@ -1,5 +1,6 @@
 """Regret: what a policy left on the table, and why."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -7,10 +8,8 @@ from policies.decision import Action
 from scenarios.schema import Jobs, Labels, Prices
 from sim.mlops.gate_profiles import GateProfile, load_profile
 from sim.mlops.record import Record
-from sim.study.money import ledger, net_value
-from sim.study.oracle import plan
+from sim.study.oracle import Planner, plan
 from sim.study.replay import Replay
-from sim.study.schedule import Schedule
 from sim.world.world import World
 
 
@@ -30,23 +29,25 @@ class ConstraintPrices:
     the regret of a policy is the price of its own decisions.
     """
 
-    gates: float
-    approval_time: float
-    training_time: float
-    label_delay: float
+    price_of_gates: float
+    price_of_approval_time: float
+    price_of_training_time: float
+    price_of_label_delay: float
 
 
-def needless(replay: Replay, profile: GateProfile, record: Record, prices: Prices) -> Needless:
+def needless(planner: Planner, record: Record) -> Needless:
     """Return the retrainings of a record that it would have been better off without.
 
     One at a time the retraining is removed whose removal gains most, until none gains anything; each removal is
-    played in the same world, with everything that follows from it.
+    followed through the same world, with all that it changes.
     """
-    actions = {row.step: row.decision.action for row in record.steps if row.decision.action is not Action.KEEP}
-    start = value = net_value(ledger(record, prices))
+    actions: Mapping[int, Action] = {
+        row.step: row.decision.action for row in record.steps if row.decision.action != Action.KEEP
+    }
+    start = value = planner.value(actions)
     removed = 0
     while asked := [step for step, action in actions.items() if action is Action.RETRAIN]:
-        gains = {step: _value(replay, profile, record, _without(actions, step), prices) for step in asked}
+        gains = {step: planner.value(_without(actions, step)) for step in asked}
         best = max(gains, key=lambda step: gains[step])
         if gains[best] <= value:
             break
@@ -74,11 +75,7 @@ def constraint_prices(replay: Replay, profile: GateProfile, prices: Prices) -> C
     return ConstraintPrices(*(after - before for before, after in pairwise(known)))
 
 
-def _value(replay: Replay, profile: GateProfile, record: Record, actions: dict[int, Action], prices: Prices) -> float:
-    return net_value(ledger(replay.record(Schedule(actions, "without"), profile, record.policy), prices))
-
-
-def _without(actions: dict[int, Action], step: int) -> dict[int, Action]:
+def _without(actions: Mapping[int, Action], step: int) -> Mapping[int, Action]:
     return {other: action for other, action in actions.items() if other != step}
 
 

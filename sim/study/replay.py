@@ -96,6 +96,14 @@ class Replay:
             known = self._memory[key] = compute()
         return cast(T, known)  # what a key stands for has one type
 
+    def contents(self) -> tuple[dict[Hashable, Any], dict[Hashable, int], dict[int, Model]]:
+        """Return all that was computed so far, for another process to go on from."""
+        return self._memory, self._numbers, self._models
+
+    def restore(self, contents: tuple[dict[Hashable, Any], dict[Hashable, int], dict[int, Model]]) -> None:
+        """Go on from the `contents` of a replay of the same world."""
+        self._memory, self._numbers, self._models = contents
+
     @property
     def founding(self) -> Founding:
         """The first champion; its gates are those of the profile `none`."""

@@ -104,7 +104,7 @@ def find(path: Path | None = None) -> Path | None:
         return path
     if named := os.environ.get(PATH_VARIABLE):
         return Path(named)
-    cached = _cache_folder() / FILE_NAME
+    cached = cache_folder() / FILE_NAME
     return cached if _is_original(cached) else None
 
 
@@ -116,7 +116,7 @@ def fetch() -> Path:
     InputError
         If the right file has not arrived within five seconds, however the download fails.
     """
-    folder = _cache_folder()
+    folder = cache_folder()
     cached = folder / FILE_NAME
     return cached if _is_original(cached) else _download(SOURCE_URL, folder, _DOWNLOAD_SECONDS)
 
@@ -171,7 +171,7 @@ def describe(path: Path | None = None) -> Description:
     )
 
 
-def _cache_folder() -> Path:
+def cache_folder() -> Path:
     import pooch  # type: ignore[import-untyped]  # noqa: PLC0415 - untyped; only a table not at hand needs it
 
     return Path(pooch.os_cache("retrainlab"))

@@ -1,0 +1,128 @@
+"""Leaderboards for the terminal: what each policy is worth, how sure that is, and what it costs."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from reports.tables import rows_table
+from sim.study.inference import MIN_SEEDS
+
+_ALPHA = 0.05
+
+
+def board_tables(board: Mapping[str, Any], baseline: str) -> RenderableType:
+    """Return a board as sentences and tables: worth, response, and what each clause of a rule is worth."""
+    title = f"{board['scenario']}, gates {board['gates']}"
+    parts: list[RenderableType] = [Text(f"\n{title}", style="bold"), *map(Text, sentences(board, baseline))]
+    worth = "Worth (money in thousands; ± is half a 95 % interval over seeds)"
+    response = "Response (a year's false alarms; days; the share of seeds where it never came)"
+    parts.append(rows_table(worth, [_worth(row) for row in board["policies"]]))
+    parts.append(rows_table(response, [_response(row) for row in board["policies"]]))
+    if board["ablations"]:
+        parts.append(
+            rows_table("What each clause is worth: the rule less the rule without it, in thousands", _clauses(board))
+        )
+    return Group(*parts)
+
+
+def sentences(board: Mapping[str, Any], baseline: str) -> Iterator[str]:
+    """Yield what a reader may conclude: for each policy whether it differs from the baseline, and by how much."""
+    for row in board["policies"]:
+        found = row["against_baseline"]["net_value"]
+        if found["interval"] is None:
+            continue
+        low, high = found["interval"]
+        p_value = found["p_value_holm"]
+        is_clear = p_value is not None and p_value < _ALPHA and not low <= 0 <= high
+        verdict = ("earns more" if found["mean"] > 0 else "earns less") if is_clear else "can't be told apart"
+        yield (
+            f"{row['policy']}: {verdict} than {baseline}"
+            if is_clear
+            else f"{row['policy']}: {verdict} from {baseline}"
+        ) + f" by net value: {found['mean']:+,.0f} ({low:+,.0f} to {high:+,.0f}, p {p_value:.3g})."
+    contest = board["closest_contest"]
+    if contest is not None:
+        first, second = contest["policies"]
+        needed = contest["seeds_needed"]
+        told = f"about {needed} seeds" if needed else "more seeds than can be told from these"
+        yield f"To tell {first} from {second} takes {told}."
+
+
+def _worth(row: Mapping[str, Any]) -> dict[str, Any]:
+    scores = row["scores"]
+    return {
+        "policy": row["policy"],
+        "rank": "-" if row["mean_rank"] is None else f"{row['mean_rank']:.1f}",
+        "net value": _thousands(scores["net_value"]),
+        "regret": _thousands(scores["regret"]),
+        "F1 after": _with_margin(scores["f1_after"], ".3f"),
+        "recovery": _recovery(row["f1_recovery"]),
+        "ROI": _with_margin(scores["roi_realised"], ".0%"),
+    }
+
+
+def _response(row: Mapping[str, Any]) -> dict[str, Any]:
+    scores, never = row["scores"], row["never_share"]
+    return {
+        "policy": row["policy"],
+        "retrains": _plain(scores["retrains"], ".1f"),
+        "rejected": _plain(scores["rejections"], ".1f"),
+        "needless": _plain(scores["needless_retrains"], ".1f"),
+        "alarms/y": _plain(scores["false_alarms_per_year"], ".2f"),
+        "detected": _censored(scores["detection_days"], never["detection_days"]),
+        "recovered": _censored(scores["recovery_days"], never["recovery_days"]),
+        "stale": _plain(scores["staleness_days"], ".0f"),
+    }
+
+
+def _clauses(board: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [
+        {
+            "policy": ablation["policy"],
+            "clause": ablation["clause"],
+            "net value": _thousands(ablation["worth"]["net_value"]),
+        }
+        for ablation in board["ablations"]
+    ]
+
+
+def _recovery(score: Mapping[str, Any] | None) -> str:
+    if score is None:
+        return "-"
+    if score["missing"] is not None:
+        return "within noise" if score["n"] >= MIN_SEEDS else "-"
+    low, high = score["interval"]
+    return f"{score['estimate']:.2f} ({low:.2f} to {high:.2f})"
+
+
+def _thousands(score: Mapping[str, Any] | None) -> str:
+    """Return a mean and its margin in thousands."""
+    if score is None or score["mean"] is None:
+        return "-"
+    scaled = {
+        "mean": score["mean"] / 1000,
+        "interval": score["interval"] and [end / 1000 for end in score["interval"]],
+    }
+    return _with_margin(scaled, ",.1f")
+
+
+def _with_margin(score: Mapping[str, Any] | None, style: str) -> str:
+    """Return a mean with half the width of its interval, or alone where the seeds are too few for one."""
+    if score is None:
+        return "-"
+    if score["interval"] is None:
+        return f"{score['mean']:{style}}"
+    low, high = score["interval"]
+    return f"{score['mean']:{style}} ± {(high - low) / 2:{style}}"
+
+
+def _plain(score: Mapping[str, Any] | None, style: str) -> str:
+    return "-" if score is None else f"{score['mean']:{style}}"
+
+
+def _censored(score: Mapping[str, Any] | None, never: float) -> str:
+    if score is None:
+        return "never" if never == 1 else "-"
+    return f"{score['mean']:.0f}" + (f", {never:.0%} never" if never else "")

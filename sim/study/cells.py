@@ -1,0 +1,161 @@
+"""Cells: one world of a comparison, played by every contestant under every gate profile, and judged."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from policies.never import Never
+from scenarios.schema import Recipe, Scenario
+from sim.mlops.cohort import LabelledRows
+from sim.mlops.gate_profiles import GateProfile
+from sim.mlops.record import Record
+from sim.mlops.tuning import search_recipe
+from sim.study import money
+from sim.study.contestants import Contestant, play_contestant
+from sim.study.fresh import fresh_f1
+from sim.study.judge import clause_counts, summarise
+from sim.study.oracle import Plan, Planner, planner
+from sim.study.recovery import recovery
+from sim.study.regret import ConstraintPrices, constraint_prices, needless
+from sim.study.replay import Replay
+from sim.study.replay_cache import ReplayCache
+from sim.study.response import response
+from sim.world.population import Population
+from sim.world.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class WorldOrder:
+    """What is to be played in one world."""
+
+    scenario: Scenario
+    seed: int
+    contestants: tuple[Contestant, ...]
+    profiles: tuple[GateProfile, ...]
+    baseline: str
+    trials: int
+    with_split: bool
+
+
+Cell = dict[str, Any]
+"""One row of the results: what was played, its scores, or its `error`."""
+
+
+def play_world(order: WorldOrder, population: Population, cache: ReplayCache) -> list[Cell]:
+    """Play and judge all cells of a world; a cell that fails is a row with its error, and the rest goes on."""
+    world = World(order.scenario, order.seed, population, kept_steps=None)
+    replay = Replay(world, _recipe_choice(order, world))
+    key = cache.load(replay, order.trials)
+    cells = [cell for profile in order.profiles for cell in _play_profile(order, replay, profile)]
+    cache.save(replay, key)
+    return cells
+
+
+def failed_cells(order: WorldOrder, error: Exception) -> list[Cell]:
+    """Return the rows of a world that could not be opened."""
+    return [
+        {**_identity(order, profile, contestant), "error": _told(error)}
+        for profile in order.profiles
+        for contestant in order.contestants
+    ]
+
+
+def _play_profile(order: WorldOrder, replay: Replay, profile: GateProfile) -> Iterator[Cell]:
+    bench = _bench(order, replay, profile)
+    known: dict[str, Record] = {}
+    for contestant in order.contestants:
+        identity = _identity(order, profile, contestant)
+        try:
+            record = play_contestant(contestant, replay, profile, known, bench.best)
+            if record is None:
+                yield {**identity, "error": None, "missing": bench.best.reason}
+                continue
+            known[contestant.name] = record
+            scores = _scores(record, bench, known.get(order.baseline))
+            waste = {} if contestant.is_ablation else _waste(record, bench)
+            yield {**identity, "error": None, **scores, **waste}
+        except Exception as error:  # noqa: BLE001 - a failed cell is recorded, and the others are still worth having
+            yield {**identity, "error": _told(error)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What all contestants of a world are measured against, under one gate profile."""
+
+    best: Plan
+    planner: Planner | None
+    never: Record
+    fresh: Mapping[int, float]
+    constraints: ConstraintPrices | None
+
+
+def _bench(order: WorldOrder, replay: Replay, profile: GateProfile) -> _Bench:
+    prices, onset = order.scenario.prices, order.scenario.onset_step
+    drifted = replay.world.steps[onset:] if onset is not None else range(0)
+    found = planner(replay, profile, prices)
+    return _Bench(
+        best=found if isinstance(found, Plan) else found.solve(),
+        planner=None if isinstance(found, Plan) else found,
+        never=replay.record(Never(), profile, "never"),
+        fresh={step: fresh_f1(replay, step) for step in drifted},
+        constraints=constraint_prices(replay, profile, prices) if order.with_split else None,
+    )
+
+
+def _scores(record: Record, bench: _Bench, baseline: Record | None) -> dict[str, Any]:
+    """Return every score of a record as plain values."""
+    prices = record.scenario.prices
+    summary = asdict(summarise(record))
+    estimate = summary.pop("roi_estimated") or {}
+    recovered = recovery(record, bench.never, bench.fresh)
+    break_even = money.break_even_retrain_cost(record, baseline, prices) if baseline else None
+    return {
+        **summary,
+        "roi_estimated": estimate.get("value"),
+        "roi_estimated_low": estimate.get("low"),
+        "roi_estimated_high": estimate.get("high"),
+        "recovery_gained": recovered.gained if recovered else None,
+        "recovery_attainable": recovered.attainable if recovered else None,
+        "recovery_days": recovered.days if recovered else None,
+        **{f"response_{part}_days": days for part, days in asdict(response(record)).items()},
+        "regret": None if bench.best.net_value is None else bench.best.net_value - summary["net_value"],
+        "break_even_retrain_cost": break_even,
+        "clauses": json.dumps([asdict(count) for count in clause_counts(record)]),
+        **(
+            {f"price_of_{name}": value for name, value in asdict(bench.constraints).items()}
+            if bench.constraints
+            else {}
+        ),
+    }
+
+
+def _waste(record: Record, bench: _Bench) -> dict[str, Any]:
+    if bench.planner is None:
+        return {}
+    found = needless(bench.planner, record)
+    return {"needless_retrains": found.retrains, "needless_cost": found.cost}
+
+
+def _identity(order: WorldOrder, profile: GateProfile, contestant: Contestant) -> Cell:
+    return {
+        "scenario": order.scenario.name,
+        "gates": profile.name,
+        "policy": contestant.name,
+        "of": contestant.of,
+        "drops": contestant.drops,
+        "seed": order.seed,
+    }
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+def _recipe_choice(order: WorldOrder, world: World) -> Callable[[LabelledRows], Recipe]:
+    """Return how the first champion's recipe is chosen: the scenario's own, or a search as in a live run."""
+    base = order.scenario.recipe
+    if order.trials == 0:
+        return lambda _: base
+    seed = world.streams.integer("search")
+    return lambda rows: search_recipe(rows, base, world.schema, order.trials, seed).recipe

@@ -1,0 +1,53 @@
+"""Tracking: a comparison as MLflow runs, one parent with a child for each policy of each board."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from sim.mlops.mlflow_registry import quiet_client
+from sim.study.compare import Comparison, Study
+
+EXPERIMENT = "retrainlab/compare"
+
+
+def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path) -> str:
+    """Log a comparison to MLflow, one call for all metrics of a policy, and return the id of the parent run.
+
+    Parameters
+    ----------
+    study, comparison
+        What was asked for, and what came of it.
+    tracking_uri
+        The MLflow store.
+    folder
+        Where the results lie; the parent run is tagged with it.
+    """
+    client = quiet_client(tracking_uri)
+    found = client.get_experiment_by_name(EXPERIMENT)
+    experiment = found.experiment_id if found else client.create_experiment(EXPERIMENT)
+    title = " + ".join(scenario.name for scenario in study.scenarios)
+    tags = {"baseline": study.baseline, "population": study.population, "seeds": str(len(study.seeds))}
+    parent = client.create_run(experiment, run_name=title, tags={**tags, "folder": str(folder)}).info.run_id
+    for board in comparison.leaderboard["boards"]:
+        for row in board["policies"]:
+            labels = {"scenario": board["scenario"], "gates": board["gates"], "policy": row["policy"]}
+            child = client.create_run(
+                experiment, run_name=" / ".join(labels.values()), tags={**labels, "mlflow.parentRunId": parent}
+            ).info.run_id
+            client.log_batch(child, metrics=list(_metrics(row)))
+            client.set_terminated(child)
+    client.set_terminated(parent)
+    return str(parent)
+
+
+def _metrics(row: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the mean of each score, with the ends of its interval where there is one."""
+    from mlflow.entities import Metric  # noqa: PLC0415 - takes seconds, and only matters once all is played
+
+    for name, score in {**row["scores"], "f1_recovery": row["f1_recovery"]}.items():
+        middle = None if score is None else score.get("mean", score.get("estimate"))
+        if middle is None:
+            continue
+        yield Metric(name, middle, 0, 0)
+        for end, value in zip(("low", "high"), score["interval"] or (), strict=False):
+            yield Metric(f"{name}_{end}", value, 0, 0)
