@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
@@ -26,7 +27,7 @@ def closing_table(record: Record) -> RenderableType:
 def rows_table(title: str, rows: Iterable[Mapping[str, Any]]) -> Table:
     """Return a plain table whose columns are the keys of the rows."""
     listed = list(rows)
-    table = Table(title=title, title_justify="left", show_edge=False)
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in listed[0] if listed else ():
         table.add_column(name, overflow="fold")
     for row in listed:
@@ -35,7 +36,7 @@ def rows_table(title: str, rows: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def _months(record: Record) -> Table:
-    table = Table(title="Step by step", title_justify="left", show_edge=False)
+    table = Table(title="Step by step", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("step", "day", "model"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("true F1", no_wrap=True)

@@ -172,6 +172,7 @@ def describe(path: Path | None = None) -> Description:
 
 
 def cache_folder() -> Path:
+    """Return this package's folder in the user's cache."""
     import pooch  # type: ignore[import-untyped]  # noqa: PLC0415 - untyped; only a table not at hand needs it
 
     return Path(pooch.os_cache("retrainlab"))
