@@ -21,9 +21,7 @@ def board_tables(board: Mapping[str, Any], baseline: str) -> RenderableType:
     parts.append(rows_table(worth, [_worth(row) for row in board["policies"]]))
     parts.append(rows_table(response, [_response(row) for row in board["policies"]]))
     if board["ablations"]:
-        parts.append(
-            rows_table("What each clause is worth: the rule less the rule without it, in thousands", _clauses(board))
-        )
+        parts.append(rows_table("What each clause is worth (rule less rule without, thousands)", _clauses(board)))
     return Group(*parts)
 
 
@@ -36,12 +34,11 @@ def sentences(board: Mapping[str, Any], baseline: str) -> Iterator[str]:
         low, high = found["interval"]
         p_value = found["p_value_holm"]
         is_clear = p_value is not None and p_value < _ALPHA and not low <= 0 <= high
-        verdict = ("earns more" if found["mean"] > 0 else "earns less") if is_clear else "can't be told apart"
+        verdict = "can't be told from" if not is_clear else "earns more than" if low > 0 else "earns less than"
         yield (
-            f"{row['policy']}: {verdict} than {baseline}"
-            if is_clear
-            else f"{row['policy']}: {verdict} from {baseline}"
-        ) + f" by net value: {found['mean']:+,.0f} ({low:+,.0f} to {high:+,.0f}, p {p_value:.3g})."
+            f"{row['policy']} {verdict} {baseline}: {found['mean']:+,.0f} in net value "
+            f"({low:+,.0f} to {high:+,.0f}, p {p_value:.3g})."
+        )
     contest = board["closest_contest"]
     if contest is not None:
         first, second = contest["policies"]
@@ -101,11 +98,8 @@ def _thousands(score: Mapping[str, Any] | None) -> str:
     """Return a mean and its margin in thousands."""
     if score is None or score["mean"] is None:
         return "-"
-    scaled = {
-        "mean": score["mean"] / 1000,
-        "interval": score["interval"] and [end / 1000 for end in score["interval"]],
-    }
-    return _with_margin(scaled, ",.1f")
+    interval = [end / 1000 for end in score["interval"]] if score["interval"] else None
+    return _with_margin({"mean": score["mean"] / 1000, "interval": interval}, ",.0f")
 
 
 def _with_margin(score: Mapping[str, Any] | None, style: str) -> str:

@@ -4,7 +4,7 @@ import json
 import shlex
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -103,6 +103,76 @@ def run(
     _print(closing_table(record))
     typer.echo(f"\nThe run is in {settings.folder}. To look at its models:")
     typer.echo(f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri(settings))}")
+
+
+@app.command()
+def compare(
+    scenarios: Annotated[list[str], typer.Argument(help="Scenarios of the catalogue, or TOML files.")],
+    policy: Annotated[
+        list[str],
+        typer.Option(
+            help="A policy (repeatable): as for run, or oracle, or coin(like=POLICY); {a} is filled by --grid."
+        ),
+    ] = ["proposal", "never"],  # noqa: B006 - typer copies it
+    gates: Annotated[list[str], typer.Option(help="A gate profile (repeatable).")] = ["telco_churn"],  # noqa: B006
+    grid: Annotated[list[str], typer.Option(help="Values of a placeholder, as a=0.02:0.10:9 or a=1,2.")] = [],  # noqa: B006
+    baseline: Annotated[str, typer.Option(help="The policy that all others are paired with.")] = "never",
+    seeds: Annotated[int, typer.Option(help="How many lives of each scenario, from seed 1 on.")] = 10,
+    population: Annotated[str, typer.Option(help="telco, twin, or the path of the Telco table.")] = "telco",
+    trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0,
+    workers: Annotated[int, typer.Option(min=1, help="Worlds played at once, each in its own process.")] = 1,
+    out: Annotated[Path | None, typer.Option(help="The study folder; a new one under runs/ by default.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted comparison.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how much work it is, and stop.")] = False,
+    split: Annotated[
+        bool, typer.Option("--split", help="Price gates, approval, training and label delay too.")
+    ] = False,
+    fail_if: Annotated[list[str], typer.Option(help="Exit with 1 if so, as 'proposal.regret > 5000'.")] = [],  # noqa: B006
+    tracking: Annotated[str, typer.Option("--tracking-uri", help="MLflow tracking; else SQLite in the folder.")] = "",
+    cache: Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare policies over scenarios and seeds, paired, with intervals; each world is trained for once."""
+    from scenarios.files import load_scenario
+    from sim.mlops.gate_profiles import load_profile
+    from sim.study.conditions import parse_condition
+    from sim.study.contestants import contestants, parse_grid
+
+    conditions = [parse_condition(text) for text in fail_if]
+    asked = tuple(load_scenario(name) for name in scenarios)
+    chosen = contestants(policy, parse_grid(grid))
+    profiles = tuple(load_profile(name) for name in gates)
+
+    from sim.study.compare import Study, expected_seconds
+    from sim.study.compare import compare as play_study
+    from sim.study.run_folder import run_folder
+
+    study = Study(asked, chosen, profiles, tuple(range(1, seeds + 1)), baseline, population, trials, split)
+    if dry_run:
+        told = {"worlds": len(study.orders()), "cells": study.cell_count, "seconds": expected_seconds(study, workers)}
+        _show("Work", [told], as_json)
+        return
+    title = "-".join([*(scenario.id for scenario in asked), "comparison"])
+    folder = out or run_folder(RUNS_FOLDER, title, resume=resume)
+    with _counting(len(study.orders())) as on_world:
+        comparison = play_study(
+            study, folder, workers=workers, resume=resume, cache_folder=cache or _cache_folder(), on_world=on_world
+        )
+
+    from sim.study.tracking import track
+
+    track(study, comparison, tracking or f"sqlite:///{(folder / 'mlflow.db').resolve()}", folder)
+    met = [condition.text for condition in conditions if condition.is_met(comparison.leaderboard)]
+    if as_json:
+        typer.echo(json.dumps({"folder": str(folder), "fail_if": met, **comparison.leaderboard}, allow_nan=False))
+    else:
+        _print_boards(comparison.leaderboard, folder)
+    for text in met:
+        typer.echo(f"retrainlab: {text} holds.", err=True)
+    for row in comparison.failures.to_dict("records"):
+        typer.echo(f"retrainlab: {row['scenario']} seed {row['seed']} {row['policy']}: {row['error']}", err=True)
+    if met or len(comparison.failures):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -209,6 +279,34 @@ def _listening(steps: int) -> Iterator[Any]:
             phase=lambda words: progress.update(task, description=words),
             step=lambda row: progress.update(task, completed=row.step + 1),
         )
+
+
+@contextmanager
+def _counting(worlds: int) -> Iterator[Callable[[int], None]]:
+    """Show on stderr how many worlds are done."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("worlds"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("worlds", total=worlds)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _cache_folder() -> Path:
+    """Return where worlds are kept between comparisons; only its user writes there."""
+    from sim.world.telco import cache_folder
+
+    return cache_folder() / "worlds"
+
+
+def _print_boards(leaderboard: Mapping[str, Any], folder: Path) -> None:
+    from reports.leaderboard_tables import board_tables
+
+    for board in leaderboard["boards"]:
+        _print(board_tables(board, leaderboard["baseline"]))
+    typer.echo(f"\n{leaderboard['cells']} cells; the results are in {folder}.")
 
 
 def _show(title: str, rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:

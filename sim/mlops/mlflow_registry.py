@@ -293,6 +293,13 @@ def check_model_name(name: str) -> None:
         raise InputError(msg)
 
 
+def quiet_client(tracking_uri: str) -> MlflowClient:
+    """Return a client of an MLflow store that says nothing but warnings."""
+    for name in ("alembic", "mlflow"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    return MlflowClient(tracking_uri, tracking_uri)
+
+
 def readable(schema: Schema, features: Matrix) -> Any:
     """Return the frame that a model is asked with: numbers as they are, categories as text."""
     frame = schema.decode(features)

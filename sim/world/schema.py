@@ -88,6 +88,11 @@ class Schema:
         )
 
 
+def without_unseen(features: Matrix) -> Matrix:
+    """Return the features with unseen categories as missing values, which is how models see them."""
+    return np.where(features == UNSEEN, np.nan, features)
+
+
 def _encode(column: Column, values: "pd.Series[Any]") -> Matrix:
     if not column.is_category:
         return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
