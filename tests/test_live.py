@@ -243,7 +243,8 @@ def test_a_run_that_is_killed_ends_like_one_that_is_not(tmp_path, undisturbed, p
     assert record == undisturbed
     assert read_record(folder) == undisturbed
     assert_whole(folder, record)
-    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    uri = f"sqlite:///{folder}/mlflow.db"
+    client = MlflowClient(uri, uri)
     versions = client.search_model_versions("name = 'churn'")
     assert sorted(v.tags["retrainlab.job"] for v in versions) == sorted(job.name for job in record.jobs)
     runs = client.search_runs([client.get_experiment_by_name("retrainlab/small").experiment_id])
@@ -373,7 +374,7 @@ def test_a_run_on_a_server_is_the_life_in_memory(tmp_path, server):
     memory = live(DRIFTING, load_policy("always").build(), profile="none")
     assert told["steps"] == to_json(memory.record)["steps"]
     assert not (tmp_path / "run" / "mlflow.db").exists()
-    client = MlflowClient(server)
+    client = MlflowClient(server, server)
     newest = client.get_model_version_by_alias("churn", "Champion")
     assert newest.tags["retrainlab.job"] == memory.rows[-1].champion
     mlflow.set_tracking_uri(server)
