@@ -43,7 +43,6 @@ class Signals:
     unseen_rate: float | None = _signal(
         "largest share of values outside the vocabulary in any categorical feature today", "0 to 1"
     )
-    duplicate_rate: float | None = _signal("share of today's rows dropped as duplicates", "0 to 1")
     age_days: float | None = _signal("days since the training of the champion was requested", "days")
     psi: Mapping[str, float] = field(default_factory=dict)  # PSI of each feature
 
