@@ -232,14 +232,17 @@ def injectors(first_onset: int, last_onset: int) -> st.SearchStrategy[Drift]:
 def scenarios(draw: st.DrawFn, *, seen_in_labels: bool | None = None, may_drift: bool = True) -> Scenario:
     """Draw a small scenario of any kind."""
     steps = draw(st.integers(4, 10))
-    delay_days = draw(st.one_of(st.just(0), st.integers(0, 120), st.sampled_from((30, 60))))
+    step_days = draw(st.sampled_from((30, 7, 1)))
+    # days beside a step day are where a label could come early or twice
+    beside_a_step = st.tuples(st.integers(0, 3), st.sampled_from((0, 1, -1))).map(lambda t: t[0] * step_days + t[1])
+    delay_days = max(draw(st.one_of(beside_a_step, st.integers(0, 120))), 0)
     contaminated = draw(st.booleans()) if seen_in_labels is None else seen_in_labels
     return Scenario(
         id="drawn",
         title="Drawn",
         time=Time(
             steps=steps,
-            step_days=draw(st.sampled_from((30, 7, 1))),
+            step_days=step_days,
             warmup_steps=draw(st.integers(1, 4)),
             customers=draw(st.integers(60, 200)),
         ),
