@@ -18,6 +18,8 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import mlflow
+import numpy as np
+import pandas as pd
 
 with warnings.catch_warnings():
     # MLflow warns of a type hint of its own when this part of it is imported.
@@ -39,7 +41,7 @@ from sim.errors import InputError
 from sim.mlops.jobs import Alias, Job, Status
 from sim.mlops.model import Model
 from sim.mlops.registry import Scores
-from sim.world.schema import Matrix, Schema
+from sim.world.schema import UNSEEN, Column, Matrix, Schema
 
 LIFE_TAG = "retrainlab.life"
 JOB_TAG = "retrainlab.job"
@@ -302,11 +304,16 @@ def quiet_client(tracking_uri: str) -> MlflowClient:
 
 def readable(schema: Schema, features: Matrix) -> Any:
     """Return the frame that a model is asked with: numbers as they are, categories as text."""
-    frame = schema.decode(features)
-    for position in schema.category_positions:
-        name = schema.names[position]
-        frame[name] = frame[name].astype(object)
-    return frame
+    columns = {column.name: _readable(column, features[:, at]) for at, column in enumerate(schema.columns)}
+    return pd.DataFrame(columns)
+
+
+def _readable(column: Column, values: Matrix) -> Any:
+    if not column.is_category:
+        return values
+    words = np.array([*column.categories, "unseen", None], dtype=object)
+    codes = np.where(values == UNSEEN, len(column.categories), np.nan_to_num(values, nan=-1)).astype(np.int64)
+    return pd.Series(words[codes], dtype=object)
 
 
 def describe_job(job: Job) -> str:
