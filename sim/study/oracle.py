@@ -8,7 +8,7 @@ from typing import NamedTuple
 from policies.decision import Action, Cause
 from scenarios.schema import Prices
 from sim.mlops.gate_profiles import GateProfile
-from sim.mlops.jobs import Deployed, Job, deployed
+from sim.mlops.jobs import Deployed, GateMeeting, Job, deployed
 from sim.study.money import offer_value
 from sim.study.replay import Replay, ReplayLife
 from sim.study.schedule import Schedule
@@ -144,7 +144,7 @@ class Planner:
     def _begin(self, step: int, standing: Standing) -> Standing:
         """Return the standing after the first phase of a step: what is due by today has ended."""
         if standing.is_rollback_due and standing.previous is not None:
-            return Standing(champion=standing.previous, previous=standing.champion)
+            return Standing(champion=standing.previous)  # until a promotion there is nothing to go back to
         job, days, day = standing.job, self._world.scenario.jobs, self._world.day(step)
         if job is None or day < self._world.day(job) + days.train_days:
             return standing
@@ -161,17 +161,19 @@ class Planner:
     def _is_passed(self, step: int, job: int, champion: int) -> bool:
         key = (step, job, champion)
         if key not in self._passes:
-            self._life.log.today = self._world.day(step - 1)
-            meeting = self._life.examine(step, self._job(job), self._deployed[champion])
-            self._passes[key] = meeting.verdict.passed
+            self._passes[key] = self._examined(step, job, champion).verdict.passed
         return self._passes[key]
 
     def _deploy(self, met: int, job: int, champion: int) -> None:
         """Note the model of a job that has passed; its baseline plays no part in any value."""
         if job not in self._deployed:
-            self._life.log.today = self._world.day(met - 1)
-            meeting = self._life.examine(met, self._job(job), self._deployed[champion])
+            meeting = self._examined(met, job, champion)
             self._deployed[job] = deployed(replace(self._job(job), meeting=meeting))
+
+    def _examined(self, step: int, job: int, champion: int) -> GateMeeting:
+        trained = self._job(job)  # looks at the log of another day, so before today is set
+        self._life.log.today = self._world.day(step - 1)
+        return self._life.examine(step, trained, self._deployed[champion])
 
     def _job(self, step: int) -> Job:
         if step not in self._jobs:

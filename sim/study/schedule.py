@@ -30,8 +30,21 @@ class Schedule:
 
 
 def coin(record: Record) -> Schedule:
-    """Return the placebo of a record: as many retrainings as it asked for, at random steps of the same world."""
-    asked = sum(row.job_opened is not None for row in record.steps)
-    rng = Streams(record.seed).generator("coin")
-    steps = rng.choice(len(record.steps), size=asked, replace=False)
-    return Schedule({int(step): Action.RETRAIN for step in np.sort(steps)}, "coin")
+    """Return the placebo of a record: as many retrainings as it asked for, at random steps of the same world.
+
+    They lie so far apart that none is refused because a job is open.
+    """
+    asked, gap = sum(row.job_opened is not None for row in record.steps), _job_steps(record)
+    free = len(record.steps) - (asked - 1) * (gap - 1)
+    while free < asked:  # the record's own jobs ended sooner, by a rejection
+        gap, free = gap - 1, free + asked - 1
+    drawn = Streams(record.seed).generator("coin").choice(max(free, 1), size=asked, replace=False)
+    steps = np.sort(drawn) + np.arange(asked) * (gap - 1)
+    return Schedule({int(step): Action.RETRAIN for step in steps}, "coin")
+
+
+def _job_steps(record: Record) -> int:
+    """Return the steps from a request to the promotion, in which no other job opens."""
+    jobs, step_days = record.scenario.jobs, record.scenario.time.step_days
+    gates = max(1, -(-jobs.train_days // step_days))
+    return gates + -(-jobs.approval_days // step_days)
