@@ -1,16 +1,14 @@
 """Cells: one world of a comparison, played by every contestant under every gate profile, and judged."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from policies.never import Never
-from scenarios.schema import Recipe, Scenario
-from sim.mlops.cohort import LabelledRows
+from scenarios.schema import Scenario
 from sim.mlops.gate_profiles import GateProfile
 from sim.mlops.record import Record
-from sim.mlops.tuning import search_recipe
 from sim.study import money
 from sim.study.contestants import Contestant, play_contestant
 from sim.study.fresh import fresh_f1
@@ -44,39 +42,68 @@ Cell = dict[str, Any]
 
 def play_world(order: WorldOrder, population: Population, cache: ReplayCache) -> list[Cell]:
     """Play and judge all cells of a world; a cell that fails is a row with its error, and the rest goes on."""
-    world = World(order.scenario, order.seed, population, kept_steps=None)
-    replay = Replay(world, _recipe_choice(order, world))
-    key = cache.load(replay, order.trials)
+    replay = Replay(World(order.scenario, order.seed, population, kept_steps=None), order.trials)
+    cache.load(replay)
     cells = [cell for profile in order.profiles for cell in _play_profile(order, replay, profile)]
-    cache.save(replay, key)
+    cache.save(replay)
     return cells
 
 
 def failed_cells(order: WorldOrder, error: Exception) -> list[Cell]:
     """Return the rows of a world that could not be opened."""
-    return [
-        {**_identity(order, profile, contestant), "error": _told(error)}
-        for profile in order.profiles
-        for contestant in order.contestants
-    ]
+    return [cell for profile in order.profiles for cell in _failed_profile(order, profile, error)]
 
 
-def _play_profile(order: WorldOrder, replay: Replay, profile: GateProfile) -> Iterator[Cell]:
-    bench = _bench(order, replay, profile)
+def _failed_profile(order: WorldOrder, profile: GateProfile, error: Exception) -> list[Cell]:
+    return [{**_identity(order, profile, contestant), "error": _told(error)} for contestant in order.contestants]
+
+
+def _play_profile(order: WorldOrder, replay: Replay, profile: GateProfile) -> list[Cell]:
+    try:
+        bench = _bench(order, replay, profile)
+    except Exception as error:  # noqa: BLE001 - the other profiles are still worth having
+        return _failed_profile(order, profile, error)
     known: dict[str, Record] = {}
-    for contestant in order.contestants:
-        identity = _identity(order, profile, contestant)
-        try:
-            record = play_contestant(contestant, replay, profile, known, bench.best)
-            if record is None:
-                yield {**identity, "error": None, "missing": bench.best.reason}
-                continue
-            known[contestant.name] = record
-            scores = _scores(record, bench, known.get(order.baseline))
-            waste = {} if contestant.is_ablation else _waste(record, bench)
-            yield {**identity, "error": None, **scores, **waste}
-        except Exception as error:  # noqa: BLE001 - a failed cell is recorded, and the others are still worth having
-            yield {**identity, "error": _told(error)}
+    played = {contestant: _attempt(contestant, replay, profile, known, bench) for contestant in _in_turn(order)}
+    return [_cell(order, profile, contestant, played[contestant], bench, known) for contestant in order.contestants]
+
+
+def _in_turn(order: WorldOrder) -> Sequence[Contestant]:
+    """Return the contestants with each coin after those that it may be like."""
+    return sorted(order.contestants, key=lambda contestant: contestant.like is not None)
+
+
+def _attempt(
+    contestant: Contestant, replay: Replay, profile: GateProfile, known: dict[str, Record], bench: "_Bench"
+) -> Record | Exception | None:
+    """Return a contestant's record and note it; the error where it failed, and `None` where there is none."""
+    try:
+        record = play_contestant(contestant, replay, profile, known, bench.best)
+    except Exception as error:  # noqa: BLE001 - a failed cell is recorded, and the others are still worth having
+        return error
+    if record is not None:
+        known[contestant.name] = record
+    return record
+
+
+def _cell(
+    order: WorldOrder,
+    profile: GateProfile,
+    contestant: Contestant,
+    played: Record | Exception | None,
+    bench: "_Bench",
+    known: Mapping[str, Record],
+) -> Cell:
+    identity = _identity(order, profile, contestant)
+    if played is None:
+        return {**identity, "error": None, "missing": bench.best.reason}
+    if isinstance(played, Exception):
+        return {**identity, "error": _told(played)}
+    try:
+        waste = {} if contestant.is_ablation else _waste(played, bench)
+        return {**identity, "error": None, **_scores(played, bench, known.get(order.baseline)), **waste}
+    except Exception as error:  # noqa: BLE001 - as above
+        return {**identity, "error": _told(error)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +145,7 @@ def _scores(record: Record, bench: _Bench, baseline: Record | None) -> dict[str,
         "recovery_gained": recovered.gained if recovered else None,
         "recovery_attainable": recovered.attainable if recovered else None,
         "recovery_days": recovered.days if recovered else None,
+        "days_after_onset": _days_after_onset(record),
         **{f"response_{part}_days": days for part, days in asdict(response(record)).items()},
         "regret": None if bench.best.net_value is None else bench.best.net_value - summary["net_value"],
         "break_even_retrain_cost": break_even,
@@ -128,6 +156,12 @@ def _scores(record: Record, bench: _Bench, baseline: Record | None) -> dict[str,
             else {}
         ),
     }
+
+
+def _days_after_onset(record: Record) -> int | None:
+    """Return the days from the onset to the end, at which every time is censored; missing without drift."""
+    time, onset = record.scenario.time, record.scenario.onset_step
+    return None if onset is None else (time.steps - onset) * time.step_days
 
 
 def _waste(record: Record, bench: _Bench) -> dict[str, Any]:
@@ -150,12 +184,3 @@ def _identity(order: WorldOrder, profile: GateProfile, contestant: Contestant) -
 
 def _told(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-def _recipe_choice(order: WorldOrder, world: World) -> Callable[[LabelledRows], Recipe]:
-    """Return how the first champion's recipe is chosen: the scenario's own, or a search as in a live run."""
-    base = order.scenario.recipe
-    if order.trials == 0:
-        return lambda _: base
-    seed = world.streams.integer("search")
-    return lambda rows: search_recipe(rows, base, world.schema, order.trials, seed).recipe

@@ -26,7 +26,9 @@ class ConstraintPrices:
     """What the oracle itself would gain if a constraint were lifted, in this order, each on top of those before.
 
     No policy can earn these: they are the price of the gates, of approval and training time and of late labels, where
-    the regret of a policy is the price of its own decisions.
+    the regret of a policy is the price of its own decisions. The price of the gates is never negative, since without
+    gates the oracle may still ask for the jobs that would have passed and no other. The others may be: without a
+    delay the same request gives a model of other rows, or one that serves sooner than wanted and can't be held back.
     """
 
     price_of_gates: float
@@ -60,6 +62,11 @@ def constraint_prices(replay: Replay, profile: GateProfile, prices: Prices) -> C
 
     Lifting a delay makes another world of the same customers and outcomes, whose models are trained anew.
     """
+    key = ("constraint_prices", profile, prices.model_dump_json())
+    return replay.recall(key, lambda: (_constraint_prices(replay, profile, prices),))[0]
+
+
+def _constraint_prices(replay: Replay, profile: GateProfile, prices: Prices) -> ConstraintPrices | None:
     free = load_profile("none")
     jobs = replay.world.scenario.jobs
     no_approval = _lifted(replay, jobs=Jobs(train_days=jobs.train_days, approval_days=0))
@@ -84,5 +91,5 @@ def _lifted(replay: Replay, **change: Jobs | Labels) -> Replay:
     scenario = replay.world.scenario.model_copy(update=change)
     if scenario == replay.world.scenario:
         return replay
-    world = World(scenario, replay.world.seed, replay.world.population, kept_steps=None)
-    return Replay(world, lambda _: replay.founding.recipe)
+    scenario = scenario.model_copy(update={"recipe": replay.founding.recipe})
+    return Replay(World(scenario, replay.world.seed, replay.world.population, kept_steps=None))

@@ -24,12 +24,21 @@ from sim.mlops.record import Record, Served, StepRow, Tally, tally
 from sim.mlops.registry import MemoryRegistry
 from sim.mlops.stability import Reference
 from sim.mlops.trainer import Trained, Trainer
+from sim.mlops.tuning import search_recipe
 from sim.world.schema import Matrix
 from sim.world.world import World
 
 T = TypeVar("T")
 _NO_PAST = 0
 _FIRST = 0
+_BEFORE_ALL_LABELS = -1
+
+
+def check_replayable(profile: GateProfile) -> None:
+    """Raise `InputError` if a profile enforces a wall clock, which no replay can reproduce."""
+    if profile.enforces("latency_ms"):
+        msg = f"replay can't enforce a wall clock, but the gates {profile.name!r} enforce latency_ms; play it live."
+        raise InputError(msg)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,18 +71,19 @@ class Replay:
     ----------
     world
         The world; it should keep all its steps in memory (`kept_steps=None`).
-    choose_recipe
-        Gives the recipe for the rows that the first champion is trained on; the scenario's own unless given.
+    trials
+        Trials of the search for the first champion's recipe, as in a live run; 0 takes the scenario's own.
     """
 
-    def __init__(self, world: World, choose_recipe: Callable[[LabelledRows], Recipe] | None = None) -> None:
+    def __init__(self, world: World, trials: int = 0) -> None:
         self.world = world
+        self.trials = trials
         self.has_feedback = world.scenario.offers.seen_in_labels
         self.scores: Scores = {}
         self._memory: dict[Hashable, Any] = {}
         self._numbers: dict[Hashable, int] = {}
         self._models: dict[int, Model] = {}
-        self._choose_recipe = choose_recipe or (lambda _: world.scenario.recipe)
+        self.has_news = False
 
     def number(self, key: Hashable) -> int:
         """Return a small number that stands for a key, from 1."""
@@ -94,6 +104,7 @@ class Replay:
         known = self._memory.get(key)
         if known is None:
             known = self._memory[key] = compute()
+            self.has_news = True
         return cast(T, known)  # what a key stands for has one type
 
     def contents(self) -> tuple[dict[Hashable, Any], dict[Hashable, int], dict[int, Model]]:
@@ -122,11 +133,7 @@ class Replay:
         InputError
             If the profile enforces a wall clock, which no replay can reproduce.
         """
-        if profile.enforces("latency_ms"):
-            msg = (
-                f"replay can't enforce a wall clock, but the gates {profile.name!r} enforce latency_ms; play it live."
-            )
-            raise InputError(msg)
+        check_replayable(profile)
         state = self.state(profile)
         policy.deployed(FIRST_JOB)
         return state.first, tuple(play(ReplayLife(self, profile), policy, state))
@@ -142,7 +149,7 @@ class Replay:
             policy=name,
             policy_toml=policy_toml,
             gates=profile.name,
-            trials=0,
+            trials=self.trials,
             first=first,
             steps=rows,
         )
@@ -154,6 +161,12 @@ class Replay:
         first = found(parts, self._choose_recipe).first
         warmup = tuple(log.cohorts(world.warmup))
         return Founding(first, registry.model(first.version), registry.recipe(first.version), warmup)
+
+    def _choose_recipe(self, warmup: LabelledRows) -> Recipe:
+        world, own = self.world, self.world.scenario.recipe
+        if self.trials == 0:
+            return own
+        return search_recipe(warmup, own, world.schema, self.trials, world.streams.integer("search")).recipe
 
     def _first(self, profile: GateProfile) -> Job:
         life, founding = ReplayLife(self, profile), self.founding
@@ -265,7 +278,7 @@ class _ReplayLog:
 
     def __init__(self, replay: Replay) -> None:
         self.served: list[Served] = []
-        self.today = 0
+        self.today = _BEFORE_ALL_LABELS
         self._replay = replay
 
     def cohorts(self, steps: Sequence[int]) -> list[Cohort]:

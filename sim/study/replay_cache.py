@@ -1,6 +1,8 @@
 """The replay cache: what was computed in a world, kept on disk for the next comparison."""
 
 import hashlib
+import os
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -12,7 +14,7 @@ from sim.study.replay import Replay
 
 _CODE = ("scenarios", "policies", "sim")
 _SUFFIXES = {".py", ".json", ".toml"}
-_PACKAGES = ("lightgbm", "numpy", "optuna")
+_PACKAGES = ("lightgbm", "numpy", "optuna", "pandas", "scipy")
 
 
 class ReplayCache:
@@ -31,29 +33,42 @@ class ReplayCache:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
-    def load(self, replay: Replay, trials: int) -> str:
-        """Fill a replay with what is known of its world, if anything, and return the key to save it by."""
-        key = _key(replay, trials)
-        if self._folder is not None and (self._folder / key).exists():
-            try:
-                replay.restore(joblib.load(self._folder / key))
-            except (OSError, EOFError, ValueError):
-                (self._folder / key).unlink(missing_ok=True)  # damaged by a crash or a full disk: compute it again
-        return key
-
-    def save(self, replay: Replay, key: str) -> None:
-        """Keep what is known of a replay's world; the file appears whole or not at all."""
+    def load(self, replay: Replay) -> None:
+        """Fill a replay with what is known of its world, if anything; a file that can't be read counts as nothing."""
         if self._folder is None:
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
-        part = self._folder / f"{key}.part"
-        joblib.dump(replay.contents(), part, compress=("zlib", 1))
-        part.replace(self._folder / key)
+        path = self._folder / _name(replay)
+        try:
+            name, contents = joblib.load(path)
+            if name == path.name:
+                replay.restore(contents)
+        except FileNotFoundError:
+            return
+        except Exception:  # noqa: BLE001 - a damaged pickle raises anything: compute it again
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def save(self, replay: Replay) -> None:
+        """Keep what is known of a replay's world; the file appears whole or not at all.
+
+        A disk that is full or not writable costs the next comparison its head start, and this one nothing.
+        """
+        if self._folder is None or not replay.has_news:
+            return
+        path = self._folder / _name(replay)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            joblib.dump((path.name, replay.contents()), part, compress=("zlib", 1))
+            part.replace(path)
+        except OSError:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
 
-def _key(replay: Replay, trials: int) -> str:
+def _name(replay: Replay) -> str:
     world = replay.world
-    told = [to_toml(world.scenario), world.population.name, str(world.seed), str(trials), _code_digest()]
+    told = [to_toml(world.scenario), world.population.name, str(world.seed), str(replay.trials), _code_digest()]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32] + ".joblib"
 
 
