@@ -33,7 +33,7 @@ class Summary:
     rejections: int
     false_retrains_alarm: int
     false_retrains_scheduled: int
-    false_alarms_per_year: float
+    false_alarms_per_year: float | None
     staleness_days: float
     net_value: float
     net_value_realised: float
@@ -118,13 +118,16 @@ def false_retrains(record: Record) -> list[Job]:
     return [job for job in record.jobs if job.name != FIRST_JOB and (onset is None or job.requested_step < onset)]
 
 
-def false_alarms_per_year(record: Record) -> float:
-    """Return the retrainings that a monitoring clause asked for without need, for each year without drift."""
+def false_alarms_per_year(record: Record) -> float | None:
+    """Return the retrainings that a monitoring clause asked for without need, for each year without drift.
+
+    Missing where drift begins at once.
+    """
     onset = record.scenario.onset_step
     quiet_steps = len(record.steps) if onset is None else onset
     alarms = sum(job.cause is Cause.ALARM for job in false_retrains(record))
     years = quiet_steps * record.scenario.time.step_days / DAYS_PER_YEAR
-    return alarms / years if years else 0.0
+    return alarms / years if years else None
 
 
 def detection_days(record: Record) -> int | None:
