@@ -35,6 +35,15 @@ class Cohort:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What a model answered for the customers of one step, and the labels known today (`nan`: none)."""
+
+    probability: Matrix
+    prediction: NDArray[np.bool_]
+    label: Matrix
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledRows:
     """Labelled rows of one or more cohorts, sorted by (`scored_at`, `customer_id`)."""
 

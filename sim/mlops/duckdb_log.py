@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.mlops.business import risk_category
-from sim.mlops.cohort import Cohort
+from sim.mlops.cohort import Cohort, Outcomes
 from sim.mlops.record import Served
 from sim.world.schema import UNSEEN, Column, Matrix, Schema
 from sim.world.world import Batch, LabelEvents
@@ -72,8 +72,8 @@ class DuckDBLog:
         """Store a batch and what was served for it."""
         n_rows = len(batch.customer_id)
         columns: dict[str, Any] = {
-            "step": np.full(n_rows, batch.step, dtype=np.int32),
-            "scored_at": np.full(n_rows, batch.scored_at, dtype=np.int32),
+            "step": _repeated(batch.step, pa.int32(), n_rows),
+            "scored_at": _repeated(batch.scored_at, pa.int32(), n_rows),
             "customer_id": pa.array(batch.customer_id.tolist(), pa.string()),
             "held_out": batch.held_out,
             "holdout": batch.holdout,
@@ -85,8 +85,8 @@ class DuckDBLog:
                 "prediction_proba": served.probability,
                 "risk_category": pa.array(risk_category(served.probability).tolist(), pa.string()),
                 "offered": served.offered,
-                "model_version": np.full(n_rows, served.version, dtype=np.int32),
-                "job": pa.array([served.job] * n_rows, pa.string()),
+                "model_version": _repeated(served.version, pa.int32(), n_rows),
+                "job": _repeated(served.job, pa.string(), n_rows),
             }
         self._with_rows(pa.table(columns), "INSERT INTO inference_log BY NAME SELECT * FROM new_rows")
 
@@ -131,6 +131,15 @@ class DuckDBLog:
             found[step] = self._to_cohort(table.slice(start, end - start))
         return [found[step] for step in steps]
 
+    def outcomes(self, step: int) -> Outcomes:
+        """Return the answers and labels of a scored step."""
+        query = """
+            SELECT prediction_proba, prediction, ground_truth FROM inference_log
+            WHERE step = ? ORDER BY customer_id"""
+        rows = self._connection.sql(query, params=[step]).to_arrow_table()
+        prediction = _floats(rows["prediction"]) == 1
+        return Outcomes(_floats(rows["prediction_proba"]), prediction, _floats(rows["ground_truth"]))
+
     def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
         """Return the newest step that the job's model scored on or before a day."""
         query = "SELECT max(step) FROM inference_log WHERE job = ? AND scored_at <= ?"
@@ -161,6 +170,10 @@ class DuckDBLog:
             prediction=_floats(rows["prediction"]) == 1,
             label=_floats(rows["ground_truth"]),
         )
+
+
+def _repeated(value: int | str, kind: pa.DataType, n_rows: int) -> pa.Array:
+    return pa.repeat(pa.scalar(value, kind), n_rows)
 
 
 def _quoted(name: str) -> str:

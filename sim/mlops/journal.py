@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import Any
 
 import duckdb
+import pyarrow as pa  # type: ignore[import-untyped] # it ships no type information
 from pydantic import TypeAdapter
 
 from policies.signals import CATALOGUE
@@ -22,12 +23,12 @@ CREATE TABLE IF NOT EXISTS decisions (
     action VARCHAR, reason VARCHAR, cause VARCHAR, clauses JSON, job VARCHAR,
 {_SIGNAL_COLUMNS}
 );
-CREATE TABLE IF NOT EXISTS profile_metrics (
-    step INTEGER, feature VARCHAR, null_rate DOUBLE, unseen_rate DOUBLE, PRIMARY KEY (step, feature)
+CREATE TABLE IF NOT EXISTS feature_metrics (
+    step INTEGER, feature VARCHAR, null_rate DOUBLE, unseen_rate DOUBLE, psi DOUBLE, ks_p DOUBLE,
+    PRIMARY KEY (step, feature)
 );
-CREATE TABLE IF NOT EXISTS drift_metrics (
-    step INTEGER, feature VARCHAR, psi DOUBLE, ks_p DOUBLE, PRIMARY KEY (step, feature)
-);
+CREATE VIEW IF NOT EXISTS profile_metrics AS SELECT step, feature, null_rate, unseen_rate FROM feature_metrics;
+CREATE VIEW IF NOT EXISTS drift_metrics AS SELECT step, feature, psi, ks_p FROM feature_metrics;
 CREATE TABLE IF NOT EXISTS model_versions (
     job VARCHAR PRIMARY KEY, model_version INTEGER, mlflow_model VARCHAR, mlflow_version VARCHAR,
     mlflow_run_id VARCHAR, requested_step INTEGER, requested_day INTEGER, cause VARCHAR, reason VARCHAR,
@@ -97,8 +98,9 @@ class DuckDBJournal:
 
     def _write_step(self, row: StepRow) -> None:
         self._write_decision(row)
-        self._insert("profile_metrics", [(row.step, f.name, f.null_rate, f.unseen_rate) for f in row.drift])
-        self._insert("drift_metrics", [(row.step, f.name, f.psi, f.ks_p) for f in row.drift])
+        self._insert(
+            "feature_metrics", [(row.step, f.name, f.null_rate, f.unseen_rate, f.psi, f.ks_p) for f in row.drift]
+        )
         for job in (row.job_ended, row.job_opened):
             if job is not None:
                 self._write_job(job)
@@ -126,7 +128,7 @@ class DuckDBJournal:
             meeting.champion.f1 if meeting and meeting.champion else None,
             *(job.ended_step, job.ended_day),
         ]
-        self._insert("model_versions", [tuple(values)])
+        self._insert("model_versions", [tuple(values)], how="INSERT OR REPLACE")
         if meeting:
             results = meeting.verdict.results
             self._insert(
@@ -140,10 +142,13 @@ class DuckDBJournal:
     def _write_aliases(self, step: int, changes: Sequence[AliasChange]) -> None:
         self._insert("alias_changes", [(step, c.day, str(c.alias), c.job, c.version) for c in changes])
 
-    def _insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Insert rows, each in place of an older one with its key."""
-        if rows:
-            marks = "(" + ", ".join("?" for _ in rows[0]) + ")"
-            values = [value for row in rows for value in row]
-            statement = f"INSERT OR REPLACE INTO {table} VALUES {', '.join([marks] * len(rows))}"
-            self._connection.execute(statement, values).fetchall()
+    def _insert(self, table: str, rows: Sequence[tuple[Any, ...]], *, how: str = "INSERT") -> None:
+        """Insert rows; many travel as one Arrow table, for binding a thousand values one by one takes long."""
+        if len(rows) == 1:
+            marks = ", ".join("?" for _ in rows[0])
+            self._connection.execute(f"{how} INTO {table} VALUES ({marks})", list(rows[0])).fetchall()
+        elif rows:
+            columns = {f"c{index}": list(column) for index, column in enumerate(zip(*rows, strict=True))}
+            self._connection.register("journal_rows", pa.table(columns))
+            self._connection.execute(f"{how} INTO {table} SELECT * FROM journal_rows").fetchall()
+            self._connection.unregister("journal_rows")

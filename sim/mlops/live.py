@@ -40,6 +40,7 @@ from sim.world.world import World
 LOG_FILE = "loop.duckdb"
 _SETTINGS_FILE = "settings.json"
 _LATENCY_ROWS = 10
+_STEPS_PER_LOGGING = 12  # a call to MLflow costs as much for a year of metrics as for a month
 _PACKAGES = ("retrainlab", "duckdb", "lightgbm", "mlflow", "numpy", "optuna", "pandas")
 
 
@@ -198,8 +199,10 @@ def _live(
     with parts.stopwatch.timing("loop"):
         for row in play(parts, policy, state):
             rows.append(row)
-            registry.log_metrics(step_metrics([row]))
             listener.step(row)
+            if len(rows) % _STEPS_PER_LOGGING == 0:
+                registry.log_metrics(step_metrics(rows[-_STEPS_PER_LOGGING:]))
+        registry.log_metrics(step_metrics(rows[len(rows) - len(rows) % _STEPS_PER_LOGGING :]))
     registry.close()
     return Record(
         scenario=settings.scenario,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.schema import Scenario
-from sim.mlops.cohort import Cohort
+from sim.mlops.cohort import Cohort, Outcomes
 from sim.mlops.record import Served
 from sim.world.world import Batch, LabelEvents
 
@@ -18,6 +18,10 @@ class LogReader(Protocol):
 
     def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
         """Return the cohorts of these steps, as known today, in the order asked for."""
+        ...
+
+    def outcomes(self, step: int) -> Outcomes:
+        """Return the answers and labels of a scored step, without its features."""
         ...
 
     def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
@@ -86,6 +90,11 @@ class MemoryLog:
     def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
         """Return the cohorts of these steps, as known today."""
         return [self._cohorts[step] for step in steps]
+
+    def outcomes(self, step: int) -> Outcomes:
+        """Return the answers and labels of a scored step."""
+        cohort = self._cohorts[step]
+        return Outcomes(cohort.probability, cohort.prediction, cohort.label)
 
     def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
         """Return the newest step that the job's model scored on or before a day."""

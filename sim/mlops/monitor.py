@@ -86,8 +86,8 @@ class Monitor:
         newest = self._log.newest_step_scored_by(champion.job, day)
         if newest is None:
             return None
-        cohort = self._log.cohorts([newest])[0]
-        known = cohort.is_labelled
+        cohort = self._log.outcomes(newest)
+        known = ~np.isnan(cohort.label)
         if not known.any():
             return None
         label = cohort.label[known] == 1

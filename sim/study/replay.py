@@ -11,7 +11,7 @@ from policies.decision import Policy
 from scenarios.schema import Recipe
 from sim.errors import InputError
 from sim.mlops.business import choose_offers
-from sim.mlops.cohort import Cohort, LabelledRows
+from sim.mlops.cohort import Cohort, LabelledRows, Outcomes
 from sim.mlops.examiner import Examiner, Scores
 from sim.mlops.gate_profiles import GateProfile, load_profile
 from sim.mlops.jobs import FIRST_JOB, Alias, Deployed, GateMeeting, Job, deployed
@@ -285,6 +285,11 @@ class _ReplayLog:
         """Return the cohorts of these steps, as known today."""
         warmup = self._replay.founding.warmup
         return [self._cohort(step) if step >= 0 else warmup[step] for step in steps]
+
+    def outcomes(self, step: int) -> Outcomes:
+        """Return the answers and labels of a scored step."""
+        cohort = self._cohort(step)
+        return Outcomes(cohort.probability, cohort.prediction, cohort.label)
 
     def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
         """Return the newest step that the job's model scored on or before a day."""

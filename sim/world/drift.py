@@ -63,15 +63,16 @@ def drifted_features(
     return moved if moved is features else _with_total_charges(schema, features, moved)
 
 
-def drifted_mechanism(drift: Sequence[Drift], step: int, mechanism: Mechanism, reference: Matrix) -> Mechanism:
-    """Return the outcome mechanism at `step`.
+def drifted_mechanism(
+    drift: Sequence[Drift], intensities: Sequence[float], mechanism: Mechanism, reference: Matrix
+) -> Mechanism:
+    """Return the outcome mechanism where each injector acts with its intensity.
 
     A held base rate is solved on `reference`, the features of the whole undrifted population, never on coming
     batches.
     """
     moved = mechanism
-    for injector in drift:
-        intensity = injector.intensity(step)
+    for injector, intensity in zip(drift, intensities, strict=True):
         if not isinstance(injector, ConceptDrift) or intensity == 0:
             continue
         shifted = moved.moved({term: intensity * shift for term, shift in injector.shifts.items()})

@@ -88,7 +88,7 @@ class World:
         self._timeline = population.timeline(self.streams, self._sizes())
         self._hash_key = f"{seed:016d}"[-16:]
         self._reference = lru_cache(maxsize=1)(population.reference)
-        self._base = population.mechanism
+        self._mechanism = lru_cache(maxsize=None)(self._mechanism_at)
         self._customers = lru_cache(maxsize=kept_steps)(self._draw)
         self.batch = lru_cache(maxsize=kept_steps)(self._batch)
         self.truth = lru_cache(maxsize=kept_steps)(self._truth)
@@ -114,9 +114,7 @@ class World:
 
     def mechanism(self, step: int) -> Mechanism:
         """Return the outcome mechanism at `step`."""
-        if all(injector.intensity(step) == 0 for injector in self.scenario.drift):
-            return self._base
-        return drifted_mechanism(self.scenario.drift, step, self._base, self._reference())
+        return self._mechanism(tuple(injector.intensity(step) for injector in self.scenario.drift))
 
     def labels(self, step: int, offered: NDArray[np.bool_]) -> LabelEvents:
         """Settle the outcomes of a batch and return the news of them; warm-up labels arrive by day 0.
@@ -130,6 +128,11 @@ class World:
         arrives = batch.scored_at + self.scenario.labels.delay_days if step >= 0 else 0
         arrives_at = np.full(len(label), arrives, dtype=np.int64)
         return LabelEvents(step, batch.scored_at, batch.customer_id, label, arrives_at)
+
+    def _mechanism_at(self, intensities: tuple[float, ...]) -> Mechanism:
+        if not any(intensities):
+            return self.population.mechanism
+        return drifted_mechanism(self.scenario.drift, intensities, self.population.mechanism, self._reference())
 
     def _sizes(self) -> Sequence[int]:
         time = self.scenario.time
@@ -161,7 +164,7 @@ class World:
         draw, features = self._customers(step)
         n_rows = len(draw.customer_id)
         uniform = self.streams.generator("outcomes", step).random(n_rows)
-        undrifted = self._base.propensity(draw.features)
+        undrifted = self.population.mechanism.propensity(draw.features)
         uniform = _coupled(uniform, undrifted, draw.has_real_label, draw.real_label)
         propensity = self.mechanism(step).propensity(features)
         persuasion = self.streams.generator("persuasion", step).random(n_rows)
