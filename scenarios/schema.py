@@ -76,7 +76,7 @@ class Prices(_Part):
 
 
 class Recipe(_Part):
-    """How the model is made: LightGBM parameters, boosting rounds and the rule that sets its threshold.
+    """How the model is made: LightGBM parameters, boosting rounds, the rule of its threshold, what a search seeks.
 
     The defaults were found by a search on the Telco table; a live run searches again unless told otherwise.
     """
@@ -92,6 +92,7 @@ class Recipe(_Part):
     lambda_l2: Annotated[float, Field(ge=0)] = 5.0
     rounds: PositiveCount = 120
     threshold_rule: Literal["half", "f1", "profit"] = "half"
+    search_objective: Literal["log_loss", "f1"] = "log_loss"
 
 
 class _Injector(_Part):

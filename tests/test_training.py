@@ -243,7 +243,7 @@ def test_the_threshold_is_set_on_customers_whom_the_trial_has_not_seen():
 def test_a_search_is_repeatable_and_stays_in_the_space():
     rows = rows_of(600)
     base = Recipe(threshold_rule="f1")
-    one, other = (search_recipe(rows, base, SCHEMA, 3, seed=4) for _ in range(2))
+    one, other = (search_recipe(rows, base, Prices(), SCHEMA, trials=3, seed=4) for _ in range(2))
     assert one == other
     assert len(one.losses) == 3
     recipe = one.recipe
@@ -258,7 +258,7 @@ def test_a_search_is_repeatable_and_stays_in_the_space():
 
 def test_the_best_trial_is_the_one_that_is_kept():
     rows = rows_of(600)
-    three, one = (search_recipe(rows, Recipe(), SCHEMA, trials, seed=4) for trials in (3, 1))
+    three, one = (search_recipe(rows, Recipe(), Prices(), SCHEMA, trials=trials, seed=4) for trials in (3, 1))
     assert three.losses[:1] == one.losses
     if min(three.losses) == three.losses[0]:
         assert three.recipe == one.recipe
@@ -270,3 +270,13 @@ def test_training_uses_the_champions_recipe():
     life = live(small(), script("r.r."), profile="none")
     assert life.registry.recipe(2) == life.registry.recipe(1) == CHEAP
     assert TWIN.schema == life.registry.model(2).schema
+
+
+@pytest.mark.parametrize("rule", ["half", "f1"])
+def test_a_search_may_seek_f1(rule):
+    base = Recipe(search_objective="f1", threshold_rule=rule)
+    search = search_recipe(rows_of(600), base, Prices(), SCHEMA, trials=3, seed=4)
+    by_log_loss = search_recipe(rows_of(600), Recipe(), Prices(), SCHEMA, trials=3, seed=4)
+    assert search.recipe.search_objective == "f1"
+    assert all(0 <= loss <= 1 for loss in search.losses)
+    assert search.losses[0] != by_log_loss.losses[0]

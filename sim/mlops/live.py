@@ -228,7 +228,10 @@ def _recipe(
     world = parts.world
     with parts.stopwatch.timing("search"):
         seed = world.streams.integer("search")
-        search = search_recipe(warmup, settings.scenario.recipe, world.schema, settings.trials, seed)
+        scenario = settings.scenario
+        search = search_recipe(
+            warmup, scenario.recipe, scenario.prices, world.schema, trials=settings.trials, seed=seed
+        )
     registry.log_metrics([("search_log_loss", loss, trial) for trial, loss in enumerate(search.losses)])
     return search.recipe
 

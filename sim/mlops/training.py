@@ -21,7 +21,7 @@ _LIGHTGBM_FIXED = {
     "deterministic": True,
     "force_row_wise": True,
 }
-_NOT_LIGHTGBM = {"rounds", "threshold_rule"}
+_NOT_LIGHTGBM = {"rounds", "threshold_rule", "search_objective"}
 
 
 @dataclass(frozen=True, slots=True)

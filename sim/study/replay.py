@@ -166,7 +166,9 @@ class Replay:
         world, own = self.world, self.world.scenario.recipe
         if self.trials == 0:
             return own
-        return search_recipe(warmup, own, world.schema, self.trials, world.streams.integer("search")).recipe
+        return search_recipe(
+            warmup, own, world.scenario.prices, world.schema, trials=self.trials, seed=world.streams.integer("search")
+        ).recipe
 
     def _first(self, profile: GateProfile) -> Job:
         life, founding = ReplayLife(self, profile), self.founding
