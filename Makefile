@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test quick check bench clean
+.PHONY: demo test slow check bench clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -17,11 +17,11 @@ demo: $(READY)  ## play a drift, a wait for labels, and the retrainings, on MLfl
 	echo "population: $$population"; \
 	$(BIN)/retrainlab run competitor --policy "f1_drop > 0.05" --population $$population --seed 1
 
-test: $(READY)  ## every test, the slow ones too
-	$(BIN)/python -m pytest -n 2
-
-quick: $(READY)  ## the tests that take seconds
+test: $(READY)  ## the tests, in minutes
 	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+slow: $(READY)  ## the tests that take long: killed runs, a server, statistics on the real table
+	$(BIN)/python -m pytest -n 2 -m slow
 
 check: $(READY)  ## format, lint, types, import layers
 	$(BIN)/ruff format --check .
