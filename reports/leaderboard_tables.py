@@ -20,8 +20,9 @@ def board_tables(board: Mapping[str, Any], baseline: str) -> RenderableType:
     response = "Response (a year's false alarms; days; the share of seeds where it never came)"
     parts.append(rows_table(worth, [_worth(row) for row in board["policies"]]))
     parts.append(rows_table(response, [_response(row) for row in board["policies"]]))
-    if board["ablations"]:
-        parts.append(rows_table("What each clause is worth (rule less rule without, thousands)", _clauses(board)))
+    if any(row["clauses"] for row in board["policies"]):
+        title = "Clauses (steps of a world: true, true alone, missing; rule less rule without, in thousands)"
+        parts.append(rows_table(title, list(_clauses(board))))
     return Group(*parts)
 
 
@@ -74,15 +75,18 @@ def _response(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _clauses(board: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return [
-        {
-            "policy": ablation["policy"],
-            "clause": ablation["clause"],
-            "net value": _thousands(ablation["worth"]["net_value"]),
-        }
-        for ablation in board["ablations"]
-    ]
+def _clauses(board: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    worth = {(each["policy"], each["clause"]): each["worth"]["net_value"] for each in board["ablations"]}
+    for row in board["policies"]:
+        for counts in row["clauses"]:
+            yield {
+                "policy": row["policy"],
+                "clause": counts["clause"],
+                "true": f"{counts['true']:.1f}",
+                "alone": f"{counts['true_alone']:.1f}",
+                "missing": f"{counts['missing']:.1f}",
+                "net value": _thousands(worth.get((row["policy"], counts["clause"]))),
+            }
 
 
 def _recovery(score: Mapping[str, Any] | None) -> str:
@@ -116,7 +120,10 @@ def _plain(score: Mapping[str, Any] | None, style: str) -> str:
     return "-" if score is None else f"{score['mean']:{style}}"
 
 
-def _censored(score: Mapping[str, Any] | None, never: float) -> str:
+def _censored(score: Mapping[str, Any] | None, never: float | None) -> str:
+    """Return a restricted mean and the share of seeds in which it is the limit."""
     if score is None:
-        return "never" if never == 1 else "-"
+        return "-"
+    if never == 1:
+        return "never"
     return f"{score['mean']:.0f}" + (f", {never:.0%} never" if never else "")

@@ -1,6 +1,8 @@
 """The leaderboard: means with intervals, paired differences and ranks, from the cells of a comparison."""
 
+import json
 from collections.abc import Iterator, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -59,10 +61,10 @@ PAIRED = ("net_value", "f1_after", "f1_end")
 """The scores that are compared with the baseline, seed by seed; the first decides the ranks."""
 
 CENSORED = ("detection_days", "recovery_days")
-"""Times that may never come: their mean is over the seeds where they did, with the share of those where not."""
+"""Times that may never come: they count as the days to the end then (a restricted mean), with the share of those."""
 
 OVERALL = "overall"
-_KEYS = ("of", "drops", "error")
+_WORDS = ("of", "drops", "error", "clauses")
 _SUMS = ("recovery_gained", "recovery_attainable")
 _BOOTSTRAP_SEED = 20_250_101
 
@@ -71,11 +73,11 @@ def leaderboard(cells: pd.DataFrame, baseline: str, policies: Sequence[str]) -> 
     """Return the boards of each scenario and gate profile, and overall, as plain values.
 
     Intervals are over seeds, paired differences against the baseline on the same seeds, with p-values adjusted by
-    Holm's method over the policies of a board. Overall, a seed's scores are averaged over the scenarios first, so
-    that seeds stay the unit. Below five seeds there are neither intervals nor ranks.
+    Holm's method over the other policies of a board. Overall, a seed's scores are averaged over the scenarios first,
+    so that seeds stay the unit; a policy that has no score in one of them has none for the seed. Below five seeds
+    there are neither intervals nor ranks.
     """
-    known = [*_KEYS, *SCORES, *_SUMS]
-    cells = cells.reindex(columns=[*cells.columns, *(name for name in known if name not in cells)])
+    cells = _tidy(cells)
     boards = []
     for gates, of_profile in cells.groupby("gates", sort=False):
         for scenario, group in of_profile.groupby("scenario", sort=False):
@@ -90,6 +92,34 @@ def leaderboard(cells: pd.DataFrame, baseline: str, policies: Sequence[str]) -> 
         "failed_cells": int(cells["error"].notna().sum()),
         "boards": boards,
     }
+
+
+def _tidy(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return the cells with every column that boards are made of, scores as numbers, and censored times filled in."""
+    numbers = [*SCORES, *_SUMS, "days_after_onset"]
+    cells = cells.reindex(columns=list(dict.fromkeys([*cells.columns, *_WORDS, *numbers])))
+    cells[numbers] = cells[numbers].astype(np.float64)
+    for score in CENSORED:
+        limit = cells["days_after_onset"]
+        cells[_never(score)] = cells[score].isna().astype(np.float64).where(limit.notna())
+        cells[score] = cells[score].fillna(limit)
+    return cells
+
+
+def _never(score: str) -> str:
+    return f"{score}_never"
+
+
+def _share(values: pd.Series) -> float | None:
+    return float(values.mean()) if values.notna().any() else None
+
+
+def _clauses(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield for each clause of a rule in how many steps of a world it was true, true alone and missing on average."""
+    worlds = [json.loads(text) for text in cells["clauses"].dropna()]
+    for same in zip(*worlds, strict=True):
+        counts = {key: fmean(count[key] for count in same) for key in ("true", "true_alone", "missing")}
+        yield {"clause": same[0]["clause"], **counts}
 
 
 def _board(cells: pd.DataFrame, scenario: str, gates: str, baseline: str, policies: Sequence[str]) -> dict[str, Any]:
@@ -118,7 +148,8 @@ def _row(name: str, cells: pd.DataFrame, baseline: pd.DataFrame | None) -> dict[
         "seeds": int(cells["error"].isna().sum()),
         "scores": {score: _mean(cells[score]) for score in SCORES},
         "f1_recovery": _recovery(cells),
-        "never_share": {score: float(cells[score].isna().mean()) for score in CENSORED},
+        "never_share": {score: _share(cells[_never(score)]) for score in CENSORED},
+        "clauses": list(_clauses(cells)),
         "against_baseline": {score: _against(cells, baseline, score) for score in PAIRED},
     }
 
@@ -143,19 +174,21 @@ def _against(cells: pd.DataFrame, baseline: pd.DataFrame | None, score: str) -> 
     nothing = {"mean": None, "interval": None, "p_value": None, "n": 0}
     if baseline is None or cells is baseline:
         return nothing
-    both = cells[[score]].join(baseline[[score]], rsuffix="_baseline").dropna()
+    both = pd.DataFrame({"policy": cells[score], "baseline": baseline[score]}).dropna()
     if both.empty:
         return nothing
-    found = paired_difference(both[score].tolist(), both[f"{score}_baseline"].tolist())
+    found = paired_difference(both["policy"].tolist(), both["baseline"].tolist())
     return {"mean": found.mean, "interval": _shown(found.interval), "p_value": found.p_value, "n": found.n}
 
 
 def _add_ranks(rows: list[dict[str, Any]], groups: Sequence[pd.DataFrame]) -> None:
     """Give each row its mean rank by the first paired score, where the seeds are enough to say how sure it is."""
-    matrix = pd.concat([group[PAIRED[0]].rename(index) for index, group in enumerate(groups)], axis=1).dropna()
+    scores = {index: group[PAIRED[0]] for index, group in enumerate(groups) if group[PAIRED[0]].notna().any()}
+    matrix = pd.DataFrame(scores).dropna()
     ranks = mean_ranks(matrix.to_numpy(dtype=np.float64), higher_is_better=True) if len(matrix) >= MIN_SEEDS else None
+    found = dict(zip(scores, ranks.ranks, strict=True)) if ranks else {}
     for index, row in enumerate(rows):
-        row["mean_rank"] = ranks.ranks[index] if ranks else None
+        row["mean_rank"] = found.get(index)
 
 
 def _ablations(by_policy: dict[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
@@ -179,12 +212,19 @@ def _closest_contest(present: Sequence[str], by_policy: dict[str, pd.DataFrame])
 
 
 def _over_scenarios(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a policy and seed: the mean of each score over scenarios, and the sums that recovery needs."""
+    """Return one row a policy and seed: the mean of each score over scenarios, and the sums that recovery needs.
+
+    A seed in which a policy did not live in every scenario would be compared with others' means over more of them, so
+    it is left without scores.
+    """
     keys = ["policy", "seed"]
-    averaged = cells.groupby(keys, sort=False)[list(SCORES)].mean().reset_index()
-    summed = cells.groupby(keys, sort=False)[list(_SUMS)].sum(min_count=1)
-    first = cells.groupby(keys, sort=False)[list(_KEYS)].first()
-    return averaged.merge(summed.reset_index(), on=keys).merge(first.reset_index(), on=keys)
+    numbers = [*SCORES, *_SUMS, *map(_never, CENSORED)]
+    groups = cells.groupby(keys, sort=False)
+    table = groups[numbers].mean()
+    table[list(_SUMS)] = groups[list(_SUMS)].sum(min_count=1)
+    table[groups[PAIRED[0]].count() < groups.size()] = np.nan
+    words = [name for name in _WORDS if name != "clauses"]
+    return table.join(groups[words].first()).assign(clauses=None).reset_index()
 
 
 def _shown(interval: Interval | None) -> list[float] | None:
