@@ -138,26 +138,40 @@ def compare(
     from sim.study.conditions import parse_condition
     from sim.study.contestants import contestants, parse_grid
 
-    conditions = [parse_condition(text) for text in fail_if]
+    lives = _seeds(seeds)
     asked = tuple(load_scenario(name) for name in scenarios)
     chosen = contestants(policy, parse_grid(grid))
+    conditions = [parse_condition(text, [each.name for each in chosen if not each.is_ablation]) for text in fail_if]
     profiles = tuple(load_profile(name) for name in gates)
 
     from sim.study.compare import Study, expected_seconds
     from sim.study.compare import compare as play_study
     from sim.study.run_folder import run_folder
 
-    study = Study(asked, chosen, profiles, tuple(range(1, seeds + 1)), baseline, population, trials, split)
+    study = Study(asked, chosen, profiles, lives, baseline, population, trials, split)
     if dry_run:
         told = {"worlds": len(study.orders()), "cells": study.cell_count, "seconds": expected_seconds(study, workers)}
         _show("Work", [told], as_json)
         return
+    if tracking:
+        from sim.study.tracking import check_store
+
+        check_store(tracking)
     title = "-".join([*(scenario.id for scenario in asked), "comparison"])
     folder = out or run_folder(RUNS_FOLDER, title, resume=resume)
-    with _counting(len(study.orders())) as on_world:
-        comparison = play_study(
-            study, folder, workers=workers, resume=resume, cache_folder=cache or _cache_folder(), on_world=on_world
-        )
+    try:
+        with _counting(len(study.orders())) as on_world:
+            comparison = play_study(
+                study,
+                folder,
+                workers=workers,
+                resume=resume,
+                cache_folder=cache or _cache_folder(),
+                on_world=on_world,
+            )
+    except KeyboardInterrupt:
+        typer.echo(f"retrainlab: interrupted; add --resume --out {shlex.quote(str(folder))}.", err=True)
+        raise typer.Exit(1) from None
 
     from sim.study.tracking import track
 
@@ -329,6 +343,12 @@ def _show_one(title: str, facts: Mapping[str, Any], as_json: bool) -> None:
 def _check_count(option: str, value: int) -> None:
     if value < 0:
         raise InputError(f"{option} must be a whole number from 0 on, got {value}; give another.")
+
+
+def _seeds(count: int) -> tuple[int, ...]:
+    if count < 1:
+        raise InputError(f"--seeds must be a whole number from 1 on, got {count}; give another.")
+    return tuple(range(1, count + 1))
 
 
 def _wrapped(story: str) -> str:

@@ -150,11 +150,7 @@ def _scores(record: Record, bench: _Bench, baseline: Record | None) -> dict[str,
         "regret": None if bench.best.net_value is None else bench.best.net_value - summary["net_value"],
         "break_even_retrain_cost": break_even,
         "clauses": json.dumps([asdict(count) for count in clause_counts(record)]),
-        **(
-            {f"price_of_{name}": value for name, value in asdict(bench.constraints).items()}
-            if bench.constraints
-            else {}
-        ),
+        **(asdict(bench.constraints) if bench.constraints else {}),
     }
 
 

@@ -5,9 +5,11 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import Thread
 from time import perf_counter
 from typing import Any
 
@@ -25,14 +27,17 @@ from sim.study.cells import Cell, WorldOrder, failed_cells, play_world
 from sim.study.contestants import Contestant
 from sim.study.fresh import TRAINING_SEEDS
 from sim.study.leaderboard import leaderboard
+from sim.study.replay import check_replayable
 from sim.study.replay_cache import ReplayCache
 from sim.world.population import Population, load_population
 from sim.world.telco import SCHEMA
+from sim.world.world import World
 
 RESULTS_FILE = "results.parquet"
 LEADERBOARD_FILE = "leaderboard.json"
 _STUDY_FILE = "study.json"
 _CELLS_FOLDER = "cells"
+_LIFTED_WORLDS = 3
 
 
 @dataclass(frozen=True)
@@ -53,20 +58,28 @@ class Study:
     with_split: bool = False
 
     def __post_init__(self) -> None:
-        names = [contestant.name for contestant in self.contestants if not contestant.is_ablation]
+        names = self.policies
         if not self.seeds:
             msg = "a comparison needs at least 1 seed, got 0; raise --seeds."
             raise InputError(msg)
+        _check_unique("scenario", [scenario.name for scenario in self.scenarios])
+        _check_unique("gate profile", [profile.name for profile in self.profiles])
+        for profile in self.profiles:
+            check_replayable(profile)
         if self.baseline not in names:
             hint = did_you_mean(self.baseline, names)
             msg = f"the baseline must be one of the policies ({', '.join(names)}), got {self.baseline!r}.{hint}"
             raise InputError(msg)
 
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The names of the contestants, ablations left out."""
+        return tuple(contestant.name for contestant in self.contestants if not contestant.is_ablation)
+
     def orders(self) -> tuple[WorldOrder, ...]:
-        """Return the worlds to be played; the baseline comes first in each."""
-        ordered = sorted(self.contestants, key=lambda contestant: contestant.name != self.baseline)
+        """Return the worlds to be played."""
         return tuple(
-            WorldOrder(scenario, seed, tuple(ordered), self.profiles, self.baseline, self.trials, self.with_split)
+            WorldOrder(scenario, seed, self.contestants, self.profiles, self.baseline, self.trials, self.with_split)
             for scenario in self.scenarios
             for seed in self.seeds
         )
@@ -115,18 +128,20 @@ def compare(
     """Play a study and leave `results.parquet` and `leaderboard.json` in a folder.
 
     Each world is played in one process and kept as soon as it is done, so that a killed comparison goes on with
-    `resume`. The results do not depend on the number of workers.
+    `resume`, which also plays worlds again in which a cell failed. The results do not depend on the number of
+    workers.
 
     Raises
     ------
     InputError
         If the folder holds something else, or another study; nothing is overwritten then. If the population can't be
-        had.
+        had, or does not fit a scenario.
     """
-    load_population(study.population)
+    for scenario in study.scenarios:
+        World(scenario, study.seeds[0], _population(study.population))
     _claim(study, folder, resume=resume)
     orders = study.orders()
-    waiting = [order for order in orders if not _cells_path(folder, order).exists()]
+    waiting = [order for order in orders if not _is_done(_cells_path(folder, order))]
     done = len(orders) - len(waiting)
     on_world(done)
     for order, cells in _played(waiting, study.population, workers, cache_folder):
@@ -135,7 +150,7 @@ def compare(
         on_world(done)
     rows = [cell for order in orders for cell in json.loads(_cells_path(folder, order).read_text("utf-8"))]
     frame = pd.DataFrame(rows)
-    board = leaderboard(frame, study.baseline, [c.name for c in study.contestants if not c.is_ablation])
+    board = leaderboard(frame, study.baseline, study.policies)
     part = folder / f"{RESULTS_FILE}.part"
     frame.to_parquet(part, index=False)
     part.replace(folder / RESULTS_FILE)
@@ -154,7 +169,8 @@ def expected_seconds(study: Study, workers: int) -> float:
         steps, onset = scenario.time.steps, scenario.onset_step
         train_seconds, score_seconds = _probe(scenario)
         trainings = steps + TRAINING_SEEDS * (steps - onset if onset is not None else 0)
-        total += (trainings * train_seconds + steps**2 * score_seconds) * len(study.seeds) * len(study.profiles)
+        worlds = len(study.seeds) * (1 + _LIFTED_WORLDS * study.with_split)
+        total += (trainings * train_seconds + steps**2 * score_seconds * len(study.profiles)) * worlds
     return total / min(workers, len(study.orders()))
 
 
@@ -167,21 +183,22 @@ def _played(
             yield order, _play(order, population, cache_folder)
         return
     context = multiprocessing.get_context("spawn")  # a forked LightGBM may hang on its threads
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+    with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
         futures: dict[Future[list[Cell]], WorldOrder] = {
             pool.submit(_play, order, population, cache_folder): order for order in orders
         }
-        for future in as_completed(futures):
-            order = futures[future]
-            error = future.exception()
-            yield order, failed_cells(order, error) if isinstance(error, Exception) else future.result()
+        try:
+            for future in as_completed(futures):
+                order = futures[future]
+                error = future.exception()
+                yield order, failed_cells(order, error) if isinstance(error, Exception) else future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _play(order: WorldOrder, population: str, cache_folder: Path | None) -> list[Cell]:
     try:
         return play_world(order, _population(population), ReplayCache(cache_folder))
-    except InputError:
-        raise
     except Exception as error:  # noqa: BLE001 - the other worlds are still worth having
         return failed_cells(order, error)
 
@@ -191,28 +208,75 @@ def _population(text: str) -> Population:
     return load_population(text)
 
 
-def _start_worker() -> None:
-    """Let each process keep to one thread: the worlds are what runs in parallel."""
-    os.environ["OMP_NUM_THREADS"] = "1"
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let each new process keep to one thread: the worlds are what runs in parallel."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"  # read when LightGBM is loaded, so it must be there before the process is
+    try:
+        yield
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the comparison is killed, which leaves it no chance to say so."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _claim(study: Study, folder: Path, *, resume: bool) -> None:
     path = folder / _STUDY_FILE
     identity = json.loads(json.dumps(study.identity()))
     if path.exists():
-        known = json.loads(path.read_text(encoding="utf-8"))
-        if known != identity:
+        if _read_json(path) != identity:
             msg = f"a study needs a folder of its own, but {folder} holds another study; use another --out."
             raise InputError(msg)
         if not resume:
             msg = f"a study needs a folder of its own, but {folder} holds this one already; use --resume or --out."
             raise InputError(msg)
         return
+    if resume:
+        msg = f"--resume needs the folder of a comparison, but {folder} holds none; leave --resume out."
+        raise InputError(msg)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         msg = f"a study needs a folder of its own, but {folder} is not empty; use another --out."
         raise InputError(msg)
-    (folder / _CELLS_FOLDER).mkdir(parents=True)
-    _write_json(path, identity)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _CELLS_FOLDER).mkdir(exist_ok=True)
+        _write_json(path, identity)
+    except OSError as error:
+        msg = f"a study folder must be writable, but {folder} is not ({error.strerror}); use another --out."
+        raise InputError(msg) from error
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # no study of this program
+
+
+def _is_done(path: Path) -> bool:
+    """Say whether a world has been played without a failed cell."""
+    return path.exists() and all(cell["error"] is None for cell in json.loads(path.read_text(encoding="utf-8")))
+
+
+def _check_unique(what: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            msg = f"each {what} of a comparison must have a name of its own, got {name!r} twice; leave one out."
+            raise InputError(msg)
 
 
 def _cells_path(folder: Path, order: WorldOrder) -> Path:

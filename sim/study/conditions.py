@@ -2,7 +2,7 @@
 
 import operator
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,19 +32,8 @@ class Condition:
     number: float
 
     def is_met(self, leaderboard: Mapping[str, Any]) -> bool:
-        """Say whether the condition holds on a board; a missing score meets nothing.
-
-        Raises
-        ------
-        InputError
-            If no board has the policy.
-        """
+        """Say whether the condition holds on a board; a missing score meets nothing."""
         rows = [row for board in leaderboard["boards"] for row in board["policies"]]
-        names = {row["policy"] for row in rows}
-        if self.policy not in names:
-            hint = did_you_mean(self.policy, names)
-            msg = f"--fail-if must name a policy of the comparison, got {self.policy!r}.{hint}"
-            raise InputError(msg)
         return any(
             _RELATIONS[self.relation](value, self.number)
             for row in rows
@@ -53,15 +42,19 @@ class Condition:
         )
 
 
-def parse_condition(text: str) -> Condition:
-    """Return the condition that a text says; `InputError` if it is none.
+def parse_condition(text: str, policies: Collection[str]) -> Condition:
+    """Return the condition that a text says about one of the policies; `InputError` if it says none.
 
-    >>> parse_condition("proposal.regret > 5000").score
+    >>> parse_condition("proposal.regret > 5000", ["proposal"]).score
     'regret'
     """
     match = _CONDITION.fullmatch(text.strip())
     if match is None:
         msg = f"a condition must read like 'proposal.regret > 5000', got {text!r}."
+        raise InputError(msg)
+    if match["policy"] not in policies:
+        hint = did_you_mean(match["policy"], policies)
+        msg = f"a condition must name a policy of the comparison, got {match['policy']!r}.{hint}"
         raise InputError(msg)
     if match["score"] not in _KNOWN:
         hint = did_you_mean(match["score"], _KNOWN)

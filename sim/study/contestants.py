@@ -4,12 +4,13 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from math import isfinite
 
-from policies.catalogue import load_policy
+from policies.catalogue import catalogue, load_policy
 from policies.conditions import AtLeast
 from policies.expression import Expression
 from policies.spec import PolicySpec
-from sim.errors import InputError
+from sim.errors import InputError, did_you_mean
 from sim.mlops.gate_profiles import GateProfile
 from sim.mlops.record import Record
 from sim.study.oracle import Plan
@@ -17,6 +18,8 @@ from sim.study.replay import Replay
 from sim.study.schedule import coin
 
 ORACLE = "oracle"
+_STUDY_MADE = (ORACLE, "coin")
+_MOST_VALUES = 10_000
 _COIN = re.compile(r"coin\(\s*like\s*=\s*(?P<like>.+?)\s*\)")
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 
@@ -50,17 +53,19 @@ def contestants(texts: Sequence[str], grid: Mapping[str, Sequence[float]]) -> tu
     Raises
     ------
     InputError
-        If a text names no policy, a placeholder has no values, or a coin is like no contestant.
+        If a text names no policy, two policies share a name, a placeholder has no values or values no placeholder, or
+        a coin is like no contestant.
     """
-    expanded = list(dict.fromkeys(text for given in texts for text in expand(given, grid)))
-    found = [_contestant(text) for text in expanded]
+    _check_use(texts, grid)
+    expanded = [text for given in texts for text in expand(given, grid)]
+    found = list(dict.fromkeys(_contestant(text) for text in expanded))
+    _check_names(found)
     for contestant in found:
         if contestant.like is not None and contestant.like not in {other.name for other in found if other.spec}:
             msg = (
                 f"a coin must be like another policy of the comparison, got {contestant.like!r}; add --policy for it."
             )
             raise InputError(msg)
-    found.sort(key=lambda contestant: contestant.like is not None)
     return tuple(found) + tuple(ablation for contestant in found for ablation in ablations(contestant))
 
 
@@ -87,7 +92,12 @@ def parse_grid(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
     >>> parse_grid(["a=0.02:0.1:5", "b=1,2"])
     {'a': (0.02, 0.04, 0.06, 0.08, 0.1), 'b': (1.0, 2.0)}
     """
-    return dict(_parse_axis(text) for text in texts)
+    axes = [_parse_axis(text) for text in texts]
+    names = [name for name, _ in axes]
+    if len(set(names)) < len(names):
+        msg = f"each placeholder must have one --grid, got {', '.join(names)}; give all its values at once."
+        raise InputError(msg)
+    return dict(axes)
 
 
 def ablations(contestant: Contestant) -> list[Contestant]:
@@ -104,13 +114,16 @@ def ablations(contestant: Contestant) -> list[Contestant]:
 def play_contestant(
     contestant: Contestant, replay: Replay, profile: GateProfile, known: Mapping[str, Record], best: Plan
 ) -> Record | None:
-    """Return the contestant's record in a world; `known` holds those of contestants before it.
+    """Return the contestant's record in a world; `known` holds those of other contestants that a coin may be like.
 
     Missing for the oracle where there is none.
     """
     if contestant.spec is not None:
         return replay.record(contestant.spec.build(), profile, contestant.name, contestant.spec.to_toml())
     if contestant.like is not None:
+        if contestant.like not in known:
+            msg = f"a coin needs the record of {contestant.like}, which failed"
+            raise RuntimeError(msg)
         return replay.record(coin(known[contestant.like]), profile, contestant.name)
     return replay.record(best.schedule, profile, contestant.name) if best.schedule else None
 
@@ -120,8 +133,12 @@ def _contestant(text: str) -> Contestant:
     if tidy == ORACLE:
         return Contestant(ORACLE)
     if match := _COIN.fullmatch(tidy):
-        like = match["like"]
-        return Contestant(tidy, like=load_policy(like).name)
+        like = load_policy(match["like"]).name
+        return Contestant(f"coin(like={like})", like=like)
+    if tidy.isidentifier() and tidy not in catalogue() and did_you_mean(tidy, [*catalogue(), *_STUDY_MADE]):
+        hint = did_you_mean(tidy, [*catalogue(), *_STUDY_MADE])
+        msg = f"a policy must be a name of the catalogue, {ORACLE}, coin(like=POLICY) or a rule, got {tidy!r}.{hint}"
+        raise InputError(msg)
     spec = load_policy(tidy)
     return Contestant(spec.name, spec)
 
@@ -134,24 +151,52 @@ def _ablation(contestant: Contestant, spec: PolicySpec, root: AtLeast, index: in
     return Contestant(name, changed, of=contestant.name, drops=root.parts[index].text)
 
 
+def _check_use(texts: Sequence[str], grid: Mapping[str, Sequence[float]]) -> None:
+    used = {name for text in texts for name in _PLACEHOLDER.findall(text)}
+    for name in grid:
+        if name not in used:
+            hint = did_you_mean(name, used)
+            msg = f"a --grid must fill a placeholder of a --policy, got {name!r}; write {{{name}}} in one.{hint}"
+            raise InputError(msg)
+
+
+def _check_names(found: Sequence[Contestant]) -> None:
+    names = [contestant.name for contestant in found]
+    for name in names:
+        if names.count(name) > 1:
+            msg = f"each policy of a comparison must have a name of its own, got two called {name!r}; rename one."
+            raise InputError(msg)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        msg = f"{text.strip()} is not finite"
+        raise ValueError(msg)
+    return value
+
+
 def _filled(text: str, values: Mapping[str, float]) -> str:
-    return _PLACEHOLDER.sub(lambda match: f"{values[match[1]]:g}", text)
+    return _PLACEHOLDER.sub(lambda match: f"{values[match[1]]:.12g}", text)
 
 
 def _parse_axis(text: str) -> tuple[str, tuple[float, ...]]:
     name, _, values = text.partition("=")
+    if not name.strip().isidentifier():
+        msg = f"a grid must read like a=0.02:0.10:9 or a=0.05,0.1, got {text!r}, which names no placeholder."
+        raise InputError(msg)
     try:
         if ":" not in values:
-            return name.strip(), tuple(float(value) for value in values.split(","))
+            return name.strip(), tuple(_finite(value) for value in values.split(","))
         low, high, count = values.split(":")
-        return name.strip(), _spread(float(low), float(high), int(count))
+        return name.strip(), _spread(_finite(low), _finite(high), int(count))
     except ValueError as error:
         msg = f"a grid must read like a=0.02:0.10:9 or a=0.05,0.1, got {text!r} ({error})."
         raise InputError(msg) from error
 
 
 def _spread(low: float, high: float, count: int) -> tuple[float, ...]:
-    if count < 1 or (count == 1 and low != high):
-        msg = "a range needs at least 2 values"
+    if not 2 <= count <= _MOST_VALUES and not (count == 1 and low == high):
+        msg = f"a range needs 2 to {_MOST_VALUES} values"
         raise ValueError(msg)
     return tuple(round(low + (high - low) * index / max(count - 1, 1), 12) for index in range(count))

@@ -4,10 +4,25 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
+
+from sim.errors import InputError
 from sim.mlops.mlflow_registry import quiet_client
 from sim.study.compare import Comparison, Study
 
 EXPERIMENT = "retrainlab/compare"
+
+
+def check_store(tracking_uri: str) -> None:
+    """Raise `InputError` if an MLflow store does not answer: better now than after hours of work."""
+    try:
+        quiet_client(tracking_uri).search_experiments(max_results=1)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        told = (str(error).strip() or type(error).__name__).splitlines()[0]
+        msg = f"the MLflow store {tracking_uri} must answer, but says: {told}; check --tracking-uri."
+        raise InputError(msg) from error
 
 
 def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path) -> str:
@@ -40,10 +55,8 @@ def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path)
     return str(parent)
 
 
-def _metrics(row: Mapping[str, Any]) -> Iterator[Any]:
+def _metrics(row: Mapping[str, Any]) -> Iterator[Metric]:
     """Yield the mean of each score, with the ends of its interval where there is one."""
-    from mlflow.entities import Metric  # noqa: PLC0415 - takes seconds, and only matters once all is played
-
     for name, score in {**row["scores"], "f1_recovery": row["f1_recovery"]}.items():
         middle = None if score is None else score.get("mean", score.get("estimate"))
         if middle is None:
