@@ -30,7 +30,7 @@ from sim.study.oracle import plan, planner
 from sim.study.recovery import recovery
 from sim.study.regret import needless
 from sim.study.replay import Replay
-from sim.study.tracking import EXPERIMENT, track
+from sim.study.tracking import EXPERIMENT
 from sim.world.world import World
 
 DRIFT = ConceptDrift(
@@ -220,7 +220,6 @@ def test_a_failed_cell_is_told_and_the_rest_goes_on(tmp_path, monkeypatch):
     errors = found.failures.groupby("policy")["error"].unique()
     assert errors["broken"].tolist() == ["RuntimeError: it broke"]
     assert errors["coin"].tolist() == ["RuntimeError: a coin needs the record of broken, which failed"]
-    track(broken_study(monkeypatch), found, f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path)
 
 
 def test_resume_plays_failed_worlds_again(tmp_path, monkeypatch):

@@ -82,12 +82,12 @@ def test_these_worlds_ask_for_every_action():
 
 
 def test_the_oracle_rolls_back_where_the_old_model_is_right_again():
-    replays = (replay_of(world_of(8, BACK, prices=Prices(retrain_cost=20.0, success_rate=1.0)), s) for s in range(12))
+    replays = (replay_of(world_of(8, BACK, prices=Prices(retrain_cost=20.0, success_rate=1.0)), s) for s in range(2))
     plans = [plan(each, load_profile("none"), each.world.scenario.prices) for each in replays]
     assert any(Action.ROLLBACK in each.schedule.actions.values() for each in plans)
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(scenarios(seen_in_labels=False), SEEDS, profiles(), st.lists(st.sampled_from(ACTIONS), max_size=10))
 def test_the_planner_values_any_schedule_as_the_ledger_does(scenario, seed, profile, actions):
     replay = replay_of(scenario, seed)
@@ -131,7 +131,7 @@ def test_there_is_no_oracle_for_a_very_long_life():
 # What constraints cost
 
 
-@settings(max_examples=10)
+@settings(max_examples=6)
 @given(scenarios(seen_in_labels=False), SEEDS, profiles())
 def test_gates_never_help_the_oracle(scenario, seed, profile):
     """Lifting a delay may hurt (other models come of it); lifting gates can't: asking for less is always possible."""
@@ -183,7 +183,7 @@ def test_a_retraining_at_the_last_step_is_needless_and_the_one_that_helped_is_no
 # The placebo
 
 
-@settings(max_examples=15)
+@settings(max_examples=8)
 @given(scenarios(seen_in_labels=False), SEEDS, st.sampled_from(("always", "proposal", "every(days=60)", "never")))
 def test_a_coin_retrains_as_often_as_the_policy_that_it_is_like(scenario, seed, policy):
     replay, profile = replay_of(scenario, seed), load_profile("none")
