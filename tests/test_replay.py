@@ -210,8 +210,11 @@ class ShuffledLog:
     def cohorts(self, steps):
         return [self._shuffled(cohort) for cohort in self._log.cohorts(steps)]
 
+    def outcomes(self, step):
+        return self._shuffled(self._log.outcomes(step))
+
     def _shuffled(self, cohort):
-        order = self._rng.permutation(len(cohort.customer_id))
+        order = self._rng.permutation(len(cohort.label))
         arrays = {name: value[order] for name in cohort.__slots__ if np.ndim(value := getattr(cohort, name))}
         return replace(cohort, **arrays)
 
