@@ -82,15 +82,15 @@ class Recipe(_Part):
     """
 
     num_leaves: Annotated[int, Field(ge=2)] = 20
-    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.05
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 0.13
     feature_fraction: Annotated[float, Field(gt=0, le=1)] = 0.7
     bagging_fraction: Annotated[float, Field(gt=0, le=1)] = 0.8
     bagging_freq: Count = 1
     min_child_samples: PositiveCount = 20
-    max_depth: int = 4
+    max_depth: int = 3
     lambda_l1: Annotated[float, Field(ge=0)] = 1.0
     lambda_l2: Annotated[float, Field(ge=0)] = 5.0
-    rounds: PositiveCount = 120
+    rounds: PositiveCount = 50
     threshold_rule: Literal["half", "f1", "profit"] = "half"
     search_objective: Literal["log_loss", "f1"] = "log_loss"
 

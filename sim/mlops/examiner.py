@@ -111,6 +111,6 @@ def _through_text(features: Matrix, schema: Schema) -> Matrix:
     """Return the features as a table would give them whose numeric columns have become text."""
     read = features.copy()
     for position in schema.number_positions:
-        text = pd.Series(features[:, position]).astype(str)
-        read[:, position] = pd.to_numeric(text, errors="coerce").to_numpy()
+        text = features[:, position].astype(np.str_).astype(object)
+        read[:, position] = pd.to_numeric(text, errors="coerce")
     return read
