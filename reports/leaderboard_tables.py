@@ -18,6 +18,8 @@ def board_tables(board: Mapping[str, Any], baseline: str) -> RenderableType:
     parts: list[RenderableType] = [Text(f"\n{title}", style="bold"), *map(Text, sentences(board, baseline))]
     worth = "Worth (money in thousands; ± is half a 95 % interval over seeds)"
     response = "Response (a year's false alarms; days; the share of seeds where it never came)"
+    if board["critical_difference"] is not None:
+        worth += f"\nranks less than {board['critical_difference']:.1f} apart can't be told apart"
     parts.append(rows_table(worth, [_worth(row) for row in board["policies"]]))
     parts.append(rows_table(response, [_response(row) for row in board["policies"]]))
     if any(row["clauses"] for row in board["policies"]):
@@ -40,6 +42,8 @@ def sentences(board: Mapping[str, Any], baseline: str) -> Iterator[str]:
             f"{row['policy']} {verdict} {baseline}: {found['mean']:+,.0f} in net value "
             f"({low:+,.0f} to {high:+,.0f}, p {p_value:.3g})."
         )
+    for reason in dict.fromkeys(row["regret_missing"] for row in board["policies"] if row["regret_missing"]):
+        yield f"There is no regret here: {reason}."
     contest = board["closest_contest"]
     if contest is not None:
         first, second = contest["policies"]

@@ -173,19 +173,20 @@ def compare(
         typer.echo(f"retrainlab: interrupted; add --resume --out {shlex.quote(str(folder))}.", err=True)
         raise typer.Exit(1) from None
 
-    from sim.study.tracking import track
-
-    track(study, comparison, tracking or f"sqlite:///{(folder / 'mlflow.db').resolve()}", folder)
     met = [condition.text for condition in conditions if condition.is_met(comparison.leaderboard)]
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), "fail_if": met, **comparison.leaderboard}, allow_nan=False))
     else:
         _print_boards(comparison.leaderboard, folder)
-    for text in met:
-        typer.echo(f"retrainlab: {text} holds.", err=True)
-    for row in comparison.failures.to_dict("records"):
-        typer.echo(f"retrainlab: {row['scenario']} seed {row['seed']} {row['policy']}: {row['error']}", err=True)
-    if met or len(comparison.failures):
+    problems = [f"{text} holds." for text in met]
+    problems += [
+        f"{row['scenario']} seed {row['seed']} {row['policy']}: {row['error']}"
+        for row in comparison.failures.to_dict("records")
+    ]
+    problems += _tracking_problem(study, comparison, tracking, folder)
+    for problem in problems:
+        typer.echo(f"retrainlab: {problem}", err=True)
+    if problems:
         raise typer.Exit(1)
 
 
@@ -306,6 +307,21 @@ def _counting(worlds: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("worlds", total=worlds)
         yield lambda done: progress.update(task, completed=done)
+
+
+def _tracking_problem(study: Any, comparison: Any, tracking_uri: str, folder: Path) -> list[str]:
+    """Log a comparison to MLflow and return what went wrong; the results are in the folder all the same."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from sim.study.tracking import track
+
+    try:
+        track(study, comparison, tracking_uri or f"sqlite:///{(folder / 'mlflow.db').resolve()}", folder)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        return [f"the results are in {folder}, but MLflow did not take them: {reason}"]
+    return []
 
 
 def _cache_folder() -> Path:

@@ -108,7 +108,8 @@ def ablations(contestant: Contestant) -> list[Contestant]:
     root = Expression.parse(str(spec.parameters["retrain_when"])).root
     if not isinstance(root, AtLeast) or root.minimum != 1:
         return []
-    return [_ablation(contestant, spec, root, index) for index in range(len(root.parts))]
+    texts = [part.text for part in root.parts]
+    return [_ablation(contestant, spec, root, texts.index(text)) for text in dict.fromkeys(texts)]
 
 
 def play_contestant(

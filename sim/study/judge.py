@@ -18,7 +18,8 @@ class Summary:
     """The scores of one record; a score that cannot be known from the record is missing (`None`).
 
     F1 is the expected F1 under the true propensities, as a mean over steps: `f1_before` the onset, `f1_after` it and
-    in the last six steps (`f1_end`). Days are simulated, money is in the scenario's currency.
+    in the last six steps (`f1_end`); `f1_observed` is that against what happened, over all steps. Days are simulated,
+    money is in the scenario's currency.
     """
 
     f1_before: float | None
@@ -68,7 +69,7 @@ def summarise(record: Record, prices: Prices | None = None) -> Summary:
         f1_before=_mean(expected_f1(row.tally) for row in record.steps if onset is None or row.step < onset),
         f1_after=_mean(expected_f1(row.tally) for row in record.steps if onset is not None and row.step >= onset),
         f1_end=_mean(expected_f1(row.tally) for row in record.steps[-6:]),
-        f1_observed=_mean(row.signals.f1 for row in record.steps),
+        f1_observed=_mean(observed_f1(row.tally) for row in record.steps),
         precision_at_capacity=precision_at_capacity(record),
         lift_at_capacity=lift_at_capacity(record),
         detection_days=detection_days(record),
@@ -97,6 +98,17 @@ def expected_f1(tally: Tally) -> float:
     0.5
     """
     return 2 * tally.predicted_expected_churners / (tally.predicted + tally.expected_churners)
+
+
+def observed_f1(tally: Tally) -> float | None:
+    """Return the F1 of one step against what happened, `None` where nobody churned or was predicted to.
+
+    >>> from types import SimpleNamespace as Row
+    >>> observed_f1(Row(predicted_churners=3, predicted=5, churners=7))
+    0.5
+    """
+    whole = tally.predicted + tally.churners
+    return 2 * tally.predicted_churners / whole if whole else None
 
 
 def precision_at_capacity(record: Record) -> float | None:

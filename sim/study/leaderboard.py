@@ -11,6 +11,8 @@ import pandas as pd
 from sim.study.inference import (
     MIN_SEEDS,
     Interval,
+    Missing,
+    critical_difference,
     holm,
     mean_interval,
     mean_ranks,
@@ -23,6 +25,7 @@ SCORES = (
     "f1_before",
     "f1_after",
     "f1_end",
+    "f1_observed",
     "precision_at_capacity",
     "lift_at_capacity",
     "detection_days",
@@ -49,7 +52,6 @@ SCORES = (
     "price_of_approval_time",
     "price_of_training_time",
     "price_of_label_delay",
-    "response_detection_days",
     "response_label_wait_days",
     "response_training_days",
     "response_validation_days",
@@ -63,8 +65,16 @@ PAIRED = ("net_value", "f1_after", "f1_end")
 CENSORED = ("detection_days", "recovery_days")
 """Times that may never come: they count as the days to the end then (a restricted mean), with the share of those."""
 
+PARTS = (
+    "response_label_wait_days",
+    "response_training_days",
+    "response_validation_days",
+    "response_approval_days",
+)
+"""Parts of a response: means over the seeds in which the part ended, with the share of those in which it did not."""
+
 OVERALL = "overall"
-_WORDS = ("of", "drops", "error", "clauses")
+_WORDS = ("of", "drops", "error", "clauses", "regret_missing")
 _SUMS = ("recovery_gained", "recovery_attainable")
 _BOOTSTRAP_SEED = 20_250_101
 
@@ -80,10 +90,10 @@ def leaderboard(cells: pd.DataFrame, baseline: str, policies: Sequence[str]) -> 
     cells = _tidy(cells)
     boards = []
     for gates, of_profile in cells.groupby("gates", sort=False):
-        for scenario, group in of_profile.groupby("scenario", sort=False):
-            boards.append(_board(group, str(scenario), str(gates), baseline, policies))
-        if of_profile["scenario"].nunique() > 1:
-            boards.append(_board(_over_scenarios(of_profile), OVERALL, str(gates), baseline, policies))
+        worlds = [_without_lost_recovery(group) for _, group in of_profile.groupby("scenario", sort=False)]
+        boards += [_board(world, str(world["scenario"].iloc[0]), str(gates), baseline, policies) for world in worlds]
+        if len(worlds) > 1:
+            boards.append(_board(_over_scenarios(pd.concat(worlds)), OVERALL, str(gates), baseline, policies))
     return {
         "schema_version": 1,
         "baseline": baseline,
@@ -99,11 +109,25 @@ def _tidy(cells: pd.DataFrame) -> pd.DataFrame:
     numbers = [*SCORES, *_SUMS, "days_after_onset"]
     cells = cells.reindex(columns=list(dict.fromkeys([*cells.columns, *_WORDS, *numbers])))
     cells[numbers] = cells[numbers].astype(np.float64)
-    for score in CENSORED:
-        limit = cells["days_after_onset"]
+    limit = cells["days_after_onset"]
+    for score in (*CENSORED, *PARTS):
         cells[_never(score)] = cells[score].isna().astype(np.float64).where(limit.notna())
+    for score in CENSORED:
         cells[score] = cells[score].fillna(limit)
     return cells
+
+
+def _without_lost_recovery(world: pd.DataFrame) -> pd.DataFrame:
+    """Return a scenario's cells without recovery times where nothing that could be recovered stands out of the noise.
+
+    `counts_in_overall` says whether the scenario's recovery enters the overall one: for all policies alike.
+    """
+    attainable = world.groupby("seed")["recovery_attainable"].first().tolist()
+    reason = ratio_interval(attainable, attainable, np.random.default_rng(0)).reason
+    is_lost = reason in (Missing.WITHIN_NOISE, Missing.NEGATIVE)
+    if is_lost:
+        world = world.assign(**{"recovery_days": np.nan, _never("recovery_days"): np.nan})
+    return world.assign(counts_in_overall=not is_lost)
 
 
 def _never(score: str) -> str:
@@ -132,8 +156,9 @@ def _board(cells: pd.DataFrame, scenario: str, gates: str, baseline: str, polici
         adjusted = holm([row["against_baseline"][score]["p_value"] for row in rows])
         for row, p_value in zip(rows, adjusted, strict=True):
             row["against_baseline"][score]["p_value_holm"] = p_value
-    _add_ranks(rows, [by_policy[name] for name in present])
+    critical = _add_ranks(rows, [by_policy[name] for name in present])
     return {
+        "critical_difference": critical,
         "scenario": scenario,
         "gates": gates,
         "policies": rows,
@@ -148,7 +173,8 @@ def _row(name: str, cells: pd.DataFrame, baseline: pd.DataFrame | None) -> dict[
         "seeds": int(cells["error"].isna().sum()),
         "scores": {score: _mean(cells[score]) for score in SCORES},
         "f1_recovery": _recovery(cells),
-        "never_share": {score: _share(cells[_never(score)]) for score in CENSORED},
+        "never_share": {score: _share(cells[_never(score)]) for score in (*CENSORED, *PARTS)},
+        "regret_missing": next(iter(cells["regret_missing"].dropna()), None),
         "clauses": list(_clauses(cells)),
         "against_baseline": {score: _against(cells, baseline, score) for score in PAIRED},
     }
@@ -181,14 +207,18 @@ def _against(cells: pd.DataFrame, baseline: pd.DataFrame | None, score: str) -> 
     return {"mean": found.mean, "interval": _shown(found.interval), "p_value": found.p_value, "n": found.n}
 
 
-def _add_ranks(rows: list[dict[str, Any]], groups: Sequence[pd.DataFrame]) -> None:
-    """Give each row its mean rank by the first paired score, where the seeds are enough to say how sure it is."""
+def _add_ranks(rows: list[dict[str, Any]], groups: Sequence[pd.DataFrame]) -> float | None:
+    """Give each row its mean rank by the first paired score, where the seeds are enough to say how sure it is.
+
+    Return the critical difference: ranks that differ by less can't be told apart (Nemenyi, at 5 %).
+    """
     scores = {index: group[PAIRED[0]] for index, group in enumerate(groups) if group[PAIRED[0]].notna().any()}
     matrix = pd.DataFrame(scores).dropna()
     ranks = mean_ranks(matrix.to_numpy(dtype=np.float64), higher_is_better=True) if len(matrix) >= MIN_SEEDS else None
     found = dict(zip(scores, ranks.ranks, strict=True)) if ranks else {}
     for index, row in enumerate(rows):
         row["mean_rank"] = found.get(index)
+    return critical_difference(len(scores), len(matrix)) if ranks and len(scores) > 1 else None
 
 
 def _ablations(by_policy: dict[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
@@ -214,14 +244,17 @@ def _closest_contest(present: Sequence[str], by_policy: dict[str, pd.DataFrame])
 def _over_scenarios(cells: pd.DataFrame) -> pd.DataFrame:
     """Return one row a policy and seed: the mean of each score over scenarios, and the sums that recovery needs.
 
+    A scenario whose own recovery is within noise adds nothing to the sums.
+
     A seed in which a policy did not live in every scenario would be compared with others' means over more of them, so
     it is left without scores.
     """
     keys = ["policy", "seed"]
-    numbers = [*SCORES, *_SUMS, *map(_never, CENSORED)]
+    numbers = [*SCORES, *_SUMS, *map(_never, (*CENSORED, *PARTS))]
     groups = cells.groupby(keys, sort=False)
     table = groups[numbers].mean()
-    table[list(_SUMS)] = groups[list(_SUMS)].sum(min_count=1)
+    counting = cells[cells["counts_in_overall"]]
+    table[list(_SUMS)] = counting.groupby(keys, sort=False)[list(_SUMS)].sum(min_count=1)
     table[groups[PAIRED[0]].count() < groups.size()] = np.nan
     words = [name for name in _WORDS if name != "clauses"]
     return table.join(groups[words].first()).assign(clauses=None).reset_index()

@@ -44,7 +44,8 @@ def recovery(record: Record, never: Record, fresh: Mapping[int, float]) -> Recov
     pairs = zip(record.steps[onset:], never.steps[onset:], strict=True)
     gains = {row.step: expected_f1(row.tally) - expected_f1(stale.tally) for row, stale in pairs}
     attainable = {row.step: fresh[row.step] - expected_f1(row.tally) for row in never.steps[onset:]}
-    recovered = [step for step in gains if gains[step] >= SHARE_RECOVERED * attainable[step]]
+    losing = [step for step in gains if attainable[step] > 0]  # elsewhere there is nothing to give back
+    recovered = [step for step in losing if gains[step] >= SHARE_RECOVERED * attainable[step]]
     held = [step for step in recovered if all(step + more in recovered for more in range(STEPS_HELD))]
     days = (held[0] - onset) * record.scenario.time.step_days if held else None
     return Recovery(fsum(gains.values()), fsum(attainable.values()), days)

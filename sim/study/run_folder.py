@@ -13,6 +13,7 @@ from sim.errors import InputError
 from sim.mlops.live import Listener, LiveSettings, check_settings, run_live
 from sim.mlops.record import Record
 from sim.study.judge import clause_counts, expected_f1, keep_reasons, summarise
+from sim.study.response import response
 
 RECORD_FILE = "record.json"
 STEPS_FILE = "steps.parquet"
@@ -49,6 +50,7 @@ def to_json(record: Record) -> dict[str, Any]:
         "schema_version": content.pop("schema_version"),
         "summary": {
             **asdict(summarise(record)),
+            "latency_days": asdict(response(record)),
             "clauses": [asdict(count) for count in clause_counts(record)],
             "keep_reasons": keep_reasons(record),
         },

@@ -13,6 +13,7 @@ from sim.mlops.mlflow_registry import quiet_client
 from sim.study.compare import Comparison, Study
 
 EXPERIMENT = "retrainlab/compare"
+_FOLDER_TAG = "retrainlab.folder"
 
 
 def check_store(tracking_uri: str) -> None:
@@ -28,6 +29,8 @@ def check_store(tracking_uri: str) -> None:
 def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path) -> str:
     """Log a comparison to MLflow, one call for all metrics of a policy, and return the id of the parent run.
 
+    A comparison whose folder is known there already, as after a resume, is not logged again.
+
     Parameters
     ----------
     study, comparison
@@ -40,9 +43,14 @@ def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path)
     client = quiet_client(tracking_uri)
     found = client.get_experiment_by_name(EXPERIMENT)
     experiment = found.experiment_id if found else client.create_experiment(EXPERIMENT)
+    known = client.search_runs(
+        [experiment], f"tags.`{_FOLDER_TAG}` = '{_quoted(folder)}' and attributes.status = 'FINISHED'", max_results=1
+    )
+    if known:
+        return str(known[0].info.run_id)
     title = " + ".join(scenario.name for scenario in study.scenarios)
     tags = {"baseline": study.baseline, "population": study.population, "seeds": str(len(study.seeds))}
-    parent = client.create_run(experiment, run_name=title, tags={**tags, "folder": str(folder)}).info.run_id
+    parent = client.create_run(experiment, run_name=title, tags={**tags, _FOLDER_TAG: _quoted(folder)}).info.run_id
     for board in comparison.leaderboard["boards"]:
         for row in board["policies"]:
             labels = {"scenario": board["scenario"], "gates": board["gates"], "policy": row["policy"]}
@@ -53,6 +61,11 @@ def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path)
             client.set_terminated(child)
     client.set_terminated(parent)
     return str(parent)
+
+
+def _quoted(folder: Path) -> str:
+    """Return the folder's full path as MLflow's search language can hold it."""
+    return str(folder.resolve()).replace("'", "_")
 
 
 def _metrics(row: Mapping[str, Any]) -> Iterator[Metric]:
