@@ -94,3 +94,8 @@ def test_two_policies_of_one_name_are_refused(tmp_path):
     (tmp_path / "mine.toml").write_text('[policy.never]\nkind = "every"\ndays = 30\n')
     with pytest.raises(InputError, match="got two called 'never'"):
         contestants(["never", str(tmp_path / "mine.toml")], {})
+
+
+def test_a_repeated_clause_is_left_out_once():
+    names = [each.name for each in contestants(["f1_drop > 0.05 or f1_drop > 0.05 or psi_max > 1"], {})]
+    assert len(names) == len(set(names))

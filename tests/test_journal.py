@@ -1,5 +1,7 @@
 """The journal: one query traces every promotion, and it agrees with the record."""
 
+from pathlib import Path
+
 import duckdb
 import pytest
 from lives import TWIN, small
@@ -56,6 +58,15 @@ def test_one_query_traces_every_promotion(played):
             assert row["decided_on"] == asked.day
             for name in ("f1_drop", "psi_max", "null_rate", "age_days"):
                 assert row[name] == getattr(asked.signals, name)
+
+
+def test_the_query_of_the_readme_runs_and_agrees(played):
+    _, ask = played
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    shown = ask(readme.split("```sql")[1].split("```")[0])
+    traced = ask(trace_query())
+    for name in ("promoted_on", "decided_on", "f1_drop", "reason", "job", "recent_steps", "training_rows"):
+        assert [row[name] for row in shown] == [row[name] for row in traced]
 
 
 def test_the_aliases_moved_are_those_of_the_record(played):

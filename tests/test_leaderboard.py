@@ -203,3 +203,52 @@ def test_the_sentences_claim_no_more_than_the_corrected_p_values():
     assert told[0].startswith("good can't be told from never: +")  # 0.031 twice is 0.0625
     alone = boards_of(cells("never", NEVER), cells("good", GOOD), policies=("never", "good"))
     assert next(iter(sentences(alone["boards"][0], "never"))).startswith("good earns more than never: +")
+
+
+def test_a_scenario_whose_recovery_is_noise_enters_no_overall_recovery_and_has_no_days():
+    kept = {"recovery_gained": [4.0, 4.5, 5.0, 4.4, 4.6, 4.5], "recovery_attainable": [8.0, 8.2, 8.4, 8.1, 8.3, 8.2]}
+    lost = {
+        "recovery_gained": [0.1, 0.2, 0.1, 0.3, 0.2, 0.1],
+        "recovery_attainable": [-0.3, 0.2, -0.1, 0.3, -0.2, 0.1],
+    }
+    more = {"recovery_days": 30.0, "days_after_onset": 100.0}
+    rows = [
+        cells(policy, values, scenario=scenario, **sums, **more)
+        for scenario, sums in (("a@1", kept), ("b@1", lost))
+        for policy, values in (("never", NEVER), ("good", GOOD))
+    ]
+    found = {board["scenario"]: rows_of(board)["good"] for board in boards_of(*rows)["boards"]}
+    alone = sum(kept["recovery_gained"]) / sum(kept["recovery_attainable"])
+    assert found["a@1"]["f1_recovery"]["estimate"] == pytest.approx(alone)
+    assert found["b@1"]["f1_recovery"]["missing"] is not None
+    assert found["overall"]["f1_recovery"]["estimate"] == pytest.approx(alone)
+    assert found["a@1"]["scores"]["recovery_days"]["mean"] == 30
+    assert found["b@1"]["scores"]["recovery_days"] is None
+    assert found["b@1"]["never_share"]["recovery_days"] is None
+
+
+def test_ranks_come_with_the_difference_that_counts():
+    (board,) = boards_of(cells("never", NEVER), cells("good", GOOD), cells("bad", BAD))["boards"]
+    assert board["critical_difference"] == pytest.approx(1.353, abs=0.001)  # 3 policies, 6 worlds: q = 2.343
+    (few,) = boards_of(cells("never", NEVER[:4]), cells("good", GOOD[:4]), policies=("never", "good"))["boards"]
+    assert few["critical_difference"] is None
+
+
+def test_the_reason_for_missing_regret_is_told():
+    reason = "labels depend on what was served"
+    rows = (cells("never", NEVER, regret_missing=reason), cells("good", GOOD, regret_missing=reason))
+    (board,) = boards_of(*rows, policies=("never", "good"))["boards"]
+    assert rows_of(board)["good"]["regret_missing"] == reason
+    assert any(reason in sentence for sentence in sentences(board, "never"))
+
+
+def test_a_part_of_a_response_is_averaged_where_it_ended_with_the_share_where_not():
+    waits = [30.0, None, 60.0, None, None, 30.0]
+    (board,) = boards_of(
+        cells("never", NEVER),
+        cells("good", GOOD, response_label_wait_days=waits, days_after_onset=100.0),
+        policies=("never", "good"),
+    )["boards"]
+    row = rows_of(board)["good"]
+    assert row["scores"]["response_label_wait_days"]["mean"] == 40
+    assert row["never_share"]["response_label_wait_days"] == 0.5

@@ -112,3 +112,10 @@ def test_fresh_knows_the_drift_and_meets_no_scored_customer(replay):
     for step in range(2, 6):
         assert fresh_f1(replay, step) > expected_f1(never.steps[step].tally)
     assert fresh_f1(replay, 4) == fresh_f1(Replay(replay.world), 4)
+
+
+def test_nothing_is_recovered_where_a_fresh_model_is_no_better():
+    never = lived(0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6)
+    found = recovery(never, never, fresh(0.5, 0.6, 0.55, 0.6, 0.5))
+    assert found.attainable == pytest.approx(-0.25)
+    assert found.days is None
