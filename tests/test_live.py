@@ -27,7 +27,7 @@ from sim.mlops.examiner import Examiner
 from sim.mlops.gate_profiles import load_profile
 from sim.mlops.jobs import FIRST_JOB, Alias
 from sim.mlops.journal import DuckDBJournal
-from sim.mlops.live import LiveSettings, check_settings, run_live
+from sim.mlops.live import Listener, LiveSettings, check_settings, run_live
 from sim.mlops.loop import found, play
 from sim.mlops.mlflow_registry import MlflowPlace, MlflowRegistry
 from sim.mlops.monitor import Monitor
@@ -277,6 +277,37 @@ def test_a_folder_that_is_not_free_is_refused_and_stays_as_it_was(tmp_path):
     with pytest.raises(InputError, match="is not empty"):
         play_live(settings_of(tmp_path / "notes.txt", small(steps=1), "never"), resume=False)
     assert [item.name for item in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize("name", ["scenario.toml", "policy.toml"])
+def test_a_folder_that_holds_only_the_words_of_a_user_is_not_free(tmp_path, name):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / name).write_text("mine", encoding="utf-8")
+    with pytest.raises(InputError, match="is not empty; use --resume or another --out"):
+        run_live(settings_of(folder, small(steps=1), "never"), resume=False)
+    assert [item.name for item in folder.iterdir()] == [name]
+    assert (folder / name).read_text(encoding="utf-8") == "mine"
+
+
+def refused_by_its_store(folder: Path, listener: Listener | None = None) -> None:
+    settings = settings_of(folder, small(steps=1), "never", tracking_uri="sqlite:////dev/null/mlflow.db")
+    with pytest.raises(InputError, match="MLflow store"):
+        run_live(settings, resume=False, listener=listener)
+
+
+def test_a_run_that_cannot_open_its_store_takes_no_folder_of_others_along(tmp_path):
+    runs = tmp_path / "runs"
+    refused_by_its_store(runs / "mine", Listener(phase=lambda _: (runs / "other").mkdir()))
+    assert [str(path.relative_to(tmp_path)) for path in sorted(tmp_path.rglob("*"))] == ["runs", "runs/other"]
+
+
+def test_a_run_that_cannot_open_its_store_leaves_nothing_but_what_was_there(tmp_path):
+    refused_by_its_store(tmp_path / "new" / "run")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "empty").mkdir()
+    refused_by_its_store(tmp_path / "empty")
+    assert list(tmp_path.rglob("*")) == [tmp_path / "empty"]
 
 
 def test_what_a_process_killed_while_claiming_left_is_no_run(tmp_path, store):

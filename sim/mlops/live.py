@@ -2,16 +2,17 @@
 
 import json
 import platform
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
+
+import duckdb
 
 from policies.decision import Policy
 from policies.spec import PolicySpec
@@ -39,6 +40,10 @@ from sim.world.world import World
 
 LOG_FILE = "loop.duckdb"
 _SETTINGS_FILE = "settings.json"
+_BEGUN_FILE = f"{_SETTINGS_FILE}.part"
+_WORD_FILES = ("scenario.toml", "policy.toml")
+_STORE_FILE = "mlflow.db"
+_ARTIFACTS_FOLDER = "mlartifacts"
 _LATENCY_ROWS = 10
 _STEPS_PER_LOGGING = 12  # a call to MLflow costs as much for a year of metrics as for a month
 _PACKAGES = ("retrainlab", "duckdb", "lightgbm", "mlflow", "numpy", "optuna", "pandas")
@@ -107,12 +112,12 @@ def run_live(settings: LiveSettings, *, resume: bool, listener: Listener | None 
     listener = listener or Listener()
     stopwatch = Stopwatch()
     world = World(settings.scenario, settings.seed, settings.population)
-    made = _topmost_missing(settings.folder)
-    life = _claim(settings, resume=resume)
-    listener.phase("opening MLflow and the inference log")
-    with stopwatch.timing("start_up"), _given_back_on_error(made, resume=resume):
-        connection = connect(settings.folder / LOG_FILE)
-        registry = MlflowRegistry(_place(settings), life, _title(settings), _tags(settings), world.schema)
+    life = check_settings(settings) if resume else _new_life(settings)
+    with stopwatch.timing("start_up"), nullcontext() if resume else _given_back_on_error(settings.folder):
+        if not resume:
+            _claim(settings, life)
+        listener.phase("opening MLflow and the inference log")
+        connection, registry = _open_stores(settings, life, world)
     try:
         log = DuckDBLog(connection, world.schema)
         journal = DuckDBJournal(connection, registry)
@@ -264,65 +269,86 @@ def _restore_aliases(registry: MlflowRegistry, checkpoint: Checkpoint) -> None:
     registry.move(Alias.CHAMPION, state.champion.version)
 
 
-def _claim(settings: LiveSettings, *, resume: bool) -> str:
-    """Take the run folder, or go on with the same run in it; return the name of the life.
-
-    The folder is a run's from the moment that it holds the settings, which appear whole or not at all. What a killed
-    process wrote before that counts as nothing.
-    """
-    folder = settings.folder
-    if resume:
-        return check_settings(settings)
-    if _is_taken(folder):
-        msg = f"a run needs a folder of its own, but {folder} is not empty; use --resume or another --out."
+def _new_life(settings: LiveSettings) -> str:
+    """Return the name of a new life; `InputError` if the run folder is not free for it."""
+    if _is_taken(settings.folder):
+        msg = f"a run needs a folder of its own, but {settings.folder} is not empty; use --resume or another --out."
         raise InputError(msg)
-    life = uuid4().hex
-    part = folder / f"{_SETTINGS_FILE}.part"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, text in _words(settings).items():
-            (folder / name).write_text(text, encoding="utf-8")
-        part.write_text(json.dumps({"life": life, **settings.identity()}, indent=1), encoding="utf-8")
-        part.replace(folder / _SETTINGS_FILE)
-    except OSError as error:
-        msg = f"a run folder must be writable, but {folder} is not ({error.strerror}); use another --out."
-        raise InputError(msg) from error
-    return life
-
-
-def _topmost_missing(folder: Path) -> Path:
-    """Return the topmost folder that has to be made for `folder`, or `folder` itself if it is there."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    return missing[-1] if missing else folder
+    return uuid4().hex
 
 
 def _is_taken(folder: Path) -> bool:
+    """Tell whether a folder holds anything but a claim that a killed process began, which counts as nothing."""
     if not folder.exists():
         return False
-    if not folder.is_dir() or (folder / _SETTINGS_FILE).exists():
+    if not folder.is_dir():
         return True
-    return not {item.name for item in folder.iterdir()} <= {"scenario.toml", "policy.toml", f"{_SETTINGS_FILE}.part"}
+    names = {item.name for item in folder.iterdir()}
+    return bool(names) and not (_BEGUN_FILE in names and names <= {_BEGUN_FILE, *_WORD_FILES})
+
+
+def _claim(settings: LiveSettings, life: str) -> None:
+    """Take the run folder for a life.
+
+    The file of the settings is begun first, to mark all that follows as a run's, and takes its name last: from then
+    on the folder holds a run.
+    """
+    folder, begun = settings.folder, settings.folder / _BEGUN_FILE
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        begun.write_text(json.dumps({"life": life, **settings.identity()}, indent=1), encoding="utf-8")
+        for name, text in _words(settings).items():
+            (folder / name).write_text(text, encoding="utf-8")
+        begun.replace(folder / _SETTINGS_FILE)
+    except OSError as error:
+        msg = f"a run folder must be writable, but {folder} is not ({error.strerror}); use another --out."
+        raise InputError(msg) from error
+
+
+def _open_stores(settings: LiveSettings, life: str, world: World) -> tuple[duckdb.DuckDBPyConnection, MlflowRegistry]:
+    connection = connect(settings.folder / LOG_FILE)
+    try:
+        registry = MlflowRegistry(_place(settings), life, _title(settings), _tags(settings), world.schema)
+    except BaseException:
+        connection.close()
+        raise
+    return connection, registry
 
 
 def _words(settings: LiveSettings) -> dict[str, str]:
     """Return the text of each file that says what a run was asked for."""
-    return {"scenario.toml": to_toml(settings.scenario), "policy.toml": settings.policy.to_toml()}
+    texts = (to_toml(settings.scenario), settings.policy.to_toml())
+    return dict(zip(_WORD_FILES, texts, strict=True))
 
 
 @contextmanager
-def _given_back_on_error(folder: Path, *, resume: bool) -> Iterator[None]:
-    """Remove what was only just made for a run if the stores cannot be opened."""
+def _given_back_on_error(folder: Path) -> Iterator[None]:
+    """Remove what was only just made for a new run if the stores cannot be opened, and nothing else."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         yield
     except InputError:
-        if not resume:
-            shutil.rmtree(folder)
+        with suppress(OSError):  # the first error is the one to tell
+            _remove_own_files(folder)
+        with suppress(OSError):  # others may have put something there since
+            for path in missing:
+                path.rmdir()
         raise
+
+
+def _remove_own_files(folder: Path) -> None:
+    """Remove the files that a run has when its stores are opened; the artifacts' folder only while it is empty."""
+    stores = [path for name in (LOG_FILE, _STORE_FILE) for path in folder.glob(f"{name}*") if path.is_file()]
+    for path in (*stores, *(folder / name for name in (*_WORD_FILES, _BEGUN_FILE, _SETTINGS_FILE))):
+        path.unlink(missing_ok=True)
+    artifacts = folder / _ARTIFACTS_FOLDER
+    if artifacts.exists():
+        artifacts.rmdir()
 
 
 def tracking_uri(settings: LiveSettings) -> str:
     """Return the URI of the MLflow store that a run uses."""
-    return settings.tracking_uri or f"sqlite:///{(settings.folder / 'mlflow.db').resolve()}"
+    return settings.tracking_uri or f"sqlite:///{(settings.folder / _STORE_FILE).resolve()}"
 
 
 def _place(settings: LiveSettings) -> MlflowPlace:
@@ -331,7 +357,7 @@ def _place(settings: LiveSettings) -> MlflowPlace:
         registry_uri=settings.registry_uri or tracking_uri(settings),
         model_name=settings.model_name,
         experiment=f"retrainlab/{settings.scenario.id}",
-        artifact_location=None if settings.tracking_uri else (settings.folder / "mlartifacts").resolve().as_uri(),
+        artifact_location=None if settings.tracking_uri else (settings.folder / _ARTIFACTS_FOLDER).resolve().as_uri(),
     )
 
 
