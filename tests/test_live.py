@@ -15,7 +15,7 @@ import duckdb
 import mlflow
 import numpy as np
 import pytest
-from lives import TWIN, live, script, small
+from lives import CHEAP, TWIN, live, script, small, toy_population
 from mlflow import MlflowClient
 
 from policies.catalogue import load_policy
@@ -335,6 +335,50 @@ def test_a_run_is_resumed_with_its_own_settings_only(tmp_path, store):
     (settings.folder / "settings.json").write_text("[]", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be read"):
         check_settings(settings)
+
+
+def test_a_resumed_run_cannot_mix_data(tmp_path, store):
+    scenario = small(steps=2, customers=60)
+    settings = settings_of(tmp_path / "run", scenario, "never", tracking_uri=store, model_name="data")
+    settings = replace(settings, population=toy_population(400))
+    record = run_live(settings, resume=False)
+    assert record.measured["data_version"] == {"population": settings.population.version}
+    with pytest.raises(InputError, match="got others for data_version;"):
+        run_live(replace(settings, population=toy_population(400, seed=6)), resume=True)
+
+
+@pytest.mark.parametrize("is_enforced", [False, True])
+def test_the_latency_of_every_gate_meeting_is_noted_and_decides_only_where_enforced(tmp_path, store, is_enforced):
+    profile = replace(load_profile("none"), latency_ms=1e6, enforced=("latency_ms",) if is_enforced else ())
+    scenario = small(steps=6, jobs=Jobs(approval_days=30))
+    settings = settings_of(
+        tmp_path / "run", scenario, "always", tracking_uri=store, model_name=f"latency{is_enforced}"
+    )
+    record = run_live(replace(settings, profile=profile), resume=False)
+    met = [job for job in record.jobs if job.meeting]
+    noted = record.measured["latency_ms"]
+    assert len(met) > 1
+    assert noted.keys() >= {job.name for job in met}
+    with duckdb.connect(str(settings.folder / "loop.duckdb"), read_only=True) as connection:
+        query = "SELECT job, latency_ms FROM model_versions WHERE latency_ms IS NOT NULL"
+        assert dict(connection.execute(query).fetchall()) == noted
+    client = MlflowClient(store, store)
+    for job in met:
+        run = client.get_run(record.measured["mlflow_versions"][job.name]["run_id"])
+        assert run.data.metrics["latency_ms"] == noted[job.name] > 0
+        values = {result.name: result.value for result in job.meeting.verdict.results}
+        assert values["latency_ms"] == (noted[job.name] if is_enforced else None)
+
+
+@pytest.mark.parametrize(("objective", "name"), [("f1", "search_one_minus_f1"), ("log_loss", "search_log_loss")])
+def test_a_search_logs_its_loss_by_its_objective(tmp_path, store, objective, name):
+    scenario = small(steps=1, recipe=CHEAP.model_copy(update={"search_objective": objective}))
+    settings = settings_of(
+        tmp_path / "run", scenario, "never", trials=1, tracking_uri=store, model_name=f"search-{objective}"
+    )
+    record = run_live(settings, resume=False)
+    metrics = MlflowClient(store, store).get_run(record.measured["mlflow_run_id"]).data.metrics
+    assert {metric for metric in metrics if metric.startswith("search")} == {name}
 
 
 def test_a_damaged_record_is_named(tmp_path):

@@ -1,6 +1,7 @@
 """The examiner: has a challenger meet the gates on the holdout rows of the recent labelled window."""
 
 from collections.abc import Callable, Hashable, Mapping, MutableMapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +21,9 @@ MISSING_SHARE = 0.10
 Stopwatch = Callable[[Model, Matrix], float]
 """Measures the mean milliseconds of a single-row prediction."""
 
+NoteLatency = Callable[[float], None]
+"""Takes note of the measured milliseconds of a gate meeting."""
+
 Scores = MutableMapping[Hashable, Mapping[str, Matrix]]
 """Probabilities that examiners of one world keep."""
 
@@ -34,7 +38,7 @@ class Examiner:
     profile
         The thresholds.
     stopwatch
-        Measures the latency that an enforced gate judges; `None` where no wall clock may decide.
+        Measures the latency of a single row; only an enforced gate judges it. `None` measures nothing.
     scores
         Keeps every model's probabilities on the rows of a gate, for examiners of the same world; the models must
         outlive it. Nothing is kept without it.
@@ -52,14 +56,25 @@ class Examiner:
         self._world = world
         self._log = log
         self._scores = scores
-        self._stopwatch = stopwatch if profile.enforces("latency_ms") else None
+        self._stopwatch = stopwatch
 
-    def meet(self, step: int, challenger: Model, champion: Model | None) -> GateMeeting:
-        """Return the verdict at `step`; labels that arrive today are not yet visible."""
+    def meet(
+        self, step: int, challenger: Model, champion: Model | None, note_latency: NoteLatency = lambda _: None
+    ) -> GateMeeting:
+        """Return the verdict at `step`; labels that arrive today are not yet visible.
+
+        A measured latency is told to `note_latency`. The verdict has it only where its gate is enforced: elsewhere a
+        wall clock would make equal lives unequal.
+        """
         window = self._world.scenario.training.gate_window_steps
         steps = tuple(complete_steps(self._world.scenario, self._world.day(step - 1))[-window:])
         rows = labelled_rows(self._log.cohorts(steps), holdout=True)
         evidence = self._evidence(step, rows, challenger, champion)
+        if self._stopwatch is not None:
+            latency_ms = self._stopwatch(challenger, rows.features)
+            note_latency(latency_ms)
+            if self.profile.enforces("latency_ms"):
+                evidence = replace(evidence, latency_ms=latency_ms)
         return GateMeeting(
             step=step,
             day=self._world.day(step),
@@ -79,7 +94,6 @@ class Examiner:
             champion=self._clean(step, rows, champion) if champion else None,
             champion_threshold=champion.threshold if champion else None,
             stressed=self._kept(("stressed", step, id(challenger)), lambda: self._stressed(step, rows, challenger)),
-            latency_ms=self._stopwatch(challenger, rows.features) if self._stopwatch else None,
         )
 
     def _clean(self, step: int, rows: LabelledRows, model: Model) -> Matrix:

@@ -34,7 +34,7 @@ CREATE TABLE IF NOT EXISTS model_versions (
     mlflow_run_id VARCHAR, requested_step INTEGER, requested_day INTEGER, cause VARCHAR, reason VARCHAR,
     recent_steps INTEGER[], historical_steps INTEGER[], n_recent INTEGER, n_historical INTEGER,
     status VARCHAR, gate_step INTEGER, gate_day INTEGER, gates_passed BOOLEAN, failed_gates VARCHAR[],
-    f1_challenger DOUBLE, f1_champion DOUBLE, ended_step INTEGER, ended_day INTEGER
+    f1_challenger DOUBLE, f1_champion DOUBLE, ended_step INTEGER, ended_day INTEGER, latency_ms DOUBLE
 );
 CREATE TABLE IF NOT EXISTS gate_results (
     job VARCHAR, step INTEGER, gate VARCHAR, value DOUBLE, comparison VARCHAR, threshold DOUBLE,
@@ -62,7 +62,10 @@ def trace_query() -> str:
 
 
 class DuckDBJournal:
-    """Writes what a step did into the tables beside the inference log, in the same transaction."""
+    """Writes what a step did into the tables beside the inference log, in the same transaction.
+
+    `latency_ms` holds the measured milliseconds of a single row by job.
+    """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, registry: MlflowRegistry) -> None:
         self._connection = connection
@@ -70,6 +73,8 @@ class DuckDBJournal:
         self._state = TypeAdapter(State)
         self._row = TypeAdapter(StepRow)
         connection.execute(_TABLES)
+        noted = "SELECT job, latency_ms FROM model_versions WHERE latency_ms IS NOT NULL ORDER BY model_version"
+        self.latency_ms: dict[str, float] = dict(connection.execute(noted).fetchall())
 
     def begin(self) -> None:
         """Open the transaction of a step."""
@@ -87,6 +92,12 @@ class DuckDBJournal:
         dumped = [self._state.dump_json(state).decode(), self._row.dump_json(row).decode() if row else None]
         self._insert("checkpoints", [(step, *dumped)])
         self._connection.commit()
+
+    def note_latency(self, job: Job, step: int, latency_ms: float) -> None:
+        """Note the measured milliseconds of a job's gate meeting, in the job's row and on its MLflow run."""
+        self.latency_ms[job.name] = latency_ms
+        self._connection.execute("UPDATE model_versions SET latency_ms = ? WHERE job = ?", [latency_ms, job.name])
+        self._registry.log_latency(job.version, step, latency_ms)
 
     def checkpoint(self) -> Checkpoint | None:
         """Return the life as it was last committed, `None` if nothing was."""
@@ -126,7 +137,7 @@ class DuckDBJournal:
             list(meeting.verdict.failed) if meeting else None,
             meeting.challenger.f1 if meeting else None,
             meeting.champion.f1 if meeting and meeting.champion else None,
-            *(job.ended_step, job.ended_day),
+            *(job.ended_step, job.ended_day, self.latency_ms.get(job.name)),
         ]
         self._insert("model_versions", [tuple(values)], how="INSERT OR REPLACE")
         if meeting:

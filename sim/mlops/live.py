@@ -74,6 +74,7 @@ class LiveSettings:
             "scenario": to_toml(self.scenario),
             "policy": self.policy.to_toml(),
             "population": self.population.name,
+            "data_version": self.population.version,
             "gates": json.loads(json.dumps(asdict(self.profile))),
             "seed": self.seed,
             "trials": self.trials,
@@ -131,7 +132,7 @@ def run_live(settings: LiveSettings, *, resume: bool, listener: Listener | None 
             journal=journal,
             stopwatch=stopwatch,
         )
-        record = _live(settings, parts, journal.checkpoint(), registry, listener)
+        record = _live(settings, parts, journal, registry, listener)
     except BaseException as error:
         with suppress(Exception):  # the store itself may be what failed, and the first error is the one to tell
             registry.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
@@ -189,8 +190,9 @@ def latency_ms(model: Model, features: Matrix) -> float:
 
 
 def _live(
-    settings: LiveSettings, parts: Parts, checkpoint: Checkpoint | None, registry: MlflowRegistry, listener: Listener
+    settings: LiveSettings, parts: Parts, journal: DuckDBJournal, registry: MlflowRegistry, listener: Listener
 ) -> Record:
+    checkpoint = journal.checkpoint()
     policy = settings.policy.build()
     policy.deployed(FIRST_JOB)
     if checkpoint is None:
@@ -219,7 +221,7 @@ def _live(
         trials=settings.trials,
         first=state.first,
         steps=tuple(rows),
-        measured=_measured(parts, registry, state),
+        measured=_measured(parts, registry, journal, state),
     )
 
 
@@ -237,7 +239,8 @@ def _recipe(
         search = search_recipe(
             warmup, scenario.recipe, scenario.prices, world.schema, trials=settings.trials, seed=seed
         )
-    registry.log_metrics([("search_log_loss", loss, trial) for trial, loss in enumerate(search.losses)])
+    name = "search_one_minus_f1" if scenario.recipe.search_objective == "f1" else "search_log_loss"
+    registry.log_metrics([(name, loss, trial) for trial, loss in enumerate(search.losses)])
     return search.recipe
 
 
@@ -375,12 +378,14 @@ def _tags(settings: LiveSettings) -> dict[str, str]:
     }
 
 
-def _measured(parts: Parts, registry: MlflowRegistry, state: State) -> dict[str, Any]:
+def _measured(parts: Parts, registry: MlflowRegistry, journal: DuckDBJournal, state: State) -> dict[str, Any]:
     """Return what differs from one machine or day to another."""
     champion = parts.registry.model(state.champion.version)
     return {
         "seconds": dict(parts.stopwatch.seconds),
         "single_row_latency_ms": latency_ms(champion, parts.world.batch(parts.world.steps[-1]).features),
+        "latency_ms": dict(journal.latency_ms),
+        "data_version": {"population": parts.world.population.version},
         "mlflow_run_id": registry.run_id,
         "mlflow_versions": registry.addresses(),
         "python": platform.python_version(),

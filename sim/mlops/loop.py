@@ -31,7 +31,7 @@ def found(parts: Parts, choose_recipe: Callable[[LabelledRows], Recipe]) -> Stat
     trained = parts.trainer.train_first(recipe)
     asked = Job(FIRST_JOB, 0, 0, Cause.NONE, "the first model", trained.window)
     job = parts.register(asked, trained.model, recipe)
-    job = replace(job, meeting=parts.examiner.meet(0, trained.model, None), status=Status.PROMOTED)
+    job = replace(job, meeting=parts.examine(0, job, None), status=Status.PROMOTED)
     job = replace(job, ended_step=0, ended_day=0)
     parts.registry.move(Alias.CHAMPION, job.version)
     parts.registry.describe(job)

@@ -215,6 +215,11 @@ class MlflowRegistry:
         for start in range(0, len(entities), _METRICS_PER_CALL):
             self._client.log_batch(self.run_id, metrics=entities[start : start + _METRICS_PER_CALL])
 
+    def log_latency(self, version: int, step: int, latency_ms: float) -> None:
+        """Log the milliseconds of a single row, measured at a gate meeting, to the run of a version."""
+        metric = Metric("latency_ms", latency_ms, self._started, step)
+        self._client.log_batch(self.address(version)[1], metrics=[metric])
+
     def close(self, status: str = "FINISHED") -> None:
         """Mark the life's run as finished, or as another status of MLflow."""
         self._client.set_terminated(self.run_id, status)

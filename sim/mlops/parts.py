@@ -42,6 +42,10 @@ class Journal(Protocol):
         """Close a step (`row` is `None` for what comes before step 0)."""
         ...
 
+    def note_latency(self, job: Job, step: int, latency_ms: float) -> None:
+        """Note the measured milliseconds of a job's gate meeting at a step."""
+        ...
+
 
 class NoJournal:
     """Keeps nothing: a life in memory starts again from the beginning."""
@@ -51,6 +55,9 @@ class NoJournal:
 
     def commit(self, state: State, row: StepRow | None) -> None:
         """Close a step."""
+
+    def note_latency(self, job: Job, step: int, latency_ms: float) -> None:
+        """Forget what was measured."""
 
 
 class Company(Protocol):
@@ -152,10 +159,15 @@ class Parts:
             self.registry.move(Alias.CHALLENGER, registered.version)
         return registered
 
-    def examine(self, step: int, job: Job, champion: Deployed) -> GateMeeting:
-        """Have a job's model meet the gates on the holdout rows that are visible."""
+    def examine(self, step: int, job: Job, champion: Deployed | None) -> GateMeeting:
+        """Have a job's model meet the gates on the holdout rows that are visible; the first has no champion."""
         with self.stopwatch.timing("validation"):
-            return self.examiner.meet(step, self.registry.model(job.version), self.registry.model(champion.version))
+            return self.examiner.meet(
+                step,
+                self.registry.model(job.version),
+                self.registry.model(champion.version) if champion else None,
+                lambda latency_ms: self.journal.note_latency(job, step, latency_ms),
+            )
 
     def move(self, alias: Alias, model: Deployed) -> None:
         """Let an alias point to a model."""

@@ -1,5 +1,7 @@
 """Populations: where customers come from, batch after batch."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +51,11 @@ class Population(Protocol):
         ...
 
     @property
+    def version(self) -> str:
+        """The version of its data, "sha256:" and 12 hexadecimal digits; equal data have equal versions."""
+        ...
+
+    @property
     def schema(self) -> Schema:
         """The features of its customers."""
         ...
@@ -73,11 +80,20 @@ class Population(Protocol):
 
 @dataclass(frozen=True)
 class TablePopulation:
-    """Replays a table: each pass is a permutation of its rows drawn from the seed."""
+    """Replays a table: each pass is a permutation of its rows drawn from the seed.
+
+    `file_sha256` is the hash of the file that the table was read from, if there is one.
+    """
 
     name: str
     table: Table
     mechanism: Mechanism
+    file_sha256: str = ""
+
+    @property
+    def version(self) -> str:
+        """The hash of the file, or of the contents of a table that comes from none."""
+        return _version(self.file_sha256 or _table_sha256(self.table))
 
     @property
     def schema(self) -> Schema:
@@ -113,6 +129,12 @@ class TwinPopulation:
     mechanism: Mechanism
     schema: Schema
     name: str = "twin"
+
+    @property
+    def version(self) -> str:
+        """The hash of the parameters of customers and outcomes."""
+        parameters = {"twin": twin.load_parameters().to_json(), "mechanism": dict(self.mechanism.coefficients)}
+        return _version(hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest())
 
     def reference(self) -> Matrix:
         """Return a fixed sample of 20,000 synthetic customers."""
@@ -188,6 +210,17 @@ def _deferred(rows: NDArray[np.int64], taken: NDArray[np.int64], needed: int) ->
     return np.concatenate([rows[first], rows[rest]])
 
 
+def _version(sha256: str) -> str:
+    return f"sha256:{sha256[:12]}"
+
+
+def _table_sha256(table: Table) -> str:
+    digest = hashlib.sha256("\0".join((*table.schema.names, *table.customer_id)).encode())
+    digest.update(table.features.tobytes())
+    digest.update(table.churned.tobytes())
+    return digest.hexdigest()
+
+
 def load_population(text: str) -> Population:
     """Return the population that `text` names: `telco`, `twin`, or the path of a file that holds the Telco table.
 
@@ -199,9 +232,9 @@ def load_population(text: str) -> Population:
     if text == "twin":
         return TwinPopulation(telco_mechanism(), telco.SCHEMA)
     if text == "telco":
-        return TablePopulation("telco", telco.load(), telco_mechanism())
+        return TablePopulation("telco", telco.load(), telco_mechanism(), telco.SHA256)
     if text.endswith(".csv") or "/" in text:
-        return TablePopulation("telco", telco.load(Path(text)), telco_mechanism())
+        return TablePopulation("telco", telco.load(Path(text)), telco_mechanism(), telco.SHA256)
     hint = did_you_mean(text, ["telco", "twin"])
     msg = f"a population must be telco, twin or the path of the Telco table, got {text!r}.{hint}"
     raise InputError(msg)
