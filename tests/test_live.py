@@ -337,6 +337,15 @@ def test_a_run_is_resumed_with_its_own_settings_only(tmp_path, store):
         check_settings(settings)
 
 
+@pytest.mark.parametrize(("customers", "rule"), [(1, "half"), (3, "half"), (8, "f1")])
+def test_a_world_too_small_to_train_in_is_refused_before_anything_is_written(tmp_path, customers, rule):
+    recipe = CHEAP.model_copy(update={"threshold_rule": rule})
+    scenario = small(steps=4, customers=customers, recipe=recipe)
+    with pytest.raises(InputError, match=f"a world must have .*time.customers = {customers} .*raise them"):
+        run_live(settings_of(tmp_path / "run", scenario, "always"), resume=False)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_resumed_run_cannot_mix_data(tmp_path, store):
     scenario = small(steps=2, customers=60)
     settings = settings_of(tmp_path / "run", scenario, "never", tracking_uri=store, model_name="data")

@@ -32,6 +32,7 @@ from sim.mlops.monitor import Monitor
 from sim.mlops.parts import Parts, State
 from sim.mlops.record import Record, StepRow
 from sim.mlops.stopwatch import Stopwatch
+from sim.mlops.trainable import check_trainable
 from sim.mlops.trainer import Trainer
 from sim.mlops.tuning import search_recipe
 from sim.world.population import Population
@@ -113,6 +114,8 @@ def run_live(settings: LiveSettings, *, resume: bool, listener: Listener | None 
     listener = listener or Listener()
     stopwatch = Stopwatch()
     world = World(settings.scenario, settings.seed, settings.population)
+    if not resume:
+        check_trainable(world, trials=settings.trials)
     life = check_settings(settings) if resume else _new_life(settings)
     with stopwatch.timing("start_up"), nullcontext() if resume else _given_back_on_error(settings.folder):
         if not resume:
