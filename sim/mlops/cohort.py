@@ -1,6 +1,6 @@
 """Cohorts: the rows of one step as the inference log knows them today."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,13 +56,27 @@ class LabelledRows:
         return LabelledRows(self.customer_id[rows], self.features[rows], self.label[rows])
 
 
+Rows = list[NDArray[np.int64]]
+"""Row numbers of each of some cohorts, in ascending order."""
+
+
+def trainable(cohort: Cohort) -> NDArray[np.int64]:
+    """Return the rows that a model may be trained on: labelled and not in the holdout."""
+    return np.flatnonzero(cohort.is_labelled & ~cohort.holdout)
+
+
 def labelled_rows(cohorts: Sequence[Cohort], *, holdout: bool) -> LabelledRows:
     """Return the labelled rows of the cohorts that are (or are not) in the holdout."""
-    masks = [cohort.is_labelled & (cohort.holdout == holdout) for cohort in cohorts]
+    return rows_of(cohorts, [np.flatnonzero(cohort.is_labelled & (cohort.holdout == holdout)) for cohort in cohorts])
+
+
+def rows_of(cohorts: Sequence[Cohort], rows: Rows) -> LabelledRows:
+    """Return the given rows of each cohort, one cohort after another."""
+    pairs = [(cohort, own) for cohort, own in zip(cohorts, rows, strict=True) if len(own)] or [(cohorts[0], rows[0])]
     return LabelledRows(
-        np.concatenate([cohort.customer_id[mask] for cohort, mask in zip(cohorts, masks, strict=True)]),
-        np.concatenate([cohort.features[mask] for cohort, mask in zip(cohorts, masks, strict=True)]),
-        np.concatenate([cohort.label[mask] == 1 for cohort, mask in zip(cohorts, masks, strict=True)]),
+        np.concatenate([cohort.customer_id[own] for cohort, own in pairs]),
+        np.concatenate([cohort.features[own] for cohort, own in pairs]),
+        np.concatenate([cohort.label[own] == 1 for cohort, own in pairs]),
     )
 
 

@@ -125,6 +125,6 @@ def _through_text(features: Matrix, schema: Schema) -> Matrix:
     """Return the features as a table would give them whose numeric columns have become text."""
     read = features.copy()
     for position in schema.number_positions:
-        text = features[:, position].astype(np.str_).astype(object)
+        text = np.array([repr(value) for value in features[:, position].tolist()], dtype=object)
         read[:, position] = pd.to_numeric(text, errors="coerce")
     return read

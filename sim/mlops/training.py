@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from scenarios.schema import Prices, Recipe, Training
-from sim.mlops.cohort import Cohort, LabelledRows, join_rows, labelled_rows
+from sim.mlops.cohort import Cohort, LabelledRows, Rows, labelled_rows, rows_of, trainable
 from sim.mlops.model import Model, threads
 from sim.world.schema import Matrix, Schema, without_unseen
 
@@ -67,13 +67,12 @@ def training_data(complete: Sequence[Cohort], training: Training, rng: np.random
     """
     recent_cohorts = complete[-training.recent_cohorts :]
     older_cohorts = complete[: -training.recent_cohorts]
-    recent = labelled_rows(recent_cohorts, holdout=False)
-    older = labelled_rows(older_cohorts, holdout=False) if older_cohorts else recent.take(np.empty(0, np.int64))
-    n_recent, n_older = mixed_counts(len(recent.label), len(older.label), training.recent_share)
-    rows = join_rows([older.take(_drawn(rng, len(older.label), n_older)),
-                      recent.take(_drawn(rng, len(recent.label), n_recent))])  # fmt: skip
+    recent = [trainable(cohort) for cohort in recent_cohorts]
+    older = [trainable(cohort) for cohort in older_cohorts]
+    n_recent, n_older = mixed_counts(_total(recent), _total(older), training.recent_share)
+    chosen = _drawn(rng, older, n_older) + _drawn(rng, recent, n_recent)
     return TrainingData(
-        rows,
+        rows_of([*older_cohorts, *recent_cohorts], chosen),
         TrainingWindow(
             tuple(cohort.step for cohort in recent_cohorts),
             tuple(cohort.step for cohort in older_cohorts),
@@ -164,11 +163,19 @@ def _threshold(rows: LabelledRows, recipe: Recipe, prices: Prices, schema: Schem
     return best_threshold(validation.label, trial.probability(validation.features), recipe.threshold_rule, prices)
 
 
-def _drawn(rng: np.random.Generator, n_rows: int, n_drawn: int) -> NDArray[np.int64]:
-    """Return `n_drawn` of `n_rows` row numbers in ascending order; no number is drawn where all are wanted."""
+def _drawn(rng: np.random.Generator, rows: Rows, n_drawn: int) -> Rows:
+    """Return `n_drawn` of the rows of each cohort, in the same order; nothing is drawn where all are wanted."""
+    n_rows = _total(rows)
     if n_drawn == n_rows:
-        return np.arange(n_rows)
-    return np.sort(rng.choice(n_rows, size=n_drawn, replace=False))
+        return rows
+    drawn = np.sort(rng.choice(n_rows, size=n_drawn, replace=False))
+    starts = np.cumsum([0, *map(len, rows)])
+    cuts = np.searchsorted(drawn, starts)
+    return [own[drawn[cuts[index] : cuts[index + 1]] - starts[index]] for index, own in enumerate(rows)]
+
+
+def _total(rows: Rows) -> int:
+    return sum(map(len, rows))
 
 
 def _floor(value: float) -> int:

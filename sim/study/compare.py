@@ -22,6 +22,7 @@ from sim.errors import InputError, did_you_mean
 from sim.mlops.cohort import LabelledRows
 from sim.mlops.gate_profiles import GateProfile
 from sim.mlops.model import Model
+from sim.mlops.trainable import check_trainable
 from sim.mlops.training import boosted
 from sim.study.cells import Cell, WorldOrder, failed_cells, play_world
 from sim.study.contestants import Contestant
@@ -138,7 +139,8 @@ def compare(
         had, or does not fit a scenario.
     """
     for scenario in study.scenarios:
-        World(scenario, study.seeds[0], _population(study.population))
+        world = World(scenario, study.seeds[0], _population(study.population))
+        check_trainable(world, trials=study.trials)
     _claim(study, folder, resume=resume)
     orders = study.orders()
     waiting = [order for order in orders if not _is_done(_cells_path(folder, order))]
