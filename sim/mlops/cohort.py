@@ -1,6 +1,6 @@
 """Cohorts: the rows of one step as the inference log knows them today."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
