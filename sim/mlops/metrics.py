@@ -215,7 +215,7 @@ def mean(values: Floats) -> float | None:
     >>> mean(np.array([1e16, 1.0, -1e16]))
     0.3333333333333333
     """
-    return math.fsum(values) / len(values) if len(values) else None
+    return math.fsum(values.tolist()) / len(values) if len(values) else None
 
 
 def standard_deviation(values: Floats) -> float | None:
@@ -227,4 +227,4 @@ def standard_deviation(values: Floats) -> float | None:
     centre = mean(values)
     if centre is None:
         return None
-    return math.sqrt(math.fsum((values - centre) ** 2) / len(values))
+    return math.sqrt(math.fsum(((values - centre) ** 2).tolist()) / len(values))

@@ -135,10 +135,10 @@ def tally(batch: Batch, truth: Truth, served: Served) -> Tally:
     return Tally(
         customers=len(p),
         churners=_count(churns),
-        expected_churners=fsum(p),
+        expected_churners=_sum(p),
         predicted=_count(served.prediction),
         predicted_churners=_count(served.prediction & churns),
-        predicted_expected_churners=fsum(p[served.prediction]),
+        predicted_expected_churners=_sum(p[served.prediction]),
         high_risk=_count(is_high),
         high_risk_churners=_count(is_high & churns),
         medium_risk=_count(is_medium),
@@ -149,14 +149,19 @@ def tally(batch: Batch, truth: Truth, served: Served) -> Tally:
         comparable_churners=_count(comparable & churns),
         offers=_count(served.offered),
         offered_churners=_count(served.offered & churns),
-        offered_expected_churners=fsum(p[served.offered]),
+        offered_expected_churners=_sum(p[served.offered]),
         saved=_count(served.offered & churns & truth.persuadable),
         persuasions=tuple(np.sort(truth.persuasion[served.offered & churns]).tolist()),
-        brier_sum=fsum((probability - churns) ** 2),
+        brier_sum=_sum((probability - churns) ** 2),
         bin_customers=tuple(_count(member) for member in members),
-        bin_probability=tuple(fsum(probability[member]) for member in members),
-        bin_expected_churners=tuple(fsum(p[member]) for member in members),
+        bin_probability=tuple(_sum(probability[member]) for member in members),
+        bin_expected_churners=tuple(_sum(p[member]) for member in members),
     )
+
+
+def _sum(values: Matrix) -> float:
+    """Return the correctly rounded sum; a list is read several times faster than an array."""
+    return fsum(values.tolist())
 
 
 def _count(mask: NDArray[np.bool_]) -> int:

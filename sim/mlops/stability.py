@@ -39,10 +39,14 @@ class Binning:
             return cls.of_numbers(reference)
         return cls(np.arange(UNSEEN, len(column.categories) - 1) + 0.5, len(column.categories) + 2)
 
-    def counts(self, values: Matrix) -> NDArray[np.int64]:
-        """Return the number of values in each bin; the last bin holds the missing values."""
+    def bins(self, values: Matrix) -> NDArray[np.int64]:
+        """Return the bin of each value; the last bin holds the missing values."""
         bins = np.searchsorted(self.edges, values, side="left")
-        return np.bincount(np.where(np.isnan(values), self.n_bins - 1, bins), minlength=self.n_bins)
+        return np.where(np.isnan(values), self.n_bins - 1, bins)
+
+    def counts(self, values: Matrix) -> NDArray[np.int64]:
+        """Return the number of values in each bin."""
+        return np.bincount(self.bins(values), minlength=self.n_bins)
 
 
 def population_stability(reference: NDArray[np.int64], today: NDArray[np.int64]) -> float:
@@ -55,9 +59,8 @@ def population_stability(reference: NDArray[np.int64], today: NDArray[np.int64])
     >>> round(population_stability(np.array([50, 50]), np.array([50, 50])), 6)
     0.0
     """
-    p = (today + SMOOTHING) / (today.sum() + SMOOTHING * len(today))
-    q = (reference + SMOOTHING) / (reference.sum() + SMOOTHING * len(reference))
-    return float(np.sum((p - q) * np.log(p / q)))
+    whole = np.array([len(reference)])
+    return float(_stability(reference, today, np.array([0]), whole)[0])
 
 
 def kolmogorov_smirnov_p(reference: Matrix, today: Matrix) -> float | None:
@@ -109,26 +112,58 @@ class Reference:
         self._binnings = [
             Binning.of_column(column, features[:, index]) for index, column in enumerate(schema.columns)
         ]
-        self._counts = [binning.counts(features[:, index]) for index, binning in enumerate(self._binnings)]
+        self._sizes = np.array([binning.n_bins for binning in self._binnings])
+        self._starts = np.concatenate([[0], np.cumsum(self._sizes)[:-1]])
+        self._counts = self._count(features)
         self._sorted = {index: _sorted_present(features[:, index]) for index in schema.number_positions}
         self._score_binning = Binning.of_numbers(scores)
         self._score_counts = self._score_binning.counts(scores)
 
     def compare(self, features: Matrix) -> Sequence[FeatureDrift]:
         """Return the drift of each feature of a batch of at least one row, in the order of the schema."""
-        return [self._compare_column(index, features[:, index]) for index in range(len(self._schema.columns))]
+        counts, n_rows = self._count(features), len(features)
+        psi = _stability(self._counts, counts, self._starts, self._sizes).tolist()
+        unseen = (counts[self._starts] / n_rows).tolist()
+        missing = (counts[self._starts + self._sizes - 1] / n_rows).tolist()
+        return [
+            FeatureDrift(column.name, missing[index], unseen[index], psi[index], None)
+            if column.is_category
+            else FeatureDrift(column.name, missing[index], 0.0, psi[index], self._ks_p(index, features))
+            for index, column in enumerate(self._schema.columns)
+        ]
 
     def score_psi(self, scores: Matrix) -> float:
         """Return the population stability index of a batch's scores."""
         return population_stability(self._score_counts, self._score_binning.counts(scores))
 
-    def _compare_column(self, index: int, values: Matrix) -> FeatureDrift:
-        column, binning = self._schema.columns[index], self._binnings[index]
-        counts = binning.counts(values)
-        unseen = counts[0] / len(values) if column.is_category else 0.0
-        ks_p = None if column.is_category else kolmogorov_smirnov_p(self._sorted[index], _sorted_present(values))
-        psi = population_stability(self._counts[index], counts)
-        return FeatureDrift(column.name, float(counts[-1] / len(values)), float(unseen), psi, ks_p)
+    def _count(self, features: Matrix) -> NDArray[np.int64]:
+        """Return the number of values in each bin of each feature, one feature after another.
+
+        The bins of a category are its codes, one up for the unseen, so that all categories are counted at once.
+        """
+        bins = np.empty(features.shape, dtype=np.int64)
+        categories = list(self._schema.category_positions)
+        codes = features[:, categories] - UNSEEN
+        bins[:, categories] = np.where(np.isnan(codes), self._sizes[categories] - 1, codes)
+        for index in self._schema.number_positions:
+            bins[:, index] = self._binnings[index].bins(features[:, index])
+        return np.bincount((bins + self._starts).ravel(), minlength=int(self._sizes.sum()))
+
+    def _ks_p(self, index: int, features: Matrix) -> float | None:
+        return kolmogorov_smirnov_p(self._sorted[index], _sorted_present(features[:, index]))
+
+
+def _stability(
+    reference: NDArray[np.int64], today: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> Matrix:
+    """Return the index of each feature, whose bin counts stand one after another from `starts` on."""
+    p, q = (_smoothed(counts, starts, sizes) for counts in (today, reference))
+    return np.asarray(np.add.reduceat((p - q) * np.log(p / q), starts))
+
+
+def _smoothed(counts: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> Matrix:
+    totals = np.add.reduceat(counts, starts) + SMOOTHING * sizes
+    return np.asarray((counts + SMOOTHING) / np.repeat(totals, sizes))
 
 
 def _sorted_present(values: Matrix) -> Matrix:
