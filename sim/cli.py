@@ -311,16 +311,13 @@ def _counting(worlds: int) -> Iterator[Callable[[int], None]]:
 
 def _tracking_problem(study: Any, comparison: Any, tracking_uri: str, folder: Path) -> list[str]:
     """Log a comparison to MLflow and return what went wrong; the results are in the folder all the same."""
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from sim.study.tracking import track
+    from sim.mlops.mlflow_registry import STORE_ERRORS
+    from sim.study.tracking import first_line, track
 
     try:
         track(study, comparison, tracking_uri or f"sqlite:///{(folder / 'mlflow.db').resolve()}", folder)
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        return [f"the results are in {folder}, but MLflow did not take them: {reason}"]
+    except STORE_ERRORS as error:
+        return [f"the results are in {folder}, but MLflow did not take them: {first_line(error)}"]
     return []
 
 

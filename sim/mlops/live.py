@@ -34,7 +34,7 @@ from sim.mlops.record import Record, StepRow
 from sim.mlops.stopwatch import Stopwatch
 from sim.mlops.trainable import check_trainable
 from sim.mlops.trainer import Trainer
-from sim.mlops.tuning import search_recipe
+from sim.mlops.tuning import search_first_recipe
 from sim.world.population import Population
 from sim.world.schema import Matrix
 from sim.world.world import World
@@ -235,14 +235,9 @@ def _recipe(
     if settings.trials == 0:
         return settings.scenario.recipe
     listener.phase(f"searching the first champion's recipe in {settings.trials} trials")
-    world = parts.world
     with parts.stopwatch.timing("search"):
-        seed = world.streams.integer("search")
-        scenario = settings.scenario
-        search = search_recipe(
-            warmup, scenario.recipe, scenario.prices, world.schema, trials=settings.trials, seed=seed
-        )
-    name = "search_one_minus_f1" if scenario.recipe.search_objective == "f1" else "search_log_loss"
+        search = search_first_recipe(parts.world, warmup, settings.trials)
+    name = "search_one_minus_f1" if settings.scenario.recipe.search_objective == "f1" else "search_log_loss"
     registry.log_metrics([(name, loss, trial) for trial, loss in enumerate(search.losses)])
     return search.recipe
 

@@ -43,6 +43,9 @@ from sim.mlops.model import Model
 from sim.mlops.registry import Scores
 from sim.world.schema import UNSEEN, Column, Matrix, Schema
 
+STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
+"""What a store raises that does not answer, or refuses."""
+
 LIFE_TAG = "retrainlab.life"
 JOB_TAG = "retrainlab.job"
 _MODEL_FOLDER = "churn_model"
@@ -111,7 +114,7 @@ class MlflowRegistry:
             self._client.update_run(self.run_id, status="RUNNING")
             self._started = int(self._client.get_run(self.run_id).info.start_time)
             self._versions = self._known_versions()
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        except STORE_ERRORS as error:
             msg = f"the MLflow store {place.tracking_uri} must answer, but says: {_gist(error)}; check the URI."
             raise InputError(msg) from error
 

@@ -11,6 +11,7 @@ from sim.mlops.cohort import LabelledRows
 from sim.mlops.metrics import f1
 from sim.mlops.training import best_threshold, dataset, inner_split, lightgbm_parameters
 from sim.world.schema import Schema, without_unseen
+from sim.world.world import World
 
 MAX_ROUNDS = 300
 EARLY_STOPPING_ROUNDS = 30
@@ -22,6 +23,14 @@ class Search:
 
     recipe: Recipe
     losses: tuple[float, ...]
+
+
+def search_first_recipe(world: World, warmup: LabelledRows, trials: int) -> Search:
+    """Search the recipe of a world's first champion, by the world's own stream: live and replay find the same."""
+    scenario = world.scenario
+    return search_recipe(
+        warmup, scenario.recipe, scenario.prices, world.schema, trials=trials, seed=world.streams.integer("search")
+    )
 
 
 def search_recipe(

@@ -26,7 +26,7 @@ from sim.mlops.trainable import check_trainable
 from sim.mlops.training import boosted
 from sim.study.cells import Cell, WorldOrder, failed_cells, play_world
 from sim.study.contestants import Contestant
-from sim.study.fresh import TRAINING_SEEDS
+from sim.study.fresh import TRAINING_SEEDS, retraining_rows
 from sim.study.leaderboard import leaderboard
 from sim.study.replay import check_replayable
 from sim.study.replay_cache import ReplayCache
@@ -295,7 +295,7 @@ def _write_json(path: Path, content: Any) -> None:
 def _probe(scenario: Scenario) -> tuple[float, float]:
     """Return the seconds of one training and one scoring of random rows of the size of a scenario's."""
     rng = np.random.default_rng(0)
-    n_rows = int(scenario.training.recent_cohorts * scenario.time.customers * 0.8 / scenario.training.recent_share)
+    n_rows = retraining_rows(scenario)
     features = rng.random((n_rows, len(SCHEMA.columns)))
     features[:, list(SCHEMA.category_positions)] = np.floor(features[:, list(SCHEMA.category_positions)] * 2)
     rows = LabelledRows(np.arange(n_rows).astype(str), features, rng.random(n_rows) < 0.3)

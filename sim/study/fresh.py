@@ -4,6 +4,7 @@ from math import fsum
 
 import numpy as np
 
+from scenarios.schema import Scenario
 from sim.mlops.cohort import LabelledRows
 from sim.mlops.metrics import expected_f1
 from sim.mlops.training import fit
@@ -28,7 +29,7 @@ def _mean_f1(replay: Replay, step: int) -> float:
 
 def _one_f1(replay: Replay, step: int, draw: int) -> float:
     world = replay.world
-    features, label = world.fresh_rows(step, _n_rows(replay), draw)
+    features, label = world.fresh_rows(step, retraining_rows(world.scenario), draw)
     rows = LabelledRows(np.char.mod("F%08d", np.arange(len(label))), features, label)
     seed = world.streams.integer("fresh_training", step, draw)
     model = fit(rows, replay.founding.recipe, world.scenario.prices, world.schema, seed)
@@ -36,8 +37,7 @@ def _one_f1(replay: Replay, step: int, draw: int) -> float:
     return expected_f1(world.truth(step).propensity, prediction) or 0.0
 
 
-def _n_rows(replay: Replay) -> int:
+def retraining_rows(scenario: Scenario) -> int:
     """Return how many rows a retraining uses: the recent ones that are not in the holdout, and the historical."""
-    scenario = replay.world.scenario
     recent = scenario.training.recent_cohorts * scenario.time.customers * (1 - HOLDOUT_SHARE)
     return int(recent / scenario.training.recent_share)

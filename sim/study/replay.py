@@ -24,7 +24,7 @@ from sim.mlops.record import Record, Served, StepRow, Tally, tally
 from sim.mlops.registry import MemoryRegistry
 from sim.mlops.stability import Reference
 from sim.mlops.trainer import Trained, Trainer
-from sim.mlops.tuning import search_recipe
+from sim.mlops.tuning import search_first_recipe
 from sim.world.schema import Matrix
 from sim.world.world import World
 
@@ -163,12 +163,9 @@ class Replay:
         return Founding(first, registry.model(first.version), registry.recipe(first.version), warmup)
 
     def _choose_recipe(self, warmup: LabelledRows) -> Recipe:
-        world, own = self.world, self.world.scenario.recipe
         if self.trials == 0:
-            return own
-        return search_recipe(
-            warmup, own, world.scenario.prices, world.schema, trials=self.trials, seed=world.streams.integer("search")
-        ).recipe
+            return self.world.scenario.recipe
+        return search_first_recipe(self.world, warmup, self.trials).recipe
 
     def _first(self, profile: GateProfile) -> Job:
         life, founding = ReplayLife(self, profile), self.founding

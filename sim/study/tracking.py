@@ -5,11 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Metric
-from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
 from sim.errors import InputError
-from sim.mlops.mlflow_registry import quiet_client
+from sim.mlops.mlflow_registry import STORE_ERRORS, quiet_client
 from sim.study.compare import Comparison, Study
 
 EXPERIMENT = "retrainlab/compare"
@@ -20,10 +18,14 @@ def check_store(tracking_uri: str) -> None:
     """Raise `InputError` if an MLflow store does not answer: better now than after hours of work."""
     try:
         quiet_client(tracking_uri).search_experiments(max_results=1)
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        told = (str(error).strip() or type(error).__name__).splitlines()[0]
-        msg = f"the MLflow store {tracking_uri} must answer, but says: {told}; check --tracking-uri."
+    except STORE_ERRORS as error:
+        msg = f"the MLflow store {tracking_uri} must answer, but says: {first_line(error)}; check --tracking-uri."
         raise InputError(msg) from error
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says in its first line, or its name if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path) -> str:

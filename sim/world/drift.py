@@ -8,22 +8,11 @@ from scenarios.schema import CategoryDrift, ConceptDrift, Drift, NumberDrift
 from sim.errors import InputError, did_you_mean
 from sim.world.mechanism import Mechanism
 from sim.world.schema import Column, Matrix, Schema
+from sim.world.twin import FORCED
 
 _WHOLE_NUMBERS = frozenset({"tenure"})
 _FOLLOWERS = frozenset({"TotalCharges"})
-_TIED = frozenset(
-    {
-        "PhoneService",
-        "MultipleLines",
-        "InternetService",
-        "OnlineSecurity",
-        "OnlineBackup",
-        "DeviceProtection",
-        "TechSupport",
-        "StreamingTV",
-        "StreamingMovies",
-    }
-)
+_TIED = frozenset({"InternetService", *FORCED})
 
 
 def check_drift(drift: Sequence[Drift], schema: Schema, mechanism: Mechanism) -> None:
