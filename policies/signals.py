@@ -34,6 +34,7 @@ class Signals:
     f1_drop: float | None = _signal("champion's F1 at its own gate minus `f1`", "difference of F1")
     f1_drop_se: float | None = _signal("standard error of `f1_drop` (delta method, both samples)", "difference of F1")
     n_labelled: float | None = _signal("labelled rows in the newest complete cohort that the champion scored", "rows")
+    unlabelled_rate: float | None = _signal("share of that cohort whose label has not arrived", "0 to 1")
     psi_max: float | None = _signal("largest population stability index of any feature today", "PSI")
     score_psi: float | None = _signal(
         "population stability index of today's scores against those on the champion's gate rows", "PSI"
@@ -43,6 +44,7 @@ class Signals:
     unseen_rate: float | None = _signal(
         "largest share of values outside the vocabulary in any categorical feature today", "0 to 1"
     )
+    duplicate_rate: float | None = _signal("share of the rows delivered today that repeat another one", "0 to 1")
     age_days: float | None = _signal("days since the training of the champion was requested", "days")
     psi: Mapping[str, float] = field(default_factory=dict)  # PSI of each feature
 

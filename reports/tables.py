@@ -117,7 +117,9 @@ def _news(row: StepRow, onset_step: int | None) -> Iterator[str]:
         yield f"kept: {row.decision.reason}"
 
 
-def _bar(value: float) -> str:
+def _bar(value: float | None) -> str:
+    if value is None:
+        return "-"
     return f"{value:.3f} " + "█" * round(value * _BAR_CELLS)
 
 

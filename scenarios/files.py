@@ -10,10 +10,11 @@ from typing import Any
 import tomli_w
 from pydantic import BaseModel, ValidationError
 
-from scenarios.schema import CategoryDrift, ConceptDrift, NumberDrift, Scenario
+from scenarios.injectors import INJECTORS
+from scenarios.schema import Scenario
 from sim.errors import InputError, did_you_mean
 
-_MODELS: tuple[type[BaseModel], ...] = (Scenario, NumberDrift, CategoryDrift, ConceptDrift)
+_MODELS: tuple[type[BaseModel], ...] = (Scenario, *INJECTORS)
 
 
 def load_scenario(text: str) -> Scenario:
@@ -77,7 +78,7 @@ def catalogue() -> Mapping[str, Scenario]:
 
 def to_toml(scenario: Scenario) -> str:
     """Return the TOML text of a scenario with every default filled in; `parse_scenario` reads it back as equal."""
-    return tomli_w.dumps(scenario.model_dump(mode="json"))
+    return tomli_w.dumps(scenario.model_dump(mode="json", exclude_none=True))
 
 
 def _without_lists(value: Any) -> Any:

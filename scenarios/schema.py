@@ -2,38 +2,52 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Share = Annotated[float, Field(ge=0, le=1)]
-PositiveCount = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
-Days = Annotated[int, Field(ge=0)]
+from scenarios.injectors import Drift
+from scenarios.part import Count, Days, Part, PositiveCount, Rate, Share
 
 
-class _Part(BaseModel):
-    """A frozen part of a scenario that refuses unknown keys and wrong types."""
+class Time(Part):
+    """How long the world lasts, and how many customers come.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Time(_Part):
-    """How long the world lasts. `steps` counts scored steps; the warm-up comes before step 0 and is not scored."""
+    `steps` counts scored steps; the warm-up comes before step 0 and is not scored. A step has about `customers`:
+    their number grows by `customers_growth` a year, evenly compounded, and varies at random by up to
+    `customers_spread` of it in either direction.
+    """
 
     steps: PositiveCount = 36
     step_days: PositiveCount = 30
     warmup_steps: PositiveCount = 6
     customers: PositiveCount = 1000
+    customers_spread: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    customers_growth: Annotated[float, Field(gt=-1, le=10)] = 0.0
 
 
-class Labels(_Part):
-    """When the truth arrives: `delay_days` after scoring; a cohort is label-complete after `horizon_days`."""
+class Labels(Part):
+    """When the truth arrives, and which cohorts count; a cohort is label-complete after `horizon_days`.
 
+    `delay` is `fixed`: every label arrives `delay_days` after scoring. `churners_early`: a churner's label arrives on
+    any day up to the horizon, a stayer's at the horizon. `long_tailed`: delays are log-normal with the median
+    `delay_days` and a standard deviation of the logarithm of `delay_spread`; some come after the horizon.
+
+    A share of labels never arrives. Another share is wrong at first and corrected `correction_days` later. `cohorts`
+    says which are used for performance signals, training and gates: label-complete ones, or (`naive`) every cohort
+    with any label, which early on are mostly churners.
+    """
+
+    delay: Literal["fixed", "churners_early", "long_tailed"] = "fixed"
     delay_days: Days = 90
+    delay_spread: Annotated[float, Field(ge=0, le=3)] = 0.75
     horizon_days: Days = 90
+    never_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    correction_share: Share = 0.0
+    correction_days: PositiveCount = 60
+    cohorts: Literal["complete", "naive"] = "complete"
 
     @model_validator(mode="after")
     def _horizon_covers_delay(self) -> Self:
-        if self.delay_days > self.horizon_days:
+        if self.delay != "churners_early" and self.delay_days > self.horizon_days:
             msg = (
                 f"labels.delay_days must be at most labels.horizon_days, got {self.delay_days} > "
                 f"{self.horizon_days}; raise horizon_days or no cohort ever has labels"
@@ -42,14 +56,14 @@ class Labels(_Part):
         return self
 
 
-class Jobs(_Part):
+class Jobs(Part):
     """How long a retraining takes, in simulated days."""
 
     train_days: Days = 0
     approval_days: Days = 0
 
 
-class Training(_Part):
+class Training(Part):
     """Which rows a retraining sees: the newest complete cohorts and a share of older ones."""
 
     recent_cohorts: PositiveCount = 3
@@ -57,16 +71,49 @@ class Training(_Part):
     gate_window_steps: PositiveCount = 3
 
 
-class Offers(_Part):
-    """Who gets a retention offer, and whether the labels show its effect."""
+class Offers(Part):
+    """Who gets a retention offer, whether the labels show its effect, and what is learnt from then.
+
+    Training, gates and performance signals use (`learn_from`) the labels of `all` customers as they come; of the
+    `held_out` customers alone, who never get an offer; or of all who got none, `weighted` by the inverse of the
+    probability of getting none: a held-out customer whose score would have earned an offer counts 1 / held_out_share,
+    rounded, and any other 1. Warm-up customers got no offers and always count.
+    """
 
     rule: Literal["top", "high_risk"] = "top"
     capacity: Share = 0.10
     held_out_share: Share = 0.05
     seen_in_labels: bool = False
+    learn_from: Literal["all", "held_out", "weighted"] = "all"
+
+    @property
+    def feed_back(self) -> bool:
+        """Whether what was served changes what is learnt: the labels themselves, or which of them count."""
+        return self.seen_in_labels or self.learn_from == "weighted"
+
+    @model_validator(mode="after")
+    def _somebody_is_held_out(self) -> Self:
+        if self.learn_from != "all" and self.held_out_share == 0:
+            msg = (
+                f"offers.learn_from = {self.learn_from!r} needs held-out customers, got held_out_share = 0; raise it "
+                f"or learn from 'all'"
+            )
+            raise ValueError(msg)
+        return self
 
 
-class Prices(_Part):
+class Twin(Part):
+    """How the outcomes of the synthetic population differ from Telco's.
+
+    `base_rate` is the share of churners (Telco's own if left out); `signal_strength` multiplies every log-odds of the
+    mechanism but the intercept: 0 makes the outcome pure chance, above 1 it is easier to tell than Telco's.
+    """
+
+    base_rate: Rate | None = None
+    signal_strength: Annotated[float, Field(ge=0, le=20)] = 1.0
+
+
+class Prices(Part):
     """What a saved customer, an offer and a retraining are worth, in one currency."""
 
     customer_value: Annotated[float, Field(ge=0)] = 2000.0
@@ -75,7 +122,7 @@ class Prices(_Part):
     retrain_cost: Annotated[float, Field(ge=0)] = 1000.0
 
 
-class Recipe(_Part):
+class Recipe(Part):
     """How the model is made: LightGBM parameters, boosting rounds, the rule of its threshold, what a search seeks.
 
     The defaults were found by a search on the Telco table; a live run searches again unless told otherwise.
@@ -95,63 +142,18 @@ class Recipe(_Part):
     search_objective: Literal["log_loss", "f1"] = "log_loss"
 
 
-class _Injector(_Part):
-    """When a drift acts. Its intensity is 0 before `onset_step` and 1 at full strength.
+class Scenario(Part):
+    """A frozen description of a world: population, time, drift, labels, offers and prices. One TOML file.
 
-    `sudden` is full from the onset on; `ramp` grows evenly and is full `duration_steps` after the onset; `blip` is
-    full for `duration_steps` and then gone.
+    `population` is the one that it is played with unless another is asked for.
     """
-
-    onset_step: Count
-    profile: Literal["sudden", "ramp", "blip"] = "sudden"
-    duration_steps: PositiveCount = 1
-    strength: Share = 1.0
-
-    def intensity(self, step: int) -> float:
-        """Return how much of the drift acts at `step`, from 0 to `strength`."""
-        elapsed = step - self.onset_step
-        if elapsed < 0 or (self.profile == "blip" and elapsed >= self.duration_steps):
-            return 0.0
-        if self.profile == "ramp":
-            return self.strength * min(1.0, (elapsed + 1) / self.duration_steps)
-        return self.strength
-
-
-class NumberDrift(_Injector):
-    """A numeric feature is multiplied by up to `factor`; what depends on it follows."""
-
-    kind: Literal["number"]
-    column: str
-    factor: Annotated[float, Field(gt=0)]
-
-
-class CategoryDrift(_Injector):
-    """Up to `share` of the customers in other categories of `column` move to the category `to`."""
-
-    kind: Literal["category"]
-    column: str
-    to: str
-    share: Share
-
-
-class ConceptDrift(_Injector):
-    """Named coefficients of the outcome mechanism move by up to `shifts`; the base rate is held or follows."""
-
-    kind: Literal["concept"]
-    shifts: dict[str, float] = Field(min_length=1)
-    hold_base_rate: bool = True
-
-
-Drift = Annotated[NumberDrift | CategoryDrift | ConceptDrift, Field(discriminator="kind")]
-
-
-class Scenario(_Part):
-    """A frozen description of a world: time, drift, labels, offers and prices. One TOML file."""
 
     id: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$")]
     version: PositiveCount = 1
     title: str
     story: str = ""
+    population: Literal["telco", "twin"] = "telco"
+    twin: Twin = Twin()
     time: Time = Time()
     labels: Labels = Labels()
     jobs: Jobs = Jobs()

@@ -2,26 +2,34 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from hypothesis import assume
 from hypothesis import strategies as st
 
 from policies.decision import Action, Cause, Decision, Policy
 from policies.signals import Signals
-from scenarios.schema import (
+from scenarios.injectors import (
     CategoryDrift,
     ConceptDrift,
     Drift,
-    Jobs,
-    Labels,
+    DroppedFault,
+    DuplicateFault,
+    LateFault,
+    MislabelFault,
+    MixDrift,
+    NullFault,
     NumberDrift,
-    Offers,
-    Prices,
-    Recipe,
-    Scenario,
-    Time,
-    Training,
+    PriorDrift,
+    RenameFault,
+    StuckFault,
+    SwapFault,
+    TextFault,
+    UnitFault,
 )
+from scenarios.schema import Jobs, Labels, Offers, Prices, Recipe, Scenario, Time, Training
+from sim.errors import InputError
 from sim.mlops.examiner import Examiner
 from sim.mlops.gate_profiles import GateProfile, load_profile
 from sim.mlops.jobs import FIRST_JOB, Alias, Job
@@ -31,12 +39,14 @@ from sim.mlops.monitor import Monitor
 from sim.mlops.parts import Parts, State
 from sim.mlops.record import Record, StepRow
 from sim.mlops.registry import MemoryRegistry
+from sim.mlops.trainable import check_trainable
 from sim.mlops.trainer import Trainer
+from sim.world.labels import LabelEvents
 from sim.world.population import Population, TablePopulation, load_population
 from sim.world.table import Table
 from sim.world.telco import SCHEMA
 from sim.world.twin import sample
-from sim.world.world import LabelEvents, World
+from sim.world.world import World
 
 CHEAP = Recipe(rounds=6, num_leaves=5, min_child_samples=5, learning_rate=0.3)
 TWIN = load_population("twin")
@@ -195,69 +205,129 @@ def telco_population(table: Table) -> TablePopulation:
     return TablePopulation("telco", table, TWIN.mechanism)
 
 
+CATEGORIES = st.sampled_from((("Contract", "Month-to-month"), ("Contract", "Two year"), ("TechSupport", "Yes")))
+SEGMENTS = st.sampled_from(("", "InternetService=DSL", "Contract=Two year & tenure/12"))
+
+
 def injectors(first_onset: int, last_onset: int) -> st.SearchStrategy[Drift]:
     """Return a strategy for any injector that begins between two steps."""
     when = {
         "onset_step": st.integers(first_onset, last_onset),
-        "profile": st.sampled_from(("sudden", "ramp", "blip")),
-        "duration_steps": st.integers(1, 4),
+        "profile": st.sampled_from(("sudden", "ramp", "gradual", "recurring", "blip")),
+        "duration_steps": st.integers(1, 3),
+        "period_steps": st.integers(4, 5),
         "strength": st.sampled_from((0.5, 1.0)),
     }
-    number = st.builds(
-        NumberDrift,
-        kind=st.just("number"),
-        column=st.sampled_from(("MonthlyCharges", "tenure")),
-        factor=st.sampled_from((0.5, 1.3, 2.0)),
-        **when,
+    share = st.sampled_from((0.3, 0.8))
+    values = {**when, "share": share, "where": SEGMENTS}
+
+    def some(kind: type[Any], name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        return st.builds(kind, kind=st.just(name), **fields)
+
+    number = st.sampled_from(("MonthlyCharges", "tenure"))
+    factor = st.sampled_from((0.5, 1.3, 2.0))
+    covariate = st.one_of(
+        some(NumberDrift, "number", column=number, factor=factor, **when),
+        CATEGORIES.flatmap(
+            lambda move: some(
+                CategoryDrift, "category", column=st.just(move[0]), to=st.just(move[1]), share=share, **when
+            )
+        ),
+        some(MixDrift, "mix", tilt=st.sampled_from(({"tenure/12": -0.3}, {"InternetService=DSL": 1.5})), **when),
     )
-    category = st.builds(
-        CategoryDrift,
-        kind=st.just("category"),
-        column=st.just("Contract"),
-        to=st.sampled_from(("Month-to-month", "Two year")),
-        share=st.sampled_from((0.3, 0.9)),
-        **when,
+    shifts = st.sampled_from(({"InternetService=DSL": 2.0}, {"intercept": 1.0}, {"tenure/12": 0.3}))
+    mechanism = st.one_of(
+        some(ConceptDrift, "concept", shifts=shifts, hold_base_rate=st.booleans(), **when),
+        some(PriorDrift, "prior", base_rate=st.sampled_from((0.1, 0.5)), **when),
     )
-    concept = st.builds(
-        ConceptDrift,
-        kind=st.just("concept"),
-        shifts=st.sampled_from(({"InternetService=DSL": 2.0}, {"intercept": 1.0}, {"tenure/12": 0.3})),
-        hold_base_rate=st.booleans(),
-        **when,
+    renamed = {"column": st.just("Contract"), "category": st.just("One year")}
+    pairs = st.sampled_from((("tenure", "MonthlyCharges"), ("Partner", "Contract"), ("tenure", "Partner")))
+    fault = st.one_of(
+        some(NullFault, "nulls", columns=st.just(("tenure", "Contract")), **values),
+        some(UnitFault, "unit", column=number, factor=st.just(100.0), **values),
+        some(RenameFault, "rename", to=st.sampled_from(("Two year", "24 months")), **renamed, **values),
+        some(StuckFault, "stuck", column=number, value=st.just("12"), **values),
+        some(TextFault, "text", columns=st.just(("MonthlyCharges",)), style=st.just("currency"), **values),
+        some(SwapFault, "swap", columns=pairs, **values),
+        some(DuplicateFault, "duplicates", share=share, **when),
+        some(DroppedFault, "dropped", share=share, **when),
+        some(LateFault, "late", share=share, late_steps=st.integers(1, 2), **when),
+        some(MislabelFault, "mislabelled", share=share, of=st.sampled_from(("all", "churners", "stayers")), **when),
     )
-    return st.one_of(number, category, concept)
+    missing_batch = some(
+        DroppedFault, "dropped", onset_step=when["onset_step"], profile=st.just("blip"), duration_steps=st.just(1)
+    )
+    return st.one_of(covariate, mechanism, fault, missing_batch)
 
 
 @st.composite
-def scenarios(draw: st.DrawFn, *, seen_in_labels: bool | None = None, may_drift: bool = True) -> Scenario:
-    """Draw a small scenario of any kind."""
-    steps = draw(st.integers(4, 10))
-    step_days = draw(st.sampled_from((30, 7, 1)))
+def labels(draw: st.DrawFn, step_days: int) -> Labels:
+    """Draw when labels arrive, and which cohorts count."""
     # days beside a step day are where a label could come early or twice
     beside_a_step = st.tuples(st.integers(0, 3), st.sampled_from((0, 1, -1))).map(lambda t: t[0] * step_days + t[1])
     delay_days = max(draw(st.one_of(beside_a_step, st.integers(0, 120))), 0)
-    contaminated = draw(st.booleans()) if seen_in_labels is None else seen_in_labels
-    return Scenario(
+    return Labels(
+        delay=draw(st.sampled_from(("fixed", "fixed", "churners_early", "long_tailed"))),
+        delay_days=delay_days,
+        horizon_days=delay_days + draw(st.sampled_from((0, 0, 1, 40))),
+        never_share=draw(st.sampled_from((0.0, 0.0, 0.3))),
+        correction_share=draw(st.sampled_from((0.0, 0.0, 0.4))),
+        correction_days=draw(st.sampled_from((1, 30, 45))),
+        cohorts=draw(st.sampled_from(("complete", "complete", "naive"))),
+    )
+
+
+def is_playable(scenario: Scenario) -> bool:
+    """Whether the worlds of a scenario are large enough for models to be trained in them, whatever the seed."""
+    fewer = scenario.time.model_copy(update={"customers": scenario.time.customers // 2})
+    try:
+        check_trainable(World(scenario.model_copy(update={"time": fewer}), 1, TWIN))
+    except InputError:
+        return False
+    return True
+
+
+@st.composite
+def scenarios(draw: st.DrawFn, *, may_feed_back: bool = True, may_drift: bool = True) -> Scenario:
+    """Draw a small scenario of any kind."""
+    steps = draw(st.integers(4, 10))
+    step_days = draw(st.sampled_from((30, 7, 1)))
+    rule = draw(st.sampled_from(("top", "high_risk")))
+    weighted = ("weighted",) if may_feed_back and rule == "top" else ()
+    scenario = Scenario(
         id="drawn",
         title="Drawn",
         time=Time(
             steps=steps,
             step_days=step_days,
             warmup_steps=draw(st.integers(1, 4)),
-            customers=draw(st.integers(60, 200)),
+            customers=draw(st.integers(80, 200)),
+            customers_spread=draw(st.sampled_from((0.0, 0.3))),
         ),
-        labels=Labels(delay_days=delay_days, horizon_days=delay_days + draw(st.sampled_from((0, 0, 1, 40)))),
+        labels=draw(labels(step_days)),
         jobs=Jobs(train_days=draw(st.sampled_from((0, 1, 30, 45))), approval_days=draw(st.sampled_from((0, 1, 40)))),
         training=Training(recent_cohorts=draw(st.integers(1, 3)), gate_window_steps=draw(st.integers(1, 3))),
         offers=Offers(
-            rule=draw(st.sampled_from(("top", "high_risk"))),
+            rule=rule,
             capacity=draw(st.sampled_from((0.0, 0.1, 1.0))),
-            seen_in_labels=contaminated,
+            held_out_share=draw(st.sampled_from((0.05, 0.3))),
+            seen_in_labels=may_feed_back and draw(st.booleans()),
+            learn_from=draw(st.sampled_from(("all", "held_out", *weighted))),
         ),
         prices=Prices(success_rate=draw(st.sampled_from((0.0, 0.3, 1.0)))),
         recipe=CHEAP.model_copy(update={"threshold_rule": draw(st.sampled_from(("half", "f1", "profit")))}),
         drift=tuple(draw(st.lists(injectors(0, steps - 1), max_size=3))) if may_drift else (),
     )
+    assume(is_playable(scenario))
+    return scenario
+
+
+def plain(scenario: Scenario) -> Scenario:
+    """Return a scenario whose labels all arrive once, on one day, and all count."""
+    fixed = Labels(delay_days=scenario.labels.delay_days, horizon_days=scenario.labels.horizon_days)
+    offers = scenario.offers.model_copy(update={"learn_from": "all"})
+    drift = tuple(injector for injector in scenario.drift if not isinstance(injector, MislabelFault))
+    return scenario.model_copy(update={"labels": fixed, "offers": offers, "drift": drift})
 
 
 def profiles() -> st.SearchStrategy[GateProfile]:

@@ -19,7 +19,8 @@ from test_cli import call, refused
 from policies.catalogue import load_policy
 from policies.spec import KINDS, PolicySpec
 from scenarios.files import to_toml
-from scenarios.schema import ConceptDrift, Jobs, Offers, Prices
+from scenarios.injectors import ConceptDrift
+from scenarios.schema import Jobs, Offers, Prices
 from sim.errors import InputError
 from sim.mlops.gate_profiles import load_profile
 from sim.study import judge, money

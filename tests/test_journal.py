@@ -7,7 +7,7 @@ import pytest
 from lives import TWIN, small
 
 from policies.catalogue import load_policy
-from scenarios.schema import ConceptDrift
+from scenarios.injectors import ConceptDrift
 from sim.mlops.gate_profiles import load_profile
 from sim.mlops.jobs import Alias, Status
 from sim.mlops.journal import trace_query

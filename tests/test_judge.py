@@ -9,7 +9,8 @@ from lives import CHEAP, live, script, small
 from policies.catalogue import load_policy
 from policies.decision import Action, Cause, Decision, Truth
 from policies.signals import Signals
-from scenarios.schema import NumberDrift, Offers, Prices
+from scenarios.injectors import NumberDrift
+from scenarios.schema import Offers, Prices
 from sim.mlops.business import choose_offers, risk_category
 from sim.mlops.jobs import FIRST_JOB, Job, Status
 from sim.mlops.metrics import expected_f1 as exact_f1
@@ -32,7 +33,7 @@ OFFERED = np.array([True, True, False, False])
 def tally_by_hand():
     batch = Batch(0, 0, np.array(list("abcd")), np.zeros((4, 1)), np.zeros(4, bool), np.array([0, 0, 0, 1], bool))
     persuasion = np.array([0.3, 0.6, 0.1, 0.1])
-    outcome = Outcome(PROPENSITY, CHURNS, persuasion, persuasion < 0.5)
+    outcome = Outcome(np.zeros((4, 1)), PROPENSITY, CHURNS, persuasion, persuasion < 0.5)
     return tally(batch, outcome, Served(0, FIRST_JOB, 1, PROBABILITY, PROBABILITY >= 0.5, OFFERED))
 
 

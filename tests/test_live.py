@@ -20,7 +20,8 @@ from mlflow import MlflowClient
 
 from policies.catalogue import load_policy
 from scenarios.files import to_toml
-from scenarios.schema import CategoryDrift, ConceptDrift, Jobs, Offers, Scenario
+from scenarios.injectors import CategoryDrift, ConceptDrift
+from scenarios.schema import Jobs, Offers, Scenario
 from sim.errors import InputError
 from sim.mlops.duckdb_log import DuckDBLog, connect
 from sim.mlops.examiner import Examiner

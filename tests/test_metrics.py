@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -109,13 +110,35 @@ def test_expected_f1_is_what_f1_is_on_average() -> None:
 def test_the_standard_error_of_f1_is_its_spread_over_samples(counts: tuple[int, int, int, int]) -> None:
     draws = np.random.default_rng(7).multinomial(sum(counts), np.array(counts) / sum(counts), size=20_000)
     spread = np.std(2 * draws[:, 0] / (2 * draws[:, 0] + draws[:, 1] + draws[:, 2]))
-    assert metrics.f1_standard_error(*counts[:3]) == pytest.approx(spread, rel=0.04)
-    assert metrics.Confusion(*counts).f1_standard_error == metrics.f1_standard_error(*counts[:3])
+    hits, mistakes = counts[0], counts[1] + counts[2]
+    assert metrics.f1_standard_error(hits, mistakes, hits, mistakes) == pytest.approx(spread, rel=0.04)
+    assert metrics.Confusion(*counts).f1_standard_error == metrics.f1_standard_error(hits, mistakes, hits, mistakes)
+
+
+def test_the_standard_error_of_a_weighted_f1_is_its_spread_over_samples() -> None:
+    generator, scores = np.random.default_rng(8), []
+    for _ in range(4000):
+        label, prediction = generator.random(600) < 0.3, generator.random(600) < 0.4
+        weight = np.where(generator.random(600) < 0.05, 20, 1)
+        scores.append(metrics.confusion(label, prediction, weight))
+    spread = np.std([counts.f1 for counts in scores])
+    assert np.mean([counts.f1_standard_error for counts in scores]) == pytest.approx(spread, rel=0.1)
+    plain = replace(scores[0], squared_true_positives=None, squared_mistakes=None)
+    assert plain.f1_standard_error < spread / 2
+
+
+@given(rows(), st.data())
+def test_a_weighted_row_counts_as_if_it_came_as_often(sample: Rows, data: st.DataObject) -> None:
+    label, prediction, _ = sample
+    weight = np.array(data.draw(st.lists(st.integers(1, 5), min_size=len(label), max_size=len(label))), dtype=int)
+    weighted = metrics.confusion(label, prediction, weight)
+    repeated = metrics.confusion(np.repeat(label, weight), np.repeat(prediction, weight))
+    assert replace(weighted, squared_true_positives=None, squared_mistakes=None) == repeated
 
 
 def test_the_standard_error_without_positives_is_0() -> None:
-    assert metrics.f1_standard_error(0, 0, 0) == 0
-    assert metrics.f1_standard_error(0, 5, 5) == 0
+    assert metrics.f1_standard_error(0, 0, 0, 0) == 0
+    assert metrics.f1_standard_error(0, 10, 0, 10) == 0
 
 
 @given(rows())

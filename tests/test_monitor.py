@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lives import live, parts_of, profiles, scenarios, script, scripts, small
+from lives import live, parts_of, plain, profiles, scenarios, script, scripts, small
 
 from policies.never import Never
-from scenarios.schema import CategoryDrift, NumberDrift
+from scenarios.injectors import CategoryDrift, NumberDrift
 from sim.mlops.cohort import Cohort
 from sim.mlops.jobs import Deployed
-from sim.mlops.log import MemoryLog, complete_steps
+from sim.mlops.log import MemoryLog, usable_steps
 from sim.mlops.metrics import Confusion, confusion, roc_auc
 from sim.mlops.monitor import Drift, Performance, signals
 from sim.mlops.stability import FeatureDrift, Reference
@@ -24,24 +24,36 @@ def feature(name, psi=0.0, null_rate=0.0, unseen_rate=0.0, ks_p=None):
 
 
 def test_signals_are_the_worst_of_the_features():
-    drift = Drift((feature("a", 0.1, 0.3, ks_p=0.4), feature("b", 0.2, 0.1, 0.05), feature("c", ks_p=0.02)), 0.07)
+    drift = Drift(
+        (feature("a", 0.1, 0.3, ks_p=0.4), feature("b", 0.2, 0.1, 0.05), feature("c", ks_p=0.02)), 0.07, 0.01
+    )
     seen = signals(3, 90, CHAMPION, drift, None, job_open=True)
     assert (seen.step, seen.day, seen.job_open) == (3, 90, True)
     assert (seen.psi_max, seen.null_rate, seen.unseen_rate, seen.ks_p_min) == (0.2, 0.3, 0.05, 0.02)
-    assert seen.score_psi == 0.07
+    assert (seen.score_psi, seen.duplicate_rate) == (0.07, 0.01)
     assert seen.age_days == 60
     assert seen.psi == {"a": 0.1, "b": 0.2, "c": 0.0}
-    missing = ("f1", "precision", "recall", "accuracy", "roc_auc", "f1_drop", "f1_drop_se", "n_labelled")
+    missing = (
+        "f1",
+        "precision",
+        "recall",
+        "accuracy",
+        "roc_auc",
+        "f1_drop",
+        "f1_drop_se",
+        "n_labelled",
+        "unlabelled_rate",
+    )
     assert all(getattr(seen, name) is None for name in missing)
 
 
 def test_performance_signals_by_hand():
     # baseline F1 = 120 / 160 = 0.75; today's = 40 / 100 = 0.4
-    performance = Performance(2, Confusion(20, 40, 20, 120), 0.8)
-    seen = signals(6, 180, CHAMPION, Drift((feature("a"),), 0.0), performance, job_open=False)
+    performance = Performance(2, Confusion(20, 40, 20, 120), 0.8, 200, 0.1)
+    seen = signals(6, 180, CHAMPION, Drift((feature("a"),), 0.0, 0.0), performance, job_open=False)
     assert (seen.f1, seen.precision, seen.recall, seen.accuracy) == (0.4, 1 / 3, 0.5, 0.7)
     assert seen.f1_drop == pytest.approx(0.35, rel=1e-14)
-    assert (seen.roc_auc, seen.n_labelled) == (0.8, 200)
+    assert (seen.roc_auc, seen.n_labelled, seen.unlabelled_rate) == (0.8, 200, 0.1)
     # delta method: q = TP / (TP + FP + FN) is 0.6 of 100 and 0.25 of 80
     first = 2 / 1.6**2 * (0.6 * 0.4 / 100) ** 0.5
     second = 2 / 1.25**2 * (0.25 * 0.75 / 80) ** 0.5
@@ -74,13 +86,13 @@ def test_a_rollback_brings_back_the_old_models_newest_labels():
 
 
 @settings(max_examples=25)
-@given(scenarios(seen_in_labels=False), st.integers(0, 2**32), scripts(), profiles())
+@given(scenarios(may_feed_back=False).map(plain), st.integers(0, 2**32), scripts(), profiles())
 def test_signals_follow_from_the_log_and_the_champions_own_gate(scenario, seed, policy, profile):
     life = live(scenario, policy, seed, profile=profile)
     jobs = {job.name: job for job in life.record.jobs}
     for row in life.rows:
         seen, job = row.signals, jobs[row.champion]
-        own = [each.step for each in life.rows if each.champion == row.champion]
+        own = [each.step for each in life.rows if each.champion == row.champion and each.tally.customers]
         known = [step for step in own if step * scenario.time.step_days <= row.day - scenario.labels.horizon_days]
         assert seen.age_days == row.day - job.requested_day
         assert (seen.f1 is None) == (not known)
@@ -89,7 +101,8 @@ def test_signals_follow_from_the_log_and_the_champions_own_gate(scenario, seed, 
             counts = confusion(truth.churns, cohort.prediction)
             assert (seen.f1, seen.n_labelled) == (counts.f1, counts.rows)
             assert seen.roc_auc == roc_auc(truth.churns, cohort.probability)
-            assert seen.f1_drop == job.meeting.challenger.f1 - counts.f1
+            baseline = job.meeting.challenger.f1
+            assert seen.f1_drop == (None if baseline is None else baseline - counts.f1)
         _check_drift(life, row, job)
 
 
@@ -102,7 +115,12 @@ def _check_drift(life, row, job):
         np.concatenate([cohort.features[~cohort.holdout] for cohort in recent]),
         model.probability(np.concatenate([cohort.features[cohort.holdout] for cohort in gate])),
     )
-    cohort = life.log.cohorts([row.step])[0]
+    cohort, duplicates = life.log.cohorts([row.step])[0], life.world.batch(row.step).duplicates
+    if not row.tally.customers:
+        assert (row.drift, row.signals.score_psi, row.signals.psi_max) == ((), None, None)
+        assert row.signals.duplicate_rate is None
+        return
+    assert row.signals.duplicate_rate == duplicates / (row.tally.customers + duplicates)
     assert tuple(reference.compare(cohort.features)) == row.drift
     assert reference.score_psi(cohort.probability) == row.signals.score_psi
     assert row.signals.psi_max == max(each.psi for each in row.drift)
@@ -135,7 +153,7 @@ def test_the_first_champion_meets_gates_on_the_warm_up_and_need_not_pass():
     ("day", "horizon_days", "newest"), [(0, 60, -1), (59, 60, -1), (60, 60, 0), (89, 60, 0), (90, 60, 1), (90, 0, 3)]
 )
 def test_a_cohort_is_complete_after_its_horizon(day, horizon_days, newest):
-    assert complete_steps(small(delay_days=horizon_days), day) == range(-3, newest + 1)
+    assert usable_steps(small(delay_days=horizon_days), MemoryLog(), day) == range(-3, newest + 1)
 
 
 def test_price_and_contract_drift_are_seen_where_they_happen():
@@ -155,20 +173,20 @@ def test_price_and_contract_drift_are_seen_where_they_happen():
 def test_rows_without_a_label_are_left_out_and_counted():
     parts = parts_of(small())
     cohort = half_labelled()
-    parts.log._cohorts[0] = cohort
+    parts.log._cohorts[0], parts.log._scored_by[0] = cohort, "first"
     seen = parts.monitor.performance(3, CHAMPION)
     assert seen.counts == Confusion(1, 0, 1, 0)
-    assert seen.counts.rows == 2
+    assert (seen.counts.rows, seen.n_labelled, seen.unlabelled_rate) == (2, 2, 1 / 3)
 
 
 def half_labelled():
     return Cohort(
         step=0,
-        scored_at=0,
-        scored_by="first",
         customer_id=np.array(["a", "b", "c"]),
         features=np.zeros((3, 19)),
         holdout=np.zeros(3, dtype=bool),
+        held_out=np.zeros(3, dtype=bool),
+        offered=np.zeros(3, dtype=bool),
         probability=np.array([0.9, 0.8, 0.1]),
         prediction=np.array([True, True, False]),
         label=np.array([1.0, np.nan, 1.0]),
@@ -180,6 +198,6 @@ def test_the_memory_log_keeps_what_it_was_given():
     log = life.log
     assert isinstance(log, MemoryLog)
     assert log.newest_step_scored_by("first", 10**6) == 0
-    assert log.newest_step_scored_by("retrain-000", 60) == 2
+    assert log.newest_step_scored_by("retrain-000", 2) == 2
     assert log.newest_step_scored_by("nobody", 10**6) is None
     assert [cohort.step for cohort in log.cohorts([2, -1])] == [2, -1]

@@ -11,7 +11,8 @@ from lives import CHEAP, IMPOSSIBLE, TWIN, profiles, scenarios, script, small
 
 from policies.catalogue import catalogue, load_policy
 from policies.decision import Action
-from scenarios.schema import ConceptDrift, Jobs, Labels, Offers, Prices
+from scenarios.injectors import ConceptDrift
+from scenarios.schema import Jobs, Labels, Offers, Prices
 from sim.mlops.gate_profiles import load_profile
 from sim.study import money
 from sim.study.oracle import MAX_STEPS, Planner, plan, planner
@@ -88,7 +89,7 @@ def test_the_oracle_rolls_back_where_the_old_model_is_right_again():
 
 
 @settings(max_examples=20)
-@given(scenarios(seen_in_labels=False), SEEDS, profiles(), st.lists(st.sampled_from(ACTIONS), max_size=10))
+@given(scenarios(may_feed_back=False), SEEDS, profiles(), st.lists(st.sampled_from(ACTIONS), max_size=10))
 def test_the_planner_values_any_schedule_as_the_ledger_does(scenario, seed, profile, actions):
     replay = replay_of(scenario, seed)
     schedule = dict(enumerate(actions[: scenario.time.steps]))
@@ -100,7 +101,7 @@ def test_the_planner_values_any_schedule_as_the_ledger_does(scenario, seed, prof
 
 
 @settings(max_examples=8)
-@given(scenarios(seen_in_labels=False), SEEDS, profiles())
+@given(scenarios(may_feed_back=False), SEEDS, profiles())
 def test_no_policy_beats_the_oracle(scenario, seed, profile):
     replay = replay_of(scenario, seed)
     best = plan(replay, profile, scenario.prices)
@@ -132,7 +133,7 @@ def test_there_is_no_oracle_for_a_very_long_life():
 
 
 @settings(max_examples=6)
-@given(scenarios(seen_in_labels=False), SEEDS, profiles())
+@given(scenarios(may_feed_back=False), SEEDS, profiles())
 def test_gates_never_help_the_oracle(scenario, seed, profile):
     """Lifting a delay may hurt (other models come of it); lifting gates can't: asking for less is always possible."""
     found = constraint_prices(replay_of(scenario, seed), profile, scenario.prices)
@@ -184,7 +185,7 @@ def test_a_retraining_at_the_last_step_is_needless_and_the_one_that_helped_is_no
 
 
 @settings(max_examples=8)
-@given(scenarios(seen_in_labels=False), SEEDS, st.sampled_from(("always", "proposal", "every(days=60)", "never")))
+@given(scenarios(may_feed_back=False), SEEDS, st.sampled_from(("always", "proposal", "every(days=60)", "never")))
 def test_a_coin_retrains_as_often_as_the_policy_that_it_is_like(scenario, seed, policy):
     replay, profile = replay_of(scenario, seed), load_profile("none")
     record = replay.record(load_policy(policy).build(), profile, policy)

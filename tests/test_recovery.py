@@ -7,7 +7,7 @@ from lives import TWIN, small
 from test_judge import ONSET_2, record, row, tally_by_hand
 
 from policies.catalogue import load_policy
-from scenarios.schema import ConceptDrift
+from scenarios.injectors import ConceptDrift
 from sim.mlops.gate_profiles import load_profile
 from sim.mlops.metrics import expected_f1 as exact_f1
 from sim.study.fresh import fresh_f1

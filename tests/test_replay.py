@@ -16,7 +16,8 @@ from lives import CHEAP, TWIN, live, profiles, scenarios, script, scripts, small
 from mlflow import MlflowClient
 
 from policies.catalogue import load_policy
-from scenarios.schema import ConceptDrift, Jobs, Offers
+from scenarios.injectors import ConceptDrift
+from scenarios.schema import Jobs, Offers
 from sim.errors import InputError
 from sim.mlops.duckdb_log import DuckDBLog, connect
 from sim.mlops.examiner import Examiner
@@ -177,7 +178,7 @@ def test_labels_without_delay_are_counted_from_the_first_day_on():
 LIFE = """
 from lives import TWIN, small
 from policies.catalogue import load_policy
-from scenarios.schema import NumberDrift
+from scenarios.injectors import NumberDrift
 from sim.mlops.gate_profiles import load_profile
 from sim.study.replay import Replay
 from sim.world.world import World

@@ -6,7 +6,8 @@ import pytest
 from test_judge import job, record, row
 
 from policies.decision import Cause
-from scenarios.schema import Jobs, NumberDrift
+from scenarios.injectors import NumberDrift
+from scenarios.schema import Jobs
 from sim.mlops.gates import Verdict
 from sim.mlops.jobs import GateMeeting, Status
 from sim.mlops.metrics import Confusion

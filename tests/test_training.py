@@ -4,11 +4,23 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lives import CHEAP, TWIN, live, scenarios, script, scripts, small, telco_population, toy_population, toy_table
+from lives import (
+    CHEAP,
+    TWIN,
+    live,
+    plain,
+    scenarios,
+    script,
+    scripts,
+    small,
+    telco_population,
+    toy_population,
+    toy_table,
+)
 
-from scenarios.schema import Prices, Recipe, Training
+from scenarios.schema import Offers, Prices, Recipe, Training
 from sim.mlops.cohort import Cohort, LabelledRows
-from sim.mlops.log import complete_steps
+from sim.mlops.log import usable_steps
 from sim.mlops.metrics import f1
 from sim.mlops.model import Model
 from sim.mlops.training import (
@@ -28,7 +40,7 @@ COUNTS = st.integers(0, 100_000)
 
 def rows_of(n_rows=400, seed=5):
     table = toy_table(n_rows, seed)
-    return LabelledRows(table.customer_id, table.features, table.churned)
+    return LabelledRows.alike(table.customer_id, table.features, table.churned)
 
 
 def cohort(step, n_rows, label=1.0):
@@ -36,11 +48,11 @@ def cohort(step, n_rows, label=1.0):
     number = np.arange(n_rows)
     return Cohort(
         step=step,
-        scored_at=step * 30,
-        scored_by=None,
         customer_id=np.array([f"{step:+03d}/{each:04d}" for each in number]),
         features=np.column_stack([np.full(n_rows, float(step)), number]),
         holdout=number % 5 == 0,
+        held_out=np.zeros(n_rows, dtype=bool),
+        offered=np.zeros(n_rows, dtype=bool),
         probability=np.full(n_rows, np.nan),
         prediction=np.zeros(n_rows, dtype=bool),
         label=np.full(n_rows, label),
@@ -69,7 +81,7 @@ def test_a_mix_never_asks_for_rows_that_are_not_there(n_recent, n_older, share):
 
 def test_recent_are_the_newest_complete_cohorts_and_the_rest_is_historical():
     cohorts = [cohort(step, 100) for step in range(-6, 4)]
-    data = training_data(cohorts, Training(), np.random.default_rng(1))
+    data = training_data(cohorts, Training(), Offers(), np.random.default_rng(1))
     assert data.window.recent_steps == (1, 2, 3)
     assert data.window.historical_steps == (-6, -5, -4, -3, -2, -1, 0)
     assert (data.window.n_recent, data.window.n_historical) == (240, 102)
@@ -83,31 +95,50 @@ def test_recent_are_the_newest_complete_cohorts_and_the_rest_is_historical():
 
 def test_with_few_historical_rows_the_recent_are_subsampled():
     cohorts = [cohort(0, 50), *(cohort(step, 100) for step in (1, 2, 3))]
-    window = training_data(cohorts, Training(), np.random.default_rng(1)).window
+    window = training_data(cohorts, Training(), Offers(), np.random.default_rng(1)).window
     assert (window.n_recent, window.n_historical) == (93, 40)
 
 
 def test_with_no_historical_rows_all_recent_are_used():
-    data = training_data([cohort(step, 100) for step in (1, 2, 3)], Training(), np.random.default_rng(1))
+    data = training_data([cohort(step, 100) for step in (1, 2, 3)], Training(), Offers(), np.random.default_rng(1))
     assert (data.window.n_recent, data.window.n_historical, data.window.historical_steps) == (240, 0, ())
 
 
-def test_rows_without_a_label_are_left_out():
+def test_rows_without_a_label_are_left_out_and_a_cohort_without_rows_is_no_recent_one():
     cohorts = [cohort(0, 100), cohort(1, 100, label=np.nan), cohort(2, 100)]
-    data = training_data(cohorts, Training(recent_cohorts=2), np.random.default_rng(1))
+    data = training_data(cohorts, Training(recent_cohorts=2), Offers(), np.random.default_rng(1))
     assert set(data.rows.features[:, 0]) == {0.0, 2.0}
-    assert (data.window.n_recent, data.window.n_historical) == (80, 34)
+    assert (data.window.n_recent, data.window.n_historical) == (160, 0)
+    assert data.window.recent_steps == (0, 2)
+
+
+@pytest.mark.parametrize("n_rows", [1, 2, 9])
+def test_a_model_can_be_trained_on_a_handful_of_rows(n_rows):
+    model = fit(rows_of(400).take(np.arange(n_rows)), CHEAP, Prices(), SCHEMA, 1)
+    assert np.isfinite(model.probability(toy_table(20).features)).all()
+
+
+def test_nobody_is_scored_where_nobody_came():
+    assert fit(rows_of(400), CHEAP, Prices(), SCHEMA, 1).probability(np.empty((0, 19))).shape == (0,)
+
+
+def test_a_part_too_small_to_set_a_threshold_on_leaves_it_at_a_half():
+    rows = rows_of(400).take(np.arange(12))
+    assert fit(rows, CHEAP.model_copy(update={"threshold_rule": "f1"}), Prices(), SCHEMA, 1).threshold == 0.5
 
 
 def test_the_draw_of_historical_rows_follows_the_stream():
     cohorts = [cohort(step, 100) for step in range(6)]
-    drawn = [training_data(cohorts, Training(), np.random.default_rng(seed)).rows.customer_id for seed in (1, 1, 2)]
+    drawn = [
+        training_data(cohorts, Training(), Offers(), np.random.default_rng(seed)).rows.customer_id
+        for seed in (1, 1, 2)
+    ]
     assert drawn[0].tolist() == drawn[1].tolist()
     assert drawn[0].tolist() != drawn[2].tolist()
 
 
 @settings(max_examples=20)
-@given(scenarios(), st.integers(0, 2**32), scripts())
+@given(scenarios().map(plain), st.integers(0, 2**32), scripts())
 def test_no_training_row_is_ever_in_the_holdout_and_windows_are_as_recorded(scenario, seed, policy):
     life = live(scenario, policy, seed, toy_population(300), "none")
     check_training(life)
@@ -117,13 +148,13 @@ def check_training(life):
     """Rebuild the training data of every job of a life."""
     world, log = life.world, life.log
     judges = holdout_customers(life)
-    first = first_training_data(log.cohorts(world.warmup))
+    first = first_training_data(log.cohorts(world.warmup), Offers())
     assert not judges & set(first.rows.customer_id)
     assert first.window == life.state.first.window
     for job in life.retrainings:
-        steps = complete_steps(world.scenario, job.requested_day)
+        steps = usable_steps(world.scenario, log, job.requested_day)
         rng = world.streams.generator("training_rows", job.requested_step)
-        data = training_data(log.cohorts(steps), world.scenario.training, rng)
+        data = training_data(log.cohorts(steps), world.scenario.training, Offers(), rng)
         assert data.window == job.window
         assert not judges & set(data.rows.customer_id)
         assert len(data.rows.label) == job.window.n_recent + job.window.n_historical
@@ -227,7 +258,9 @@ def test_the_half_rule_is_one_half():
 
 def test_the_threshold_is_set_on_customers_whom_the_trial_has_not_seen():
     rows = rows_of(2000)
-    twice = LabelledRows(*(np.concatenate([part, part]) for part in (rows.customer_id, rows.features, rows.label)))
+    twice = LabelledRows.alike(
+        *(np.concatenate([part, part]) for part in (rows.customer_id, rows.features, rows.label))
+    )
     train, validation = inner_split(twice)
     assert not set(train.customer_id) & set(validation.customer_id)
     assert len(train.label) + len(validation.label) == 4000

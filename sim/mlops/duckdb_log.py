@@ -13,8 +13,9 @@ from sim.errors import InputError
 from sim.mlops.business import risk_category
 from sim.mlops.cohort import Cohort, Outcomes
 from sim.mlops.record import Served
+from sim.world.labels import LabelEvents
 from sim.world.schema import UNSEEN, Column, Matrix, Schema
-from sim.world.world import Batch, LabelEvents
+from sim.world.world import Batch
 
 _OWN_COLUMNS = """
     step INTEGER NOT NULL,
@@ -31,6 +32,7 @@ _OWN_COLUMNS = """
     ground_truth TINYINT,
     label_arrived_at INTEGER
 """
+_OUTCOMES = "held_out, coalesce(offered, false) AS offered, prediction_proba, prediction, ground_truth"
 _UNSEEN_TEXT = "unseen"
 
 
@@ -64,7 +66,7 @@ class DuckDBLog:
             f"PRIMARY KEY (scored_at, customer_id))"
         )
         self._select = f"""
-            SELECT step, scored_at, job, customer_id, holdout, prediction_proba, prediction, ground_truth,
+            SELECT step, customer_id, holdout, {_OUTCOMES},
                 {", ".join(_quoted(name) for name in schema.names)}
             FROM inference_log WHERE step IN (SELECT unnest(?::INTEGER[])) ORDER BY scored_at, customer_id"""
 
@@ -91,7 +93,9 @@ class DuckDBLog:
         self._with_rows(pa.table(columns), "INSERT INTO inference_log BY NAME SELECT * FROM new_rows")
 
     def backfill(self, events: Sequence[LabelEvents], day: int) -> int:
-        """Join labels to their own predictions by a MERGE on (`customer_id`, `scored_at`); return how many.
+        """Join labels to their own predictions by a MERGE on (`customer_id`, `scored_at`); return how many arrived.
+
+        Of several labels for one prediction the newest is joined.
 
         Raises
         ------
@@ -101,13 +105,12 @@ class DuckDBLog:
         n_events = sum(len(event.label) for event in events)
         if not n_events:
             return 0
+        newest = [event.newest() for event in events]
         news = pa.table(
             {
-                "customer_id": pa.array(
-                    np.concatenate([event.customer_id for event in events]).tolist(), pa.string()
-                ),
-                "scored_at": np.concatenate([np.full(len(e.label), e.scored_at, dtype=np.int32) for e in events]),
-                "label": np.concatenate([event.label for event in events]).astype(np.int8),
+                "customer_id": pa.array(np.concatenate([e.customer_id for e in newest]).tolist(), pa.string()),
+                "scored_at": np.concatenate([np.full(len(e.label), e.scored_at, dtype=np.int32) for e in newest]),
+                "label": np.concatenate([e.label for e in newest]).astype(np.int8),
             }
         )
         merge = f"""
@@ -128,28 +131,28 @@ class DuckDBLog:
         found = {}
         for step in steps:
             start, end = np.searchsorted(step_of, [step, step + 1])
-            found[step] = self._to_cohort(table.slice(start, end - start))
+            found[step] = self._to_cohort(step, table.slice(start, end - start))
         return [found[step] for step in steps]
 
     def outcomes(self, step: int) -> Outcomes:
         """Return the answers and labels of a scored step."""
-        query = """
-            SELECT prediction_proba, prediction, ground_truth FROM inference_log
-            WHERE step = ? ORDER BY customer_id"""
-        rows = self._connection.sql(query, params=[step]).to_arrow_table()
-        prediction = _floats(rows["prediction"]) == 1
-        return Outcomes(_floats(rows["prediction_proba"]), prediction, _floats(rows["ground_truth"]))
+        query = f"SELECT {_OUTCOMES} FROM inference_log WHERE step = ? ORDER BY customer_id"
+        return Outcomes(**_outcomes(self._connection.sql(query, params=[step]).to_arrow_table()))
 
-    def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
-        """Return the newest step that the job's model scored on or before a day."""
-        query = "SELECT max(step) FROM inference_log WHERE job = ? AND scored_at <= ?"
-        newest = self._connection.execute(query, [job, scored_by_day]).fetchall()[0][0]
-        return None if newest is None else int(newest)
+    def newest_step_scored_by(self, job: str, newest: int) -> int | None:
+        """Return the newest step, up to `newest`, of which the job's model scored a customer."""
+        query = "SELECT max(step) FROM inference_log WHERE job = ? AND step <= ?"
+        found = self._connection.execute(query, [job, newest]).fetchall()[0][0]
+        return None if found is None else int(found)
+
+    def newest_labelled_step(self) -> int:
+        """Return the newest step of which a label is known today."""
+        query = "SELECT max(step) FROM inference_log WHERE ground_truth IS NOT NULL"
+        return int(self._connection.execute(query).fetchall()[0][0])
 
     def offered(self, step: int) -> NDArray[np.bool_]:
         """Return who got an offer in a step, in the order of its customers."""
-        query = "SELECT offered FROM inference_log WHERE step = ? ORDER BY customer_id"
-        return np.array(self._connection.execute(query, [step]).fetchall(), dtype=np.bool_).reshape(-1)
+        return self.outcomes(step).offered
 
     def _with_rows(self, rows: pa.Table, statement: str) -> list[tuple[Any, ...]]:
         self._connection.register("new_rows", rows)
@@ -157,19 +160,25 @@ class DuckDBLog:
         self._connection.unregister("new_rows")  # a failed statement ends the transaction, which then forbids this
         return found
 
-    def _to_cohort(self, rows: pa.Table) -> Cohort:
+    def _to_cohort(self, step: int, rows: pa.Table) -> Cohort:
         features = [_from_arrow(column, rows[column.name]) for column in self._schema.columns]
         return Cohort(
-            step=rows["step"][0].as_py(),
-            scored_at=rows["scored_at"][0].as_py(),
-            scored_by=rows["job"][0].as_py(),
+            step=step,
             customer_id=np.array(rows["customer_id"].to_pylist(), dtype=np.str_),
             features=np.column_stack(features),
             holdout=rows["holdout"].to_numpy(),
-            probability=_floats(rows["prediction_proba"]),
-            prediction=_floats(rows["prediction"]) == 1,
-            label=_floats(rows["ground_truth"]),
+            **_outcomes(rows),
         )
+
+
+def _outcomes(rows: pa.Table) -> dict[str, Any]:
+    return {
+        "held_out": rows["held_out"].to_numpy(),
+        "offered": rows["offered"].to_numpy(),
+        "probability": _floats(rows["prediction_proba"]),
+        "prediction": _floats(rows["prediction"]) == 1,
+        "label": _floats(rows["ground_truth"]),
+    }
 
 
 def _repeated(value: int | str, kind: pa.DataType, n_rows: int) -> pa.Array:

@@ -1,17 +1,19 @@
 """The examiner: has a challenger meet the gates on the holdout rows of the recent labelled window."""
 
-from collections.abc import Callable, Hashable, Mapping, MutableMapping
+from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from sim.mlops.cohort import LabelledRows, labelled_rows
+from scenarios.schema import Scenario
+from sim.mlops.cohort import Cohort, LabelledRows, labelled_rows
 from sim.mlops.gate_profiles import GateProfile
 from sim.mlops.gates import Evidence, examine
 from sim.mlops.jobs import GateMeeting
-from sim.mlops.log import LogReader, complete_steps
-from sim.mlops.metrics import confusion
+from sim.mlops.log import LogReader, usable_steps
+from sim.mlops.metrics import Confusion, confusion
 from sim.mlops.model import Model
 from sim.world.schema import Matrix, Schema
 from sim.world.world import World
@@ -66,9 +68,11 @@ class Examiner:
         A measured latency is told to `note_latency`. The verdict has it only where its gate is enforced: elsewhere a
         wall clock would make equal lives unequal.
         """
-        window = self._world.scenario.training.gate_window_steps
-        steps = tuple(complete_steps(self._world.scenario, self._world.day(step - 1))[-window:])
-        rows = labelled_rows(self._log.cohorts(steps), holdout=True)
+        scenario = self._world.scenario
+        usable = usable_steps(scenario, self._log, self._world.day(step - 1))
+        cohorts = newest_judged(self._log, usable, scenario)
+        counted = labelled_rows(cohorts, scenario.offers, holdout=True)
+        rows = counted.repeated()
         evidence = self._evidence(step, rows, challenger, champion)
         if self._stopwatch is not None:
             latency_ms = self._stopwatch(challenger, rows.features)
@@ -78,12 +82,12 @@ class Examiner:
         return GateMeeting(
             step=step,
             day=self._world.day(step),
-            gate_steps=steps,
+            gate_steps=tuple(cohort.step for cohort in cohorts),
             verdict=examine(evidence, self.profile),
-            challenger=confusion(rows.label, challenger.decide(evidence.challenger)),
+            challenger=_counts(counted, challenger.decide(evidence.challenger)),
             champion=None
             if champion is None or evidence.champion is None
-            else confusion(rows.label, champion.decide(evidence.champion)),
+            else _counts(counted, champion.decide(evidence.champion)),
         )
 
     def _evidence(self, step: int, rows: LabelledRows, challenger: Model, champion: Model | None) -> Evidence:
@@ -110,6 +114,27 @@ class Examiner:
         if key not in self._scores:
             self._scores[key] = compute()
         return self._scores[key]
+
+
+def newest_judged(log: LogReader, usable: Sequence[int], scenario: Scenario) -> list[Cohort]:
+    """Return the newest cohorts with a holdout row that counts, as many as a gate takes, in order of time.
+
+    Where no cohort has one, the newest of all is returned, and the gates say that there is no evidence.
+    """
+    wanted = scenario.training.gate_window_steps
+    found: list[Cohort] = []
+    ahead = list(usable)
+    while ahead and len(found) < wanted:
+        cut = max(len(ahead) - (wanted - len(found)), 0)
+        cohorts = log.cohorts(ahead[cut:])
+        found = [each for each in cohorts if len(labelled_rows([each], scenario.offers, holdout=True).label)] + found
+        ahead = ahead[:cut]
+    return found or log.cohorts(usable[-1:])
+
+
+def _counts(rows: LabelledRows, repeated: NDArray[np.bool_]) -> Confusion:
+    """Count predictions that were made for each row as often as it counts."""
+    return confusion(rows.label, repeated[np.cumsum(rows.weight) - 1], rows.weight)
 
 
 def stress(features: Matrix, schema: Schema, rng: np.random.Generator) -> dict[str, Matrix]:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from scenarios.schema import Scenario
 from sim.mlops.cohort import Cohort, Outcomes
 from sim.mlops.record import Served
-from sim.world.world import Batch, LabelEvents
+from sim.world.labels import LabelEvents
+from sim.world.world import Batch
 
 
 class LogReader(Protocol):
@@ -24,8 +25,12 @@ class LogReader(Protocol):
         """Return the answers and labels of a scored step, without its features."""
         ...
 
-    def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
-        """Return the newest step that the job's model scored on or before a day, `None` if there is none."""
+    def newest_step_scored_by(self, job: str, newest: int) -> int | None:
+        """Return the newest step, up to `newest`, of which the job's model scored a customer; `None` without one."""
+        ...
+
+    def newest_labelled_step(self) -> int:
+        """Return the newest step of which a label is known today; there is one from the warm-up on."""
         ...
 
 
@@ -45,12 +50,16 @@ class InferenceLog(LogReader, Protocol):
         ...
 
 
-def complete_steps(scenario: Scenario, day: int) -> range:
-    """Return the steps whose cohorts are label-complete on `day`, the warm-up first.
+def usable_steps(scenario: Scenario, log: LogReader, day: int) -> range:
+    """Return the steps whose cohorts may be learnt from on `day`, the warm-up first.
 
-    A cohort is complete `horizon_days` after it was scored; the warm-up is complete from day 0 on.
+    These are the label-complete ones (`horizon_days` after they were scored; the warm-up from day 0 on), or all up
+    to the newest with any label, as `labels.cohorts` says.
     """
-    newest = (day - scenario.labels.horizon_days) // scenario.time.step_days
+    if scenario.labels.cohorts == "naive":
+        newest = log.newest_labelled_step()
+    else:
+        newest = (day - scenario.labels.horizon_days) // scenario.time.step_days
     return range(-scenario.time.warmup_steps, max(newest + 1, 0))
 
 
@@ -59,20 +68,20 @@ class MemoryLog:
 
     def __init__(self) -> None:
         self._cohorts: dict[int, Cohort] = {}
-        self._offered: dict[int, NDArray[np.bool_]] = {}
+        self._scored_by: dict[int, str] = {}
 
     def append(self, batch: Batch, served: Served | None) -> None:
         """Store a batch and what was served for it."""
         n_rows = len(batch.customer_id)
-        if served is not None:
-            self._offered[batch.step] = served.offered
+        if served is not None and n_rows:
+            self._scored_by[batch.step] = served.job
         self._cohorts[batch.step] = Cohort(
             step=batch.step,
-            scored_at=batch.scored_at,
-            scored_by=served.job if served else None,
             customer_id=batch.customer_id,
             features=batch.features,
             holdout=batch.holdout,
+            held_out=batch.held_out,
+            offered=served.offered if served else np.zeros(n_rows, dtype=np.bool_),
             probability=served.probability if served else np.full(n_rows, np.nan),
             prediction=served.prediction if served else np.zeros(n_rows, dtype=np.bool_),
             label=np.full(n_rows, np.nan),
@@ -83,7 +92,8 @@ class MemoryLog:
         for event in events:
             cohort = self._cohorts[event.step]
             label = cohort.label.copy()
-            label[np.searchsorted(cohort.customer_id, event.customer_id)] = event.label
+            newest = event.newest()
+            label[np.searchsorted(cohort.customer_id, newest.customer_id)] = newest.label
             self._cohorts[event.step] = replace(cohort, label=label)
         return sum(len(event.label) for event in events)
 
@@ -93,18 +103,16 @@ class MemoryLog:
 
     def outcomes(self, step: int) -> Outcomes:
         """Return the answers and labels of a scored step."""
-        cohort = self._cohorts[step]
-        return Outcomes(cohort.probability, cohort.prediction, cohort.label)
+        return self._cohorts[step].outcomes
 
-    def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
-        """Return the newest step that the job's model scored on or before a day."""
-        steps = (
-            cohort.step
-            for cohort in self._cohorts.values()
-            if cohort.scored_by == job and cohort.scored_at <= scored_by_day
-        )
-        return max(steps, default=None)
+    def newest_step_scored_by(self, job: str, newest: int) -> int | None:
+        """Return the newest step, up to `newest`, of which the job's model scored a customer."""
+        return max((step for step, by in self._scored_by.items() if by == job and step <= newest), default=None)
+
+    def newest_labelled_step(self) -> int:
+        """Return the newest step of which a label is known today."""
+        return max(step for step, cohort in self._cohorts.items() if cohort.outcomes.is_labelled.any())
 
     def offered(self, step: int) -> NDArray[np.bool_]:
         """Return who got an offer in a scored step."""
-        return self._offered[step]
+        return self._cohorts[step].offered

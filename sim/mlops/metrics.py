@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 class Confusion:
     """Counts of the four kinds of predictions.
 
+    Where rows count more than once, the sums of their squared weights tell how few they really are.
+
     >>> counts = Confusion(true_positives=3, false_positives=1, false_negatives=2, true_negatives=4)
     >>> counts.precision, counts.recall, counts.accuracy
     (0.75, 0.6, 0.7)
@@ -36,6 +38,8 @@ class Confusion:
     false_positives: int
     false_negatives: int
     true_negatives: int
+    squared_true_positives: int | None = None
+    squared_mistakes: int | None = None
 
     @property
     def rows(self) -> int:
@@ -74,7 +78,10 @@ class Confusion:
         """The standard error of `f1`; see the function of that name."""
         if not self.rows:
             return None
-        return f1_standard_error(self.true_positives, self.false_positives, self.false_negatives)
+        mistakes = self.false_positives + self.false_negatives
+        if self.squared_true_positives is None or self.squared_mistakes is None:
+            return f1_standard_error(self.true_positives, mistakes, self.true_positives, mistakes)
+        return f1_standard_error(self.true_positives, mistakes, self.squared_true_positives, self.squared_mistakes)
 
     @property
     def predicted_share(self) -> float | None:
@@ -87,12 +94,16 @@ class Confusion:
         return part / whole if whole else 0.0
 
 
-def confusion(label: Booleans, prediction: Booleans) -> Confusion:
-    """Count the four kinds of predictions.
+def confusion(label: Booleans, prediction: Booleans, weight: NDArray[np.int64] | None = None) -> Confusion:
+    """Count the four kinds of predictions; a row counts as often as its `weight` says, once without.
 
-    >>> confusion(np.array([True, True, False]), np.array([True, False, False]))
-    Confusion(true_positives=1, false_positives=0, false_negatives=1, true_negatives=1)
+    >>> confusion(np.array([True, True, False]), np.array([True, False, False])).false_negatives
+    1
+    >>> confusion(np.array([True, True, False]), np.array([True, False, False]), np.array([1, 20, 1])).false_negatives
+    20
     """
+    if weight is not None and not (weight == 1).all():
+        return _weighted_confusion(label, prediction, weight)
     true_positives = int(np.count_nonzero(label & prediction))
     positives, predicted = int(np.count_nonzero(label)), int(np.count_nonzero(prediction))
     return Confusion(
@@ -100,6 +111,20 @@ def confusion(label: Booleans, prediction: Booleans) -> Confusion:
         false_positives=predicted - true_positives,
         false_negatives=positives - true_positives,
         true_negatives=len(label) - positives - predicted + true_positives,
+    )
+
+
+def _weighted_confusion(label: Booleans, prediction: Booleans, weight: NDArray[np.int64]) -> Confusion:
+    def total(rows: Booleans, power: int = 1) -> int:
+        return int((weight[rows] ** power).sum())
+
+    return Confusion(
+        true_positives=total(label & prediction),
+        false_positives=total(~label & prediction),
+        false_negatives=total(label & ~prediction),
+        true_negatives=total(~label & ~prediction),
+        squared_true_positives=total(label & prediction, 2),
+        squared_mistakes=total(label ^ prediction, 2),
     )
 
 
@@ -127,21 +152,24 @@ def f1(label: Booleans, prediction: Booleans) -> float | None:
     return confusion(label, prediction).f1
 
 
-def f1_standard_error(true_positives: int, false_positives: int, false_negatives: int) -> float:
+def f1_standard_error(
+    true_positives: int, mistakes: int, squared_true_positives: int, squared_mistakes: int
+) -> float:
     """Return the standard error of the F1 of these counts by the delta method; 0 without a true positive.
 
-    F1 is a function of the share ``q = TP / (TP + FP + FN)`` of rows that are true positives among those that are no
-    true negatives: ``F1 = 2q / (1 + q)``. Given their number m, TP is binomial, so
-    ``SE = 2 / (1 + q)**2 * sqrt(q * (1 - q) / m)``. It is 0, that is too small, at an F1 of exactly 0 or 1.
+    F1 is the ratio ``2 TP / (2 TP + E)`` of weighted sums over rows with E mistakes, so by linearisation ``SE**2 =
+    (TP2 (2 - 2 F1)**2 + E2 F1**2) / (2 TP + E)**2``, where TP2 and E2 sum the squared weights. With weights of 1 that
+    is the binomial error of the share ``q = TP / (TP + E)``, carried over to ``F1 = 2q / (1 + q)``. It is 0, that is
+    too small, at an F1 of exactly 0 or 1.
 
-    >>> round(f1_standard_error(60, 40, 40), 4)
+    >>> round(f1_standard_error(60, 80, 60, 80), 4)
     0.041
     """
-    relevant = true_positives + false_positives + false_negatives
-    if not relevant:
+    whole = 2 * true_positives + mistakes
+    if not whole:
         return 0.0
-    share = true_positives / relevant
-    return 2 / (1 + share) ** 2 * math.sqrt(share * (1 - share) / relevant)
+    score = 2 * true_positives / whole
+    return math.sqrt(squared_true_positives * (2 - 2 * score) ** 2 + squared_mistakes * score**2) / whole
 
 
 def expected_f1(propensity: Floats, prediction: Booleans) -> float | None:

@@ -40,6 +40,8 @@ class Model:
 
     def probability(self, features: Matrix) -> Matrix:
         """Return P(churn) for each row of an encoded n x columns matrix."""
+        if not len(features):
+            return np.empty(0)
         booster: lgb.Booster = self.__dict__["_booster"]
         scores = booster.predict(without_unseen(features), num_threads=threads(len(features)))
         return np.asarray(scores, dtype=np.float64)

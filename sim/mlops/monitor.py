@@ -9,8 +9,9 @@ from typing import Protocol
 import numpy as np
 
 from policies.signals import Signals
+from sim.mlops.cohort import weights
 from sim.mlops.jobs import Deployed
-from sim.mlops.log import LogReader
+from sim.mlops.log import LogReader, usable_steps
 from sim.mlops.metrics import Confusion, confusion, roc_auc
 from sim.mlops.model import Model
 from sim.mlops.stability import FeatureDrift, Reference
@@ -19,19 +20,25 @@ from sim.world.world import World
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """How a champion did on one label-complete cohort that it scored itself; label-free rows are left out."""
+    """How a champion did on one usable cohort that it scored itself.
+
+    Rows without a label are left out, and their share is `unlabelled_rate`.
+    """
 
     step: int
     counts: Confusion
     roc_auc: float | None
+    n_labelled: int
+    unlabelled_rate: float
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How one batch compares with the champion's reference."""
+    """How one batch compares with the champion's reference; nothing is known of an empty one."""
 
     features: tuple[FeatureDrift, ...]
-    score_psi: float
+    score_psi: float | None
+    duplicate_rate: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +84,38 @@ class Monitor:
     def drift(self, step: int, champion: Deployed) -> Drift:
         """Compare the batch of `step` with the champion's reference."""
         reference = self._reference(champion)
-        cohort = self._log.cohorts([step])[0]
-        return Drift(tuple(reference.compare(cohort.features)), reference.score_psi(cohort.probability))
+        cohort, duplicates = self._log.cohorts([step])[0], self._world.batch(step).duplicates
+        if not len(cohort.label):
+            return Drift((), None, None)
+        duplicate_rate = duplicates / (duplicates + len(cohort.label))
+        if not reference.n_rows:
+            return Drift((), None, duplicate_rate)
+        features = tuple(reference.compare(cohort.features))
+        return Drift(features, reference.score_psi(cohort.probability), duplicate_rate)
 
     def performance(self, step: int, champion: Deployed) -> Performance | None:
-        """Measure the champion on the newest complete cohort that it scored, `None` before there is one."""
-        day = self._world.day(step) - self._world.scenario.labels.horizon_days
-        newest = self._log.newest_step_scored_by(champion.job, day)
+        """Measure the champion on the newest usable cohort that it scored, `None` before there is one."""
+        newest = self.newest_step(step, champion)
         if newest is None:
             return None
-        cohort = self._log.outcomes(newest)
-        known = ~np.isnan(cohort.label)
-        if not known.any():
+        outcomes = self._log.outcomes(newest)
+        weight = weights(outcomes, self._world.scenario.offers)
+        counted = weight > 0
+        if not counted.any():
             return None
-        label = cohort.label[known] == 1
+        label, times = outcomes.label[counted] == 1, weight[counted]
         return Performance(
-            newest, confusion(label, cohort.prediction[known]), roc_auc(label, cohort.probability[known])
+            step=newest,
+            counts=confusion(label, outcomes.prediction[counted], times),
+            roc_auc=roc_auc(np.repeat(label, times), np.repeat(outcomes.probability[counted], times)),
+            n_labelled=int(np.count_nonzero(counted)),
+            unlabelled_rate=float(np.mean(~outcomes.is_labelled)),
         )
+
+    def newest_step(self, step: int, champion: Deployed) -> int | None:
+        """Return the newest step whose cohort may be learnt from at `step` and was scored by the champion."""
+        usable = usable_steps(self._world.scenario, self._log, self._world.day(step))
+        return self._log.newest_step_scored_by(champion.job, usable[-1])
 
 
 def make_reference(world: World, log: LogReader, models: Models, champion: Deployed) -> Reference:
@@ -118,11 +140,12 @@ def signals(
         step=step,
         day=day,
         job_open=job_open,
-        psi_max=max(feature.psi for feature in features),
+        psi_max=max((feature.psi for feature in features), default=None),
         score_psi=drift.score_psi,
         ks_p_min=min(ks, default=None),
-        null_rate=max(feature.null_rate for feature in features),
-        unseen_rate=max(feature.unseen_rate for feature in features),
+        null_rate=max((feature.null_rate for feature in features), default=None),
+        unseen_rate=max((feature.unseen_rate for feature in features), default=None),
+        duplicate_rate=drift.duplicate_rate,
         age_days=float(day - champion.requested_day),
         psi={feature.name: feature.psi for feature in features},
         **_performance_signals(champion.baseline, performance),
@@ -145,5 +168,6 @@ def _performance_signals(baseline: Confusion, performance: Performance | None) -
         "f1_drop_se": hypot(counts.f1_standard_error or 0.0, baseline.f1_standard_error or 0.0)
         if is_comparable
         else None,
-        "n_labelled": float(counts.rows),
+        "n_labelled": float(performance.n_labelled),
+        "unlabelled_rate": performance.unlabelled_rate,
     }

@@ -108,6 +108,7 @@ class Reference:
     """
 
     def __init__(self, schema: Schema, features: Matrix, scores: Matrix) -> None:
+        self.n_rows = len(features)
         self._schema = schema
         self._binnings = [
             Binning.of_column(column, features[:, index]) for index, column in enumerate(schema.columns)

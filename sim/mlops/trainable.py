@@ -1,15 +1,21 @@
 """Whether a world is large enough for models to be trained in it and to meet their gates."""
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from sim.errors import InputError
-from sim.mlops.cohort import LabelledRows, join_rows
-from sim.mlops.log import complete_steps
-from sim.mlops.training import inner_split
+from sim.mlops.business import choose_offers
+from sim.mlops.cohort import LabelledRows, labelled_rows
+from sim.mlops.examiner import newest_judged
+from sim.mlops.jobs import FIRST_JOB
+from sim.mlops.log import MemoryLog, usable_steps
+from sim.mlops.record import Served
+from sim.mlops.training import LEAST_ROWS, inner_split, training_data
+from sim.world.mail import Mail
 from sim.world.world import World
 
-_LEAST_ROWS = 10  # LightGBM's bagging draws a share of the rows, and cannot train on none
-_SAFE_CUSTOMERS = 200  # a batch of so many lacks rows of either role with a probability below 1e-13
+_MANY_ROWS = 1_000_000  # of a plain world so large a look at every step takes long, and would find nothing
 
 
 def check_trainable(world: World, *, trials: int = 0) -> None:
@@ -28,39 +34,47 @@ def check_trainable(world: World, *, trials: int = 0) -> None:
         If the rows that the first champion is trained on (or a part that they are split into) are fewer than ten or
         of one class, or if a retraining or a gate of a small world would find no row.
     """
-    training = world.scenario.training
-    warmup = {step: _rows(world, step) for step in world.warmup}
-    first = join_rows(trainable for trainable, _ in warmup.values())
     splits = trials > 0 or world.scenario.recipe.threshold_rule != "half"
+    log = MemoryLog()
+    mail = Mail()
+    for step in world.warmup:
+        log.append(world.batch(step), None)
+        mail.send(world.labels(step, np.zeros(len(world.batch(step).holdout), dtype=np.bool_)))
+    log.backfill(mail.deliver(0), 0)
+    first = labelled_rows(log.cohorts(world.warmup), world.scenario.offers, holdout=False)
     for part in (first, *(inner_split(first) if splits else ())):
-        if len(part.label) < _LEAST_ROWS or part.label.all() or not part.label.any():
-            _refuse(world, f"{_LEAST_ROWS} trainable rows of both classes", f"{len(part.label)} of the warm-up")
-    if sum(n for _, n in list(warmup.values())[-training.gate_window_steps :]) == 0:
-        _refuse(world, "a holdout row in each gate window", "none at the first gate")
-    if world.scenario.time.customers < _SAFE_CUSTOMERS:
-        _check_windows(world, splits=splits)
+        if len(part.label) < LEAST_ROWS or part.label.all() or not part.label.any():
+            _refuse(world, f"{LEAST_ROWS} trainable rows of both classes", f"{len(part.label)} of the warm-up")
+    if len(world.steps) * len(world.batch(0).holdout) > _MANY_ROWS:
+        return
+    for step, trainable, n_holdout in _windows(world, log, mail):
+        parts = inner_split(trainable) if splits else (trainable,)
+        if min(len(part.label) for part in parts) < LEAST_ROWS:
+            _refuse(world, f"{LEAST_ROWS} trainable rows in each window", f"fewer at step {step}")
+        if n_holdout == 0:
+            _refuse(world, "a holdout row in each gate window", f"none at step {step}")
 
 
-def _check_windows(world: World, *, splits: bool) -> None:
-    """Look at each window that a retraining may be trained on or judged by."""
-    training = world.scenario.training
-    complete = complete_steps(world.scenario, world.day(world.steps[-1]))
-    found = [_rows(world, step) for step in complete]
-    for end in range(len(world.warmup), len(found) + 1):
-        rows = join_rows(trainable for trainable, _ in found[max(end - training.recent_cohorts, 0) : end])
-        parts = inner_split(rows) if splits else (rows,)
-        if min(len(part.label) for part in parts) < 2:
-            _refuse(world, "2 trainable rows in each window", f"fewer up to step {complete[end - 1]}")
-        if sum(n for _, n in found[max(end - training.gate_window_steps, 0) : end]) == 0:
-            _refuse(world, "a holdout row in each gate window", f"none up to step {complete[end - 1]}")
+def _windows(world: World, log: MemoryLog, mail: Mail) -> Iterator[tuple[int, LabelledRows, int]]:
+    """Yield each step, the recent rows of a retraining asked for then, and the number of rows of a gate.
 
-
-def _rows(world: World, step: int) -> tuple[LabelledRows, int]:
-    """Return the trainable rows of a step, as if nobody got an offer, and the number of its holdout rows."""
-    batch = world.batch(step)
-    kept = np.flatnonzero(~batch.holdout)
-    rows = LabelledRows(batch.customer_id, batch.features, world.truth(step).churns)
-    return rows.take(kept), int(batch.holdout.sum())
+    There is no model yet, so offers go out as if all scores were equal: by rank to as many as they really will.
+    """
+    offers = world.scenario.offers
+    only_recent = world.scenario.training.model_copy(update={"recent_share": 1.0})
+    rng = np.random.default_rng(0)  # draws nothing, since all recent rows are wanted
+    for step in world.steps:
+        batch = world.batch(step)
+        scores = np.zeros(len(batch.holdout))
+        offered = choose_offers(offers, scores, batch.held_out)
+        usable = usable_steps(world.scenario, log, world.day(step - 1))
+        gate = labelled_rows(newest_judged(log, usable, world.scenario), offers, holdout=True)
+        log.append(batch, Served(step, FIRST_JOB, 1, scores, offered, offered))
+        mail.send(world.labels(step, offered))
+        log.backfill(mail.deliver(world.day(step)), world.day(step))
+        cohorts = log.cohorts(usable_steps(world.scenario, log, world.day(step)))
+        recent = training_data(cohorts, only_recent, offers, rng)
+        yield step, recent.rows, len(gate.label)
 
 
 def _refuse(world: World, wanted: str, found: str) -> None:

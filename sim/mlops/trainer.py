@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from scenarios.schema import Recipe
-from sim.mlops.log import LogReader, complete_steps
+from sim.mlops.log import LogReader, usable_steps
 from sim.mlops.model import Model
 from sim.mlops.training import TrainingData, TrainingWindow, first_training_data, fit, training_data
 from sim.world.world import World
@@ -26,7 +26,7 @@ class Trainer:
 
     def first_data(self) -> TrainingData:
         """Return the rows of the first champion."""
-        return first_training_data(self._log.cohorts(self._world.warmup))
+        return first_training_data(self._log.cohorts(self._world.warmup), self._world.scenario.offers)
 
     def train_first(self, recipe: Recipe) -> Trained:
         """Train the first champion on the warm-up."""
@@ -35,8 +35,10 @@ class Trainer:
     def train(self, step: int, recipe: Recipe) -> Trained:
         """Train a challenger on the labels visible at `step`."""
         world = self._world
-        cohorts = self._log.cohorts(complete_steps(world.scenario, world.day(step)))
-        data = training_data(cohorts, world.scenario.training, world.streams.generator("training_rows", step))
+        scenario = world.scenario
+        cohorts = self._log.cohorts(usable_steps(scenario, self._log, world.day(step)))
+        rng = world.streams.generator("training_rows", step)
+        data = training_data(cohorts, scenario.training, scenario.offers, rng)
         return self._fit(data, recipe, world.streams.integer("training", step))
 
     def _fit(self, data: TrainingData, recipe: Recipe, seed: int) -> Trained:

@@ -8,12 +8,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scenarios.schema import Prices, Recipe, Training
+from scenarios.schema import Offers, Prices, Recipe, Training
 from sim.mlops.cohort import Cohort, LabelledRows, Rows, labelled_rows, rows_of, trainable
 from sim.mlops.model import Model, threads
 from sim.world.schema import Matrix, Schema, without_unseen
 
 INNER_VALIDATION_SHARE = 0.25
+LEAST_ROWS = 10  # of fewer, LightGBM's bagging might draw none, and a part tells little
 _LIGHTGBM_FIXED = {
     "objective": "binary",
     "metric": "binary_logloss",
@@ -42,19 +43,21 @@ class TrainingData:
     window: TrainingWindow
 
 
-def first_training_data(warmup: Sequence[Cohort]) -> TrainingData:
+def first_training_data(warmup: Sequence[Cohort], offers: Offers) -> TrainingData:
     """Return all non-holdout rows of the warm-up, which the first champion is trained on."""
-    rows = labelled_rows(warmup, holdout=False)
+    rows = labelled_rows(warmup, offers, holdout=False)
     steps = tuple(cohort.step for cohort in warmup)
     return TrainingData(rows, TrainingWindow(steps, (), len(rows.label), 0))
 
 
-def training_data(complete: Sequence[Cohort], training: Training, rng: np.random.Generator) -> TrainingData:
+def training_data(
+    complete: Sequence[Cohort], training: Training, offers: Offers, rng: np.random.Generator
+) -> TrainingData:
     """Return the recent rows and a random share of the older ones, without the holdout.
 
-    Recent are the newest `recent_cohorts` complete cohorts, historical all older ones. With share r of recent rows,
-    n recent rows are joined by floor(n (1 - r) / r) historical ones; with too few of these the recent rows are
-    subsampled to keep the mix, and with none all recent rows are used.
+    Recent are the newest `recent_cohorts` complete cohorts that have a row to learn from, historical all older ones.
+    With share r of recent rows, n recent rows are joined by floor(n (1 - r) / r) historical ones; with too few of
+    these the recent rows are subsampled to keep the mix, and with none all recent rows are used.
 
     Parameters
     ----------
@@ -62,20 +65,22 @@ def training_data(complete: Sequence[Cohort], training: Training, rng: np.random
         The label-complete cohorts in order of time, the warm-up first; at least one.
     training
         The mix.
+    offers
+        Which labels are learnt from, and how much each counts.
     rng
         The training stream of the step.
     """
-    recent_cohorts = complete[-training.recent_cohorts :]
-    older_cohorts = complete[: -training.recent_cohorts]
-    recent = [trainable(cohort) for cohort in recent_cohorts]
-    older = [trainable(cohort) for cohort in older_cohorts]
+    rows = [(cohort, trainable(cohort, offers)) for cohort in complete]
+    with_rows = [(cohort, own) for cohort, own in rows if len(own)]
+    cohorts, usable = [cohort for cohort, _ in with_rows], [own for _, own in with_rows]
+    recent, older = usable[-training.recent_cohorts :], usable[: -training.recent_cohorts]
     n_recent, n_older = mixed_counts(_total(recent), _total(older), training.recent_share)
     chosen = _drawn(rng, older, n_older) + _drawn(rng, recent, n_recent)
     return TrainingData(
-        rows_of([*older_cohorts, *recent_cohorts], chosen),
+        rows_of(cohorts, chosen, offers),
         TrainingWindow(
-            tuple(cohort.step for cohort in recent_cohorts),
-            tuple(cohort.step for cohort in older_cohorts),
+            tuple(cohort.step for cohort in cohorts[-training.recent_cohorts :]),
+            tuple(cohort.step for cohort in cohorts[: -training.recent_cohorts]),
             n_recent,
             n_older,
         ),
@@ -102,7 +107,7 @@ def fit(rows: LabelledRows, recipe: Recipe, prices: Prices, schema: Schema, seed
     """Return a model trained on the rows.
 
     The threshold is 0.5 (`half`), or the one that does best on an inner validation part, split by customer, for a
-    model of the same recipe trained on the rest (`f1`, `profit`).
+    model of the same recipe trained on the rest (`f1`, `profit`); 0.5 where either part has fewer than ten rows.
     """
     return Model(boosted(rows, recipe, schema, seed), _threshold(rows, recipe, prices, schema, seed), schema)
 
@@ -119,7 +124,8 @@ def boosted(rows: LabelledRows, recipe: Recipe, schema: Schema, seed: int) -> st
 def lightgbm_parameters(recipe: Recipe, seed: int, n_rows: int) -> dict[str, object]:
     """Return LightGBM's parameters for a recipe; equal rows give equal trees on any number of threads."""
     run = {"seed": seed, "num_threads": threads(n_rows)}
-    return {**_LIGHTGBM_FIXED, **recipe.model_dump(exclude=_NOT_LIGHTGBM), **run}
+    whole = {"bagging_freq": 0} if n_rows < LEAST_ROWS else {}
+    return {**_LIGHTGBM_FIXED, **recipe.model_dump(exclude=_NOT_LIGHTGBM), **run, **whole}
 
 
 def dataset(rows: LabelledRows, schema: Schema) -> lgb.Dataset:
@@ -127,6 +133,7 @@ def dataset(rows: LabelledRows, schema: Schema) -> lgb.Dataset:
     return lgb.Dataset(
         without_unseen(rows.features),
         label=rows.label.astype(np.float64),
+        weight=None if (rows.weight == 1).all() else rows.weight.astype(np.float64),
         feature_name=list(schema.names),
         categorical_feature=list(schema.category_positions),
     )
@@ -159,8 +166,11 @@ def _threshold(rows: LabelledRows, recipe: Recipe, prices: Prices, schema: Schem
     if recipe.threshold_rule == "half":
         return 0.5
     train, validation = inner_split(rows)
+    if min(len(train.label), len(validation.label)) < LEAST_ROWS:
+        return 0.5
     trial = Model(boosted(train, recipe, schema, seed), 0.5, schema)
-    return best_threshold(validation.label, trial.probability(validation.features), recipe.threshold_rule, prices)
+    counted = validation.repeated()
+    return best_threshold(counted.label, trial.probability(counted.features), recipe.threshold_rule, prices)
 
 
 def _drawn(rng: np.random.Generator, rows: Rows, n_drawn: int) -> Rows:

@@ -113,7 +113,7 @@ class _Bench:
     best: Plan
     planner: Planner | None
     never: Record
-    fresh: Mapping[int, float]
+    fresh: Mapping[int, float | None]
     constraints: ConstraintPrices | None
 
 

@@ -298,7 +298,7 @@ def _probe(scenario: Scenario) -> tuple[float, float]:
     n_rows = retraining_rows(scenario)
     features = rng.random((n_rows, len(SCHEMA.columns)))
     features[:, list(SCHEMA.category_positions)] = np.floor(features[:, list(SCHEMA.category_positions)] * 2)
-    rows = LabelledRows(np.arange(n_rows).astype(str), features, rng.random(n_rows) < 0.3)
+    rows = LabelledRows.alike(np.arange(n_rows).astype(str), features, rng.random(n_rows) < 0.3)
     start = perf_counter()
     model = Model(boosted(rows, scenario.recipe, SCHEMA, 0), 0.5, SCHEMA)
     trained = perf_counter()

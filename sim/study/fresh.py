@@ -14,27 +14,30 @@ from sim.world.world import HOLDOUT_SHARE
 TRAINING_SEEDS = 3
 
 
-def fresh_f1(replay: Replay, step: int) -> float:
-    """Return the expected F1 on the batch of a step of a model without any delay, as a mean over three models.
+def fresh_f1(replay: Replay, step: int) -> float | None:
+    """Return the expected F1 on the customers of a step of a model without any delay, as a mean over three models.
 
     Each is trained on as many rows as a retraining would use, drawn from the covariates and the mechanism of the
-    step, with labels at once and the first champion's recipe; never on the scored batch itself.
+    step, with labels at once and the first champion's recipe; never on the scored batch itself. It is trained on and
+    sees customers as they are, without any quality fault. Missing where nobody came.
     """
-    return replay.recall(("fresh", step), lambda: _mean_f1(replay, step))
+    return replay.recall(("fresh", step), lambda: (_mean_f1(replay, step),))[0]
 
 
-def _mean_f1(replay: Replay, step: int) -> float:
+def _mean_f1(replay: Replay, step: int) -> float | None:
+    if not len(replay.world.truth(step).propensity):
+        return None
     return fsum(_one_f1(replay, step, draw) for draw in range(TRAINING_SEEDS)) / TRAINING_SEEDS
 
 
 def _one_f1(replay: Replay, step: int, draw: int) -> float:
     world = replay.world
     features, label = world.fresh_rows(step, retraining_rows(world.scenario), draw)
-    rows = LabelledRows(np.char.mod("F%08d", np.arange(len(label))), features, label)
+    rows = LabelledRows.alike(np.char.mod("F%08d", np.arange(len(label))), features, label)
     seed = world.streams.integer("fresh_training", step, draw)
     model = fit(rows, replay.founding.recipe, world.scenario.prices, world.schema, seed)
-    prediction = model.decide(model.probability(world.batch(step).features))
-    return expected_f1(world.truth(step).propensity, prediction) or 0.0
+    truth = world.truth(step)
+    return expected_f1(truth.propensity, model.decide(model.probability(truth.features))) or 0.0
 
 
 def retraining_rows(scenario: Scenario) -> int:

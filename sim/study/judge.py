@@ -90,14 +90,17 @@ def summarise(record: Record, prices: Prices | None = None) -> Summary:
     )
 
 
-def expected_f1(tally: Tally) -> float:
+def expected_f1(tally: Tally) -> float | None:
     """Return the F1 of one step under the true propensities p: 2 sum(p yhat) / (sum(yhat) + sum(p)).
+
+    Missing where nobody came, or nobody could churn or was predicted to.
 
     >>> from types import SimpleNamespace as Row
     >>> expected_f1(Row(predicted_expected_churners=3.0, predicted=5, expected_churners=7.0))
     0.5
     """
-    return 2 * tally.predicted_expected_churners / (tally.predicted + tally.expected_churners)
+    whole = tally.predicted + tally.expected_churners
+    return 2 * tally.predicted_expected_churners / whole if whole else None
 
 
 def observed_f1(tally: Tally) -> float | None:

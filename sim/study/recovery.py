@@ -18,7 +18,7 @@ class Recovery:
     `gained` is the sum of F1 policy - F1 never, `attainable` that of F1 fresh - F1 never. Over worlds, f1_recovery is
     the sum of the first divided by the sum of the second: 0 is no better than doing nothing, 1 is no delay at all,
     and it may exceed 1. `days` is the time to 90 % of what was attainable, held for two steps; missing where that
-    never came.
+    never came. A step without customers plays no part.
     """
 
     gained: float
@@ -26,7 +26,7 @@ class Recovery:
     days: int | None
 
 
-def recovery(record: Record, never: Record, fresh: Mapping[int, float]) -> Recovery | None:
+def recovery(record: Record, never: Record, fresh: Mapping[int, float | None]) -> Recovery | None:
     """Return the recovery of a record; missing in a world without drift.
 
     Parameters
@@ -36,14 +36,17 @@ def recovery(record: Record, never: Record, fresh: Mapping[int, float]) -> Recov
     never
         The record of the first champion kept, in the same world.
     fresh
-        The F1 of a model without delay, for every step from the onset on.
+        The F1 of a model without delay, for every step from the onset on; missing where nobody came.
     """
     onset = record.scenario.onset_step
     if onset is None:
         return None
-    pairs = zip(record.steps[onset:], never.steps[onset:], strict=True)
-    gains = {row.step: expected_f1(row.tally) - expected_f1(stale.tally) for row, stale in pairs}
-    attainable = {row.step: fresh[row.step] - expected_f1(row.tally) for row in never.steps[onset:]}
+    gains: dict[int, float] = {}
+    attainable: dict[int, float] = {}
+    for row, stale in zip(record.steps[onset:], never.steps[onset:], strict=True):
+        own, least, most = expected_f1(row.tally), expected_f1(stale.tally), fresh[row.step]
+        if own is not None and least is not None and most is not None:
+            gains[row.step], attainable[row.step] = own - least, most - least
     losing = [step for step in gains if attainable[step] > 0]  # elsewhere there is nothing to give back
     recovered = [step for step in losing if gains[step] >= SHARE_RECOVERED * attainable[step]]
     held = [step for step in recovered if all(step + more in recovered for more in range(STEPS_HELD))]

@@ -64,8 +64,8 @@ class Replay:
     """One world and its first champion, with everything that was ever computed for a policy that lived in it.
 
     Results are keyed by what went into them. Without feedback a model is known by the step that asked for it. Where
-    offers show in the labels (`offers.seen_in_labels`), what a policy served changes what its later models learn
-    from, so the whole past served goes into the key: still right, only less is shared.
+    what a policy served changes what its later models learn from (`offers.feed_back`), the whole past served goes
+    into the key: still right, only less is shared.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ class Replay:
     def __init__(self, world: World, trials: int = 0) -> None:
         self.world = world
         self.trials = trials
-        self.has_feedback = world.scenario.offers.seen_in_labels
+        self.has_feedback = world.scenario.offers.feed_back
         self.scores: Scores = {}
         self._memory: dict[Hashable, Any] = {}
         self._numbers: dict[Hashable, int] = {}
@@ -179,7 +179,8 @@ class ReplayLife:
         self.world = replay.world
         self.journal: Journal = NoJournal()
         self.log = _ReplayLog(replay)
-        self.examiner = Examiner(replay.world, self.log, profile, scores=replay.scores)
+        shared = None if replay.has_feedback else replay.scores  # else the rows of a gate depend on the past too
+        self.examiner = Examiner(replay.world, self.log, profile, scores=shared)
         self._replay = replay
         self._profile = profile
         self._trainer = Trainer(replay.world, self.log)
@@ -216,7 +217,7 @@ class ReplayLife:
     def observe(self, step: int, champion: Deployed, *, job_open: bool) -> Observation:
         """Measure what is visible at a step."""
         model = self._models[champion.version - 1]
-        newest = self.log.newest_step_scored_by(champion.job, self._complete_before(step))
+        newest = self._monitor.newest_step(step, champion)
         key = ("observation", step, model, newest, job_open, self._past)
         return self._replay.recall(key, lambda: self._measure(step, champion, job_open))
 
@@ -258,9 +259,6 @@ class ReplayLife:
         offered = choose_offers(self.world.scenario.offers, probability, batch.held_out)
         return Answers(probability, scorer.decide(probability), offered)
 
-    def _complete_before(self, step: int) -> int:
-        return self.world.day(step) - self.world.scenario.labels.horizon_days
-
     def _measure(self, step: int, champion: Deployed, job_open: bool) -> Observation:
         drift, performance = self._monitor.drift(step, champion), self._monitor.performance(step, champion)
         seen = signals(step, self.world.day(step), champion, drift, performance, job_open=job_open)
@@ -287,28 +285,33 @@ class _ReplayLog:
 
     def outcomes(self, step: int) -> Outcomes:
         """Return the answers and labels of a scored step."""
-        cohort = self._cohort(step)
-        return Outcomes(cohort.probability, cohort.prediction, cohort.label)
+        return self._cohort(step).outcomes
 
-    def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
-        """Return the newest step that the job's model scored on or before a day."""
-        newest = min(scored_by_day // self._replay.world.scenario.time.step_days, len(self.served) - 1)
-        for step in range(newest, -1, -1):
-            if self.served[step].job == job:
+    def newest_step_scored_by(self, job: str, newest: int) -> int | None:
+        """Return the newest step, up to `newest`, of which the job's model scored a customer."""
+        for step in range(min(newest, len(self.served) - 1), -1, -1):
+            if self.served[step].job == job and len(self.served[step].prediction):
                 return step
         return None
+
+    def newest_labelled_step(self) -> int:
+        """Return the newest step of which a label is known today."""
+        for served in reversed(self.served):
+            if (self._replay.world.labels(served.step, served.offered).arrives_at <= self.today).any():
+                return served.step
+        return -1
 
     def _cohort(self, step: int) -> Cohort:
         served, batch = self.served[step], self._replay.world.batch(step)
         events = self._replay.world.labels(step, served.offered)
         return Cohort(
             step=step,
-            scored_at=batch.scored_at,
-            scored_by=served.job,
             customer_id=batch.customer_id,
             features=batch.features,
             holdout=batch.holdout,
+            held_out=batch.held_out,
+            offered=served.offered,
             probability=served.probability,
             prediction=served.prediction,
-            label=np.where(events.arrives_at <= self.today, events.label, np.nan),
+            label=events.known(self.today, len(batch.customer_id)),
         )

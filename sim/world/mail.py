@@ -1,9 +1,6 @@
 """The mail: labels on their way."""
 
-import numpy as np
-from numpy.typing import NDArray
-
-from sim.world.world import LabelEvents
+from sim.world.labels import LabelEvents
 
 
 class Mail:
@@ -18,13 +15,7 @@ class Mail:
 
     def deliver(self, day: int) -> list[LabelEvents]:
         """Hand over all events due by `day`, in the order in which they were sent."""
-        due = [_where(events, events.arrives_at <= day) for events in self._on_the_way]
-        late = [_where(events, events.arrives_at > day) for events in self._on_the_way]
+        due = [events.take(events.arrives_at <= day) for events in self._on_the_way]
+        late = [events.take(events.arrives_at > day) for events in self._on_the_way]
         self._on_the_way = [events for events in late if len(events.label)]
         return [events for events in due if len(events.label)]
-
-
-def _where(events: LabelEvents, mask: NDArray[np.bool_]) -> LabelEvents:
-    return LabelEvents(
-        events.step, events.scored_at, events.customer_id[mask], events.label[mask], events.arrives_at[mask]
-    )

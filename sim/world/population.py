@@ -4,34 +4,27 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.injectors import ConceptDrift, MechanismInjector, PriorDrift
+from scenarios.schema import Scenario, Twin
 from sim.errors import InputError, did_you_mean
 from sim.world import telco, twin
+from sim.world.customers import Customers, Draw, Strangers
 from sim.world.mechanism import Mechanism, telco_mechanism
+from sim.world.outcomes import DriftingOutcomes, Outcomes, adjusted
 from sim.world.schema import Matrix, Schema
 from sim.world.streams import Streams
+from sim.world.structure import TELCO_STRUCTURE, Structure
 from sim.world.table import Table
 
 _TWIN_REFERENCE_ROWS = 20_000
 _TWIN_REFERENCE_SEED = 20_250_101
-
-
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """The customers of one batch before any drift, sorted by `customer_id`, which is unique in it.
-
-    `has_real_label` tells the rows on their first pass, whose `real_label` is the table's; elsewhere it is False.
-    """
-
-    customer_id: NDArray[np.str_]
-    features: Matrix
-    has_real_label: NDArray[np.bool_]
-    real_label: NDArray[np.bool_]
 
 
 class Timeline(Protocol):
@@ -61,8 +54,12 @@ class Population(Protocol):
         ...
 
     @property
-    def mechanism(self) -> Mechanism:
-        """The undrifted outcome mechanism."""
+    def structure(self) -> Structure:
+        """What always holds for a customer."""
+        ...
+
+    def outcomes(self, scenario: Scenario) -> Outcomes:
+        """Return what decides who churns; `InputError` if a scenario asks for what this population can't have."""
         ...
 
     def reference(self) -> Matrix:
@@ -77,6 +74,10 @@ class Population(Protocol):
         """Return the features of `n_rows` random customers, none of whom is in `without`."""
         ...
 
+    def strangers(self, rng: np.random.Generator, without: NDArray[np.str_], prefix: str = "S") -> Strangers:
+        """Return what hands out further customers, none of whom is in `without`; new ids begin with `prefix`."""
+        ...
+
 
 @dataclass(frozen=True)
 class TablePopulation:
@@ -89,6 +90,7 @@ class TablePopulation:
     table: Table
     mechanism: Mechanism
     file_sha256: str = ""
+    structure: Structure = TELCO_STRUCTURE
 
     @property
     def version(self) -> str:
@@ -103,6 +105,16 @@ class TablePopulation:
     def reference(self) -> Matrix:
         """Return the features of all rows of the table."""
         return self.table.features
+
+    def outcomes(self, scenario: Scenario) -> Outcomes:
+        """Return the mechanism under the scenario's drift."""
+        if scenario.twin != Twin():
+            msg = (
+                f"[twin] shapes the synthetic population, but {scenario.name} is to be played with {self.name}; use "
+                f"--population twin."
+            )
+            raise InputError(msg)
+        return DriftingOutcomes(_moving(scenario), self.mechanism, self.reference)
 
     def timeline(self, streams: Streams, sizes: Sequence[int]) -> Timeline:
         """Return the replayed table; `InputError` if a batch is larger than the table."""
@@ -121,6 +133,23 @@ class TablePopulation:
         rows: NDArray[np.int64] = rng.choice(others, size=n_rows, replace=n_rows > len(others))
         return self.table.features[rows]
 
+    def strangers(self, rng: np.random.Generator, without: NDArray[np.str_], prefix: str = "S") -> Strangers:  # noqa: ARG002 - they have ids
+        """Return what hands out the other rows of the table in random order, as on a later pass."""
+        order: list[int] = []
+        is_shuffled = False
+
+        def take(n: int) -> Customers:
+            nonlocal is_shuffled
+            if n and not is_shuffled:
+                order.extend(rng.permutation(np.flatnonzero(~np.isin(self.table.customer_id, without))).tolist())
+                is_shuffled = True
+            rows = np.array(order[:n], dtype=np.int64)
+            del order[:n]
+            nothing = np.zeros(len(rows), dtype=np.bool_)
+            return Customers(self.table.customer_id[rows], self.table.features[rows], nothing, nothing, rows)
+
+        return take
+
 
 @dataclass(frozen=True)
 class TwinPopulation:
@@ -129,6 +158,7 @@ class TwinPopulation:
     mechanism: Mechanism
     schema: Schema
     name: str = "twin"
+    structure: Structure = TELCO_STRUCTURE
 
     @property
     def version(self) -> str:
@@ -138,7 +168,12 @@ class TwinPopulation:
 
     def reference(self) -> Matrix:
         """Return a fixed sample of 20,000 synthetic customers."""
-        return twin.sample(np.random.default_rng(_TWIN_REFERENCE_SEED), _TWIN_REFERENCE_ROWS)
+        return _twin_reference()
+
+    def outcomes(self, scenario: Scenario) -> Outcomes:
+        """Return the mechanism, as easy to tell as the scenario wants it, under the scenario's drift."""
+        mechanism = adjusted(self.mechanism, scenario.twin, self.reference)
+        return DriftingOutcomes(_moving(scenario), mechanism, self.reference)
 
     def timeline(self, streams: Streams, sizes: Sequence[int]) -> Timeline:
         """Return fresh customers, numbered in order of time."""
@@ -147,6 +182,19 @@ class TwinPopulation:
     def sample(self, rng: np.random.Generator, n_rows: int, without: NDArray[np.str_]) -> Matrix:  # noqa: ARG002 - all are new
         """Return new customers."""
         return twin.sample(rng, n_rows)
+
+    def strangers(self, rng: np.random.Generator, without: NDArray[np.str_], prefix: str = "S") -> Strangers:  # noqa: ARG002 - all are new
+        """Return what hands out new customers without end."""
+        handed_out = 0
+
+        def take(n: int) -> Customers:
+            nonlocal handed_out
+            ids = np.char.mod(f"{prefix}%06d", np.arange(handed_out, handed_out + n))
+            handed_out += n
+            nothing = np.zeros(n, dtype=np.bool_)
+            return Customers(ids, twin.sample(rng, n), nothing, nothing, np.arange(n))
+
+        return take
 
 
 class _TableTimeline:
@@ -208,6 +256,17 @@ def _deferred(rows: NDArray[np.int64], taken: NDArray[np.int64], needed: int) ->
     first = np.flatnonzero(is_free)[:needed]
     rest = np.setdiff1d(np.arange(len(rows)), first)
     return np.concatenate([rows[first], rows[rest]])
+
+
+@cache
+def _twin_reference() -> Matrix:
+    reference = twin.sample(np.random.default_rng(_TWIN_REFERENCE_SEED), _TWIN_REFERENCE_ROWS)
+    reference.flags.writeable = False
+    return reference
+
+
+def _moving(scenario: Scenario) -> tuple[MechanismInjector, ...]:
+    return tuple(injector for injector in scenario.drift if isinstance(injector, ConceptDrift | PriorDrift))
 
 
 def _version(sha256: str) -> str:

@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sim.errors import InputError, did_you_mean
+
 Matrix = NDArray[np.float64]
 """Encoded features: one row a customer, one column a feature. Numbers as they are, categories as codes of the
 fixed vocabulary, `nan` for a missing value and `UNSEEN` for a category outside the vocabulary."""
@@ -66,6 +68,20 @@ class Schema:
     def number_positions(self) -> tuple[int, ...]:
         """The positions of the numeric features."""
         return tuple(index for index, column in enumerate(self.columns) if not column.is_category)
+
+    def column(self, name: str) -> Column:
+        """Return a column by name; `InputError` if there is none."""
+        if name not in self.position:
+            msg = f"a drift must name a column of the population, got {name!r}.{did_you_mean(name, self.names)}"
+            raise InputError(msg)
+        return self.columns[self.position[name]]
+
+    def check_category(self, column: str, category: str) -> None:
+        """Raise `InputError` unless `column` has the category."""
+        known = self.column(column).categories
+        if category not in known:
+            msg = f"{column!r} must be one of {list(known)}, got {category!r}.{did_you_mean(category, known)}"
+            raise InputError(msg)
 
     def code(self, column: str, category: str) -> int:
         """Return the code of `category` in `column`; `KeyError` if either is unknown."""

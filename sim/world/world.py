@@ -1,29 +1,47 @@
 """The world: a scenario opened with a seed. Yields one batch a step and knows the truth."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scenarios.schema import CategoryDrift, Scenario
-from sim.world.drift import check_drift, drifted_features, drifted_mechanism
-from sim.world.mechanism import Mechanism
-from sim.world.population import Draw, Population
+from scenarios.injectors import (
+    CategoryDrift,
+    DroppedFault,
+    DuplicateFault,
+    Injector,
+    LateFault,
+    MislabelFault,
+    MixDrift,
+    NumberDrift,
+    ValueFault,
+)
+from scenarios.schema import Scenario
+from sim.world.covariates import Covariates
+from sim.world.customers import Chance, Customers, join_customers
+from sim.world.faults import ColumnFaults, RowFaults, mislabelled
+from sim.world.labels import LabelEvents, settled
+from sim.world.mix import Mix
+from sim.world.population import Population
 from sim.world.schema import Matrix, Schema
+from sim.world.sizes import batch_size
 from sim.world.streams import Streams
 
 HOLDOUT_SHARE = 0.20
+_Kind = TypeVar("_Kind", bound=Injector)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What production sees of the customers of one step, sorted by `customer_id`.
+    """What production sees of the customers of one step, sorted by `customer_id`; there may be none.
 
     `scored_at` is the day; `features` the encoded matrix as seen; `holdout` marks the customers who are never
-    trained on; `held_out` those who never get an offer.
+    trained on; `held_out` those who never get an offer. `duplicates` counts delivered rows that repeat another one:
+    the first of them is kept.
     """
 
     step: int
@@ -32,31 +50,23 @@ class Batch:
     features: Matrix
     holdout: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
+    duplicates: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Truth:
     """What only the judge may know of one batch, in the order of its customers.
 
-    `propensity` is P(churn) on that day; `churns` what happens without an offer. `persuasion` is uniform: an offer
-    saves a churner whose number is below the success rate, which `persuadable` says at the scenario's rate.
+    `features` are the customers as they are, whatever is seen of them. `propensity` is P(churn) on that day; `churns`
+    what happens without an offer. `persuasion` is uniform: an offer saves a churner whose number is below the success
+    rate, which `persuadable` says at the scenario's rate.
     """
 
+    features: Matrix
     propensity: Matrix
     churns: NDArray[np.bool_]
     persuasion: Matrix
     persuadable: NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class LabelEvents:
-    """News of outcomes: each belongs to the prediction (`customer_id`, `scored_at`) and comes on `arrives_at`."""
-
-    step: int
-    scored_at: int
-    customer_id: NDArray[np.str_]
-    label: NDArray[np.bool_]
-    arrives_at: NDArray[np.int64]
 
 
 class World:
@@ -76,20 +86,26 @@ class World:
     Raises
     ------
     InputError
-        If the scenario names columns or categories that the population lacks, or batches it cannot fill.
+        If the scenario names columns or categories that the population lacks, or batches it cannot fill, or drifts
+        that it cannot have.
     """
 
     def __init__(self, scenario: Scenario, seed: int, population: Population, kept_steps: int | None = 4) -> None:
-        check_drift(scenario.drift, population.schema, population.mechanism)
         self.scenario = scenario
         self.seed = seed
         self.population = population
         self.streams = Streams(seed)
+        self.outcomes = population.outcomes(scenario)
+        self._mix = Mix(self._injectors(MixDrift), self.schema, population.reference)
+        self._covariates = Covariates(self._injectors(NumberDrift, CategoryDrift), self.schema, population.structure)
+        self._column_faults = ColumnFaults(self._injectors(ValueFault), self.schema)  # type: ignore[arg-type] # each value fault is one of the union
+        self._row_faults = RowFaults(self._injectors(DroppedFault, LateFault, DuplicateFault))
+        self._mislabelled = self._injectors(MislabelFault)
         self._timeline = population.timeline(self.streams, self._sizes())
         self._hash_key = f"{seed:016d}"[-16:]
-        self._reference = lru_cache(maxsize=1)(population.reference)
-        self._mechanism = lru_cache(maxsize=None)(self._mechanism_at)
-        self._customers = lru_cache(maxsize=kept_steps)(self._draw)
+        self._drawn = lru_cache(maxsize=kept_steps)(self._draw)
+        self._delivered = lru_cache(maxsize=kept_steps)(self._deliver)
+        self._drifted = lru_cache(maxsize=kept_steps)(self._drift)
         self.batch = lru_cache(maxsize=kept_steps)(self._batch)
         self.truth = lru_cache(maxsize=kept_steps)(self._truth)
 
@@ -112,10 +128,6 @@ class World:
         """Return the day on which `step` is scored; step 0 is day 0."""
         return step * self.scenario.time.step_days
 
-    def mechanism(self, step: int) -> Mechanism:
-        """Return the outcome mechanism at `step`."""
-        return self._mechanism(tuple(injector.intensity(step) for injector in self.scenario.drift))
-
     def labels(self, step: int, offered: NDArray[np.bool_]) -> LabelEvents:
         """Settle the outcomes of a batch and return the news of them; warm-up labels arrive by day 0.
 
@@ -123,64 +135,112 @@ class World:
         """
         batch, truth = self.batch(step), self.truth(step)
         label = truth.churns
+        if step < 0:
+            row = np.arange(len(label))
+            return LabelEvents(step, batch.scored_at, batch.customer_id, row, label, np.zeros_like(row))
         if self.scenario.offers.seen_in_labels:
             label = label & ~(offered & truth.persuadable)
-        arrives = batch.scored_at + self.scenario.labels.delay_days if step >= 0 else 0
-        arrives_at = np.full(len(label), arrives, dtype=np.int64)
-        return LabelEvents(step, batch.scored_at, batch.customer_id, label, arrives_at)
-
-    def _mechanism_at(self, intensities: tuple[float, ...]) -> Mechanism:
-        if not any(intensities):
-            return self.population.mechanism
-        return drifted_mechanism(self.scenario.drift, intensities, self.population.mechanism, self._reference())
-
-    def _sizes(self) -> Sequence[int]:
-        time = self.scenario.time
-        return [time.customers] * (time.warmup_steps + time.steps)
-
-    def _draw(self, step: int) -> tuple[Draw, Matrix]:
-        """Return the customers of a step and their features under the drift of that day."""
-        draw = self._timeline.draw(step + self.scenario.time.warmup_steps)
-
-        def uniform(injector: CategoryDrift) -> Matrix:
-            name = f"drift {injector.column}={injector.to}"
-            return self.streams.generator(name, injector.onset_step, step).random(len(draw.customer_id))
-
-        return draw, drifted_features(self.schema, self.scenario.drift, step, draw.features, uniform)
-
-    def _batch(self, step: int) -> Batch:
-        draw, features = self._customers(step)
-        held_out = self.streams.generator("held_out", step).random(len(draw.customer_id))
-        return Batch(
-            step=step,
-            scored_at=self.day(step),
-            customer_id=draw.customer_id,
-            features=features,
-            holdout=self._holdout(draw.customer_id),
-            held_out=held_out < self.scenario.offers.held_out_share,
-        )
-
-    def _truth(self, step: int) -> Truth:
-        draw, features = self._customers(step)
-        n_rows = len(draw.customer_id)
-        uniform = self.streams.generator("outcomes", step).random(n_rows)
-        undrifted = self.population.mechanism.propensity(draw.features)
-        uniform = _coupled(uniform, undrifted, draw.has_real_label, draw.real_label)
-        propensity = self.mechanism(step).propensity(features)
-        persuasion = self.streams.generator("persuasion", step).random(n_rows)
-        persuadable = persuasion < self.scenario.prices.success_rate
-        return Truth(propensity, uniform < propensity, persuasion, persuadable)
+        chance = self._chance(step, self._customers(step))
+        reported = mislabelled(self._mislabelled, step, label, chance)
+        return settled(step, batch.scored_at, batch.customer_id, reported, self.scenario.labels, chance)
 
     def fresh_rows(self, step: int, n_rows: int, draw: int) -> tuple[Matrix, NDArray[np.bool_]]:
         """Return features and outcomes of customers like those of a step, but never those of its batch.
 
         They are drawn from the population, under the covariates and the mechanism of that step, by a stream of their
-        own for each number `draw`. No offer reaches them.
+        own for each number `draw`. No offer and no fault reaches them.
         """
         rng = self.streams.generator("fresh", step, draw)
-        undrifted = self.population.sample(rng, n_rows, self.batch(step).customer_id)
-        features = drifted_features(self.schema, self.scenario.drift, step, undrifted, lambda _: rng.random(n_rows))
-        return features, rng.random(n_rows) < self.mechanism(step).propensity(features)
+        without = self.batch(step).customer_id
+        undrifted = self.population.sample(rng, n_rows, without)
+
+        def chance(name: str, *keys: int) -> Matrix:  # noqa: ARG001 - the one stream of these rows
+            return rng.random(n_rows)
+
+        nothing = np.zeros(n_rows, dtype=np.bool_)
+        ids = np.char.mod("F%08d", np.arange(n_rows))
+        drawn = Customers(ids, undrifted, nothing, nothing, np.arange(n_rows))
+        mixed = self._mix.apply(step, drawn, chance, self.population.strangers(rng, without), rng)
+        features = self._covariates.apply(step, mixed.features, chance)
+        return features, rng.random(n_rows) < self.outcomes.propensity(step, mixed, features, chance)
+
+    def _injectors(self, *kinds: type[_Kind]) -> tuple[_Kind, ...]:
+        return tuple(injector for injector in self.scenario.drift if isinstance(injector, kinds))
+
+    def _sizes(self) -> Sequence[int]:
+        return [batch_size(self.scenario.time, step, self.streams) for step in (*self.warmup, *self.steps)]
+
+    def _chance(self, step: int, customers: Customers) -> Chance:
+        """Return what gives the customers of a step their random numbers, each by its slot."""
+        n_slots = int(customers.slot.max(initial=-1)) + 1
+
+        def chance(name: str, *keys: int) -> Matrix:
+            return self.streams.generator(name, *keys, step).random(n_slots)[customers.slot]
+
+        return chance
+
+    def _draw(self, step: int) -> Customers:
+        """Return who the customers of a step would be if all were scored in time."""
+        drawn = Customers.of(self._timeline.draw(step + self.scenario.time.warmup_steps))
+        strangers = self.population.strangers(
+            self.streams.generator("strangers", step), drawn.customer_id, f"S{step:05d}-"
+        )
+        luck = self.streams.generator("mix luck", step)
+        return self._mix.apply(step, drawn, self._chance(step, drawn), strangers, luck)
+
+    def _deliver(self, step: int) -> tuple[Customers, int]:
+        """Return the customers who are scored at a step, and how many late ones were there already."""
+        drawn = self._drawn(step)
+        if self._row_faults.is_quiet:
+            return drawn, 0
+        here = drawn.take(self._delays(step) == 0)
+        free_slot, repeated = len(drawn.slot), 0
+        for late_steps in self._row_faults.sources:
+            if step - late_steps not in self.steps:
+                continue
+            late = self._drawn(step - late_steps)
+            late = late.take(self._delays(step - late_steps) == late_steps)
+            late = replace(late, slot=free_slot + np.arange(len(late.slot)))
+            free_slot += len(late.slot)
+            is_new = ~np.isin(late.customer_id, here.customer_id)
+            repeated += int(np.count_nonzero(~is_new))
+            here = join_customers(here, late.take(is_new))
+        return here, repeated
+
+    def _delays(self, step: int) -> NDArray[np.int64]:
+        drawn = self._drawn(step)
+        return self._row_faults.delays(step, self._chance(step, drawn), len(drawn.slot))
+
+    def _customers(self, step: int) -> Customers:
+        return self._delivered(step)[0]
+
+    def _drift(self, step: int) -> Matrix:
+        """Return the features of the customers of a step under the drift of that day."""
+        customers = self._customers(step)
+        return self._covariates.apply(step, customers.features, self._chance(step, customers))
+
+    def _batch(self, step: int) -> Batch:
+        customers, repeated = self._delivered(step)
+        chance = self._chance(step, customers)
+        duplicates = self._row_faults.duplicates(step, chance, len(customers.slot))
+        return Batch(
+            step=step,
+            scored_at=self.day(step),
+            customer_id=customers.customer_id,
+            features=self._column_faults.apply(step, self._drifted(step), chance),
+            holdout=self._holdout(customers.customer_id),
+            held_out=chance("held_out") < self.scenario.offers.held_out_share,
+            duplicates=repeated + duplicates,
+        )
+
+    def _truth(self, step: int) -> Truth:
+        customers, features = self._customers(step), self._drifted(step)
+        chance = self._chance(step, customers)
+        luck = _coupled(chance("outcomes"), self.outcomes.undrifted(customers), customers)
+        propensity = self.outcomes.propensity(step, customers, features, chance)
+        persuasion = chance("persuasion")
+        persuadable = persuasion < self.scenario.prices.success_rate
+        return Truth(features, propensity, luck < propensity, persuasion, persuadable)
 
     def _holdout(self, customer_id: NDArray[np.str_]) -> NDArray[np.bool_]:
         """Put a customer into the holdout by a hash of seed and id, so that the role is kept on every replay."""
@@ -188,9 +248,7 @@ class World:
         return np.asarray(hashes / 2.0**64 < HOLDOUT_SHARE)
 
 
-def _coupled(
-    uniform: Matrix, propensity: Matrix, has_real_label: NDArray[np.bool_], real_label: NDArray[np.bool_]
-) -> Matrix:
+def _coupled(uniform: Matrix, propensity: Matrix, customers: Customers) -> Matrix:
     """Return each customer's U: conditional on the real label on the first pass, else as drawn.
 
     With V uniform and p the undrifted propensity, U = p V for a churner and p + (1 - p) V for a stayer. Averaged
@@ -198,4 +256,4 @@ def _coupled(
     """
     below = propensity * uniform
     above = propensity + (1 - propensity) * uniform
-    return np.where(has_real_label, np.where(real_label, below, above), uniform)
+    return np.where(customers.has_real_label, np.where(customers.real_label, below, above), uniform)
