@@ -80,6 +80,12 @@ def test_quotes_read_as_documented(text, value):
     assert design((text,), ROW, schema)[0, 0] == pytest.approx(value)
 
 
+def test_a_missing_number_counts_0_on_either_side_of_a_knot():
+    rows = np.array([[np.nan, 0.0], [np.inf, 0.0], [-2.0, 0.0]])
+    values = design(("hinge(Age, -5)", "hinge(Age, 5)"), rows, schema_of("Age", "Kind", "Flat"))
+    np.testing.assert_array_equal(values, [[0, 0], [0, 0], [3, 0]])
+
+
 def test_missing_tells_a_missing_value_from_every_other():
     schema = schema_of("Age", "Kind", "Flat")
     rows = np.array([[np.nan, np.nan], [0.0, 0.0], [np.inf, UNSEEN]])

@@ -188,7 +188,7 @@ class _Hinge:
     knot: float
 
     def of(self, column: Matrix) -> Matrix:
-        above: Matrix = np.maximum(_known(column) - self.knot, 0.0)
+        above: Matrix = np.maximum(_known(column - self.knot), 0.0)
         return above / self.scale
 
 
