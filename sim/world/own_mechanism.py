@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 from sklearn.metrics import brier_score_loss, roc_auc_score  # type: ignore[import-untyped]  # it ships no types
 from sklearn.model_selection import StratifiedKFold  # type: ignore[import-untyped]
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from sim.world.mechanism import Mechanism
 from sim.world.own_terms import Bend, bends, main_effects
