@@ -114,8 +114,8 @@ def test_a_customer_who_occurs_twice_in_a_step_is_refused(tmp_path):
     with pytest.raises(InputError) as refusal:
         check_bins(own, time_bins(own.dates, 30))
     assert str(refusal.value) == (
-        "a customer must occur at most once in a step, but 'b' of history occurs on 2026-02-01 and 2026-02-28, in one "
-        "step: choose a scenario with smaller time.step_days."
+        "a customer must occur at most once in a step, but 'b' of history occurs on 2026-02-01 and 2026-02-28, in "
+        "one step: choose a scenario with smaller time.step_days."
     )
     check_bins(own, time_bins(own.dates, 7))
 

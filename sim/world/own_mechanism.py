@@ -34,7 +34,8 @@ CROSS_VALIDATED_ROWS = 10_000
 FOLDS = 5
 """The folds of the cross-validation; with fewer churners or stayers than folds there is none."""
 
-_INVERSE_STRENGTHS = (0.1, 0.01, 0.001)  # of the ridge penalty on standardised terms
+_WEAK = 0.1  # inverse strength of a ridge penalty on standardised terms
+_INVERSE_STRENGTHS = (_WEAK, 0.01, 0.001)
 _BEND_ROUNDS = 2  # so a number gets at most so many bends
 _BEND_CHI2 = 10.83  # p = 0.001 at one degree of freedom
 _MOST_BENDS = 50  # in one round
@@ -137,20 +138,19 @@ def _fitted(features: Matrix, churned: NDArray[np.bool_], schema: Schema) -> Mec
     terms = design(names, features, schema)
     candidates = bends(features, schema)
     values = design(tuple(bend.term for bend in candidates), features, schema)
-    strength = _inverse_strength(terms, churned)
-    fit = fit_ridge(terms, churned, strength)
     for _ in range(_BEND_ROUNDS):
+        fit = fit_ridge(terms, churned, _WEAK)
         chosen = _asked_for(candidates, _score_statistics(values, terms, churned, fit))
         names += tuple(candidates[index].term for index in chosen)
         terms = np.column_stack([terms, values[:, chosen]])
-        fit = fit_ridge(terms, churned, strength)
+    fit = fit_ridge(terms, churned, _inverse_strength(terms, churned))
     return Mechanism(schema, named((INTERCEPT, *names), fit.weights[0], decimals=6))
 
 
 def _inverse_strength(terms: Matrix, churned: NDArray[np.bool_]) -> float:
     """Return the strength that predicts a fifth of the rows best; the weakest if there are too few to say."""
     if _is_small(churned):
-        return _INVERSE_STRENGTHS[0]
+        return _WEAK
     train, test = next(_folds(churned))
     losses = {
         strength: _loss(fit_ridge(terms[train], churned[train], strength), terms[test], churned[test])

@@ -26,7 +26,7 @@ MOST_INDICATORS = 100
 
 _KNOTS = (0.1, 0.25, 0.5, 0.75, 0.9)  # quantiles
 _FAR_FROM_ZERO = 10.0  # spreads between 0 and the mean
-_LARGEST_EXPONENT = 300  # of a spread; beyond it double precision ends
+_LARGEST_EXPONENT = 30  # of a spread; what is larger or smaller is no measure of a customer, and has no term
 
 
 def main_effects(features: Matrix, schema: Schema) -> tuple[str, ...]:
@@ -132,9 +132,9 @@ class Number:
 def _indicators(features: Matrix, schema: Schema) -> list[str]:
     """Name the indicators in the order of the columns and categories."""
     counted = [
-        (count, indicator(column.name, category))
-        for column, values in zip(schema.columns, features.T, strict=True)
-        for category, count in _others(column, values)
+        (count, indicator(schema.columns[position].name, category))
+        for position in schema.category_positions
+        for category, count in _others(schema.columns[position], features[:, position])
         if count >= LEAST_ROWS
     ]
     kept = sorted(range(len(counted)), key=lambda index: -counted[index][0])[:MOST_INDICATORS]
@@ -142,11 +142,10 @@ def _indicators(features: Matrix, schema: Schema) -> list[str]:
 
 
 def _others(column: Column, values: Matrix) -> list[tuple[str, int]]:
-    """Return each category but the most frequent with its number of rows; nothing for a number."""
-    counts = np.bincount(values[values >= 0.0].astype(np.int64), minlength=len(column.categories)).tolist()
-    return [
-        (category, counts[code]) for code, category in enumerate(column.categories) if code != int(np.argmax(counts))
-    ]
+    """Return each category but the most frequent with its number of rows."""
+    counts = np.bincount(values[values >= 0.0].astype(np.int64), minlength=len(column.categories))
+    reference = int(np.argmax(counts))
+    return [(name, int(counts[code])) for code, name in enumerate(column.categories) if code != reference]
 
 
 def _decimal(number: float) -> str:

@@ -38,8 +38,8 @@ def time_bins(dates: NDArray[np.datetime64], step_days: int) -> NDArray[np.int64
 
 
 def _since_first(dates: NDArray[np.datetime64]) -> NDArray[np.int64]:
-    numbers: NDArray[np.int64] = dates.astype(np.int64)
-    return numbers - numbers.min()
+    since: NDArray[np.int64] = (dates - dates.min()).astype(np.int64)
+    return since
 
 
 def check_bins(own: OwnTable, bins: NDArray[np.int64]) -> None:
