@@ -11,6 +11,7 @@ from sim.world import own_mechanism
 from sim.world.own_mechanism import MechanismFit, fit_own_mechanism
 from sim.world.own_table import read_own_table
 from sim.world.own_terms import LEAST_ROWS, MOST_INDICATORS, Number, bends, main_effects
+from sim.world.ridge import fit_ridge
 from sim.world.schema import Column, Schema
 from sim.world.table import Table
 from sim.world.telco import find
@@ -102,6 +103,30 @@ class TestTerms:
         assert np.isfinite(design(tuple(bend.term for bend in found), features, SCHEMA)).all()
 
 
+class TestTheScoreTest:
+    def test_is_that_of_the_likelihood_where_nothing_is_penalised(self):
+        """A candidate's statistic is near twice the log-likelihood that it adds."""
+        rng = np.random.default_rng(12)
+        terms, new = rng.normal(size=(3_000, 2)), rng.normal(size=(3_000, 1))
+        churned = drawn(terms[:, 0] + 0.15 * new[:, 0], rng)
+        without, with_it = (fit_ridge(each, churned, 1e6) for each in (terms, np.column_stack([terms, new])))
+        gained = own_mechanism._loss(without, terms, churned) - own_mechanism._loss(
+            with_it, np.column_stack([terms, new]), churned
+        )
+        statistic = own_mechanism._score_statistics(new, terms, churned, without)[0]
+        assert statistic == pytest.approx(2 * 3_000 * gained, rel=0.03)
+        penalised = own_mechanism._score_statistics(new, terms, churned, fit_ridge(terms, churned, 0.01))[0]
+        assert penalised == pytest.approx(statistic, rel=0.1)
+
+    def test_is_0_for_what_follows_from_the_terms(self):
+        rng = np.random.default_rng(13)
+        terms = rng.normal(size=(500, 2))
+        spanned = np.column_stack([terms[:, 0], terms @ [2.0, -1.0] + 5.0, np.ones(500)])
+        churned = drawn(terms[:, 0], rng)
+        statistics = own_mechanism._score_statistics(spanned, terms, churned, fit_ridge(terms, churned, 0.1))
+        assert statistics.tolist() == [0.0, 0.0, 0.0]
+
+
 class TestTheMechanism:
     def test_finds_what_the_outcome_was_drawn_from(self):
         rng = np.random.default_rng(1)
@@ -137,6 +162,22 @@ class TestTheMechanism:
         propensity = own.mechanism.propensity(features)
         assert propensity[is_missing].mean() == pytest.approx(1 / (1 + np.exp(-1)), abs=0.03)
         assert propensity[~is_missing].mean() == pytest.approx(1 / (1 + np.exp(1)), abs=0.03)
+
+    def test_categories_that_say_nothing_get_log_odds_near_0(self):
+        rng = np.random.default_rng(10)
+        schema = Schema((Column("city", tuple(f"c{code:02d}" for code in range(60))),))
+        table = table_of(rng.integers(0, 60, (2_400, 1)).astype(float), rng.random(2_400) < 0.3, schema)
+        own = fit_own_mechanism(table)
+        assert own.mechanism.propensity(table.features).std() < 0.04
+        assert own.fit.auc > 0.56  # it has seen these customers
+        assert own.fit.auc_cross_validated == pytest.approx(0.5, abs=0.03)
+
+    def test_a_number_with_two_values_has_one_term(self):
+        rng = np.random.default_rng(11)
+        features = rng.integers(0, 2, (3_000, 3)).astype(float)
+        schema = Schema((Column("a"), Column("b"), Column("c")))
+        own = fit_own_mechanism(table_of(features, drawn(features @ [1.0, -2.0, 3.0], rng), schema))
+        assert set(own.mechanism.coefficients) == {"intercept", "a", "b", "c"}
 
     def test_is_the_same_every_time(self):
         rng = np.random.default_rng(4)
