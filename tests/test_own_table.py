@@ -142,8 +142,8 @@ class TestNumbersAndCategories:
             one_column(tmp_path, *numbers, "12,5")
         assert str(refusal.value) == (
             f"a column must hold numbers or at most 1,000 categories, but 'x' of {tmp_path / 'x.csv'} has 1,501 "
-            "different values, and '12,5' in row 1501 is no number: name it with --id if it names customers, write "
-            "plain numbers if it holds numbers, or drop it."
+            "different values, and '12,5' in row 1501 is no number: name it with --id or --date if it holds ids or "
+            "dates, write plain numbers if it holds numbers, or drop it."
         )
 
 

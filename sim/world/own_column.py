@@ -89,7 +89,7 @@ def _check_categories(
         raise InputError(
             f"a column must hold numbers or at most {MOST_CATEGORIES:,} categories, but {name!r} of {path} has "
             f"{len(categories):,} different values, and {text!r} in row {cells.index(text) + 1} is no number: name "
-            f"it with --id if it names customers, write plain numbers if it holds numbers, or drop it."
+            f"it with --id or --date if it holds ids or dates, write plain numbers if it holds numbers, or drop it."
         )
     for category in categories:
         if "`" in category or category == "unseen":

@@ -80,7 +80,8 @@ class Number:
         if abs(self._mean) < _FAR_FROM_ZERO * self._spread:
             return quoted(self.name) + self._unit
         unit = 10.0**self._exponent
-        return self._hinge(float(np.floor(self._known.min() / unit) * unit))
+        units_below = float(np.floor((self._known.min() / unit).round(6)))  # 2.3 / 0.01 is a little less than 230
+        return self._hinge(self._rounded(units_below * unit))
 
     @cached_property
     def bends(self) -> tuple[str, ...]:
