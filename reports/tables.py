@@ -93,7 +93,9 @@ def _scores(summary: Summary) -> Table:
         ),
         "detection": f"{summary.detection_days} days" if summary.detection_days is not None else "-",
         "retrains (promoted, rejected)": f"{summary.retrains} ({summary.promotions}, {summary.rejections})",
-        "false retrains (alarm, scheduled)": f"{summary.false_retrains_alarm}, {summary.false_retrains_scheduled}",
+        "false retrains (alarm, scheduled)": ", ".join(
+            _shown(count) for count in (summary.false_retrains_alarm, summary.false_retrains_scheduled)
+        ),
         "staleness": f"{summary.staleness_days:.0f} days",
         "net value, expected (realised)": f"{money(summary.net_value)} ({money(summary.net_value_realised)})",
         "ROI realised": roi(summary.roi_realised) if summary.roi_realised is not None else "-",

@@ -24,6 +24,17 @@ data_app = typer.Typer(no_args_is_help=True, help="The real Telco table: fetch i
 app.add_typer(data_app, name="data")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, and nothing else.")]
+PopulationName = Annotated[
+    str,
+    typer.Option(
+        help="telco, twin, a CSV of your own (with --target), or the path of Telco's; the scenario's if left out."
+    ),
+]
+Target = Annotated[str, typer.Option(help="The column of your own table that says who churned.")]
+IdColumn = Annotated[str, typer.Option("--id", help="The column of your own table that names the customer.")]
+DateColumn = Annotated[
+    str, typer.Option("--date", help="The column of dates in your own table, which is then replayed as it happened.")
+]
 Name = Annotated[str | None, typer.Argument(help="One entry; all are listed without it.")]
 RUNS_FOLDER = Path("runs")
 
@@ -44,7 +55,10 @@ def run(
         str, typer.Option(help="A policy of the catalogue, a TOML file, or an expression such as 'f1_drop > 0.05'.")
     ] = "proposal",
     gates: Annotated[str, typer.Option(help="A gate profile of the catalogue, or a TOML file.")] = "telco_churn",
-    population: Annotated[str, typer.Option(help="telco, twin, or the path of the Telco table.")] = "telco",
+    population: PopulationName = "",
+    target: Target = "",
+    id_column: IdColumn = "",
+    date_column: DateColumn = "",
     seed: Annotated[int, typer.Option(help="Which life of the scenario; a whole number from 0 on.")] = 1,
     trials: Annotated[
         int, typer.Option(help="Trials of the search for the first model; 0 takes the scenario's recipe.")
@@ -66,14 +80,15 @@ def run(
     from policies.catalogue import load_policy
     from scenarios.files import load_scenario
     from sim.mlops.gate_profiles import load_profile
-    from sim.world.population import load_population
+    from sim.world.population_spec import PopulationSpec
 
     _check_count("--seed", seed)
     _check_count("--trials", trials)
     asked = load_scenario(scenario)
     chosen = load_policy(policy)
     profile = load_profile(gates)
-    customers = load_population(population)
+    spec = PopulationSpec(population, target, id_column, date_column)
+    customers, asked = spec.load(asked, _tell)
 
     from reports.tables import closing_table
     from sim.mlops.live import LiveSettings, tracking_uri
@@ -118,7 +133,10 @@ def compare(
     grid: Annotated[list[str], typer.Option(help="Values of a placeholder, as a=0.02:0.10:9 or a=1,2.")] = [],  # noqa: B006
     baseline: Annotated[str, typer.Option(help="The policy that all others are paired with.")] = "never",
     seeds: Annotated[int, typer.Option(help="How many lives of each scenario, from seed 1 on.")] = 10,
-    population: Annotated[str, typer.Option(help="telco, twin, or the path of the Telco table.")] = "telco",
+    population: PopulationName = "",
+    target: Target = "",
+    id_column: IdColumn = "",
+    date_column: DateColumn = "",
     trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0,
     workers: Annotated[int, typer.Option(min=1, help="Worlds played at once, each in its own process.")] = 1,
     out: Annotated[Path | None, typer.Option(help="The study folder; a new one under runs/ by default.")] = None,
@@ -144,11 +162,17 @@ def compare(
     conditions = [parse_condition(text, [each.name for each in chosen if not each.is_ablation]) for text in fail_if]
     profiles = tuple(load_profile(name) for name in gates)
 
+    from sim.world.population_spec import PopulationSpec
+
+    spec = PopulationSpec(population, target, id_column, date_column)
+    if target:
+        asked = tuple(spec.load(scenario, _tell)[1] for scenario in asked)
+
     from sim.study.compare import Study, expected_seconds
     from sim.study.compare import compare as play_study
     from sim.study.run_folder import run_folder
 
-    study = Study(asked, chosen, profiles, lives, baseline, population, trials, split)
+    study = Study(asked, chosen, profiles, lives, baseline, spec, trials, split)
     if dry_run:
         told = {"worlds": len(study.orders()), "cells": study.cell_count, "seconds": expected_seconds(study, workers)}
         _show("Work", [told], as_json)
@@ -366,6 +390,11 @@ def _seeds(count: int) -> tuple[int, ...]:
 
 def _wrapped(story: str) -> str:
     return textwrap.fill(" ".join(story.split()), width=78)
+
+
+def _tell(sentence: str) -> None:
+    """Say something on the way that is no result."""
+    typer.echo(f"retrainlab: {sentence}", err=True)
 
 
 def _print(content: Any) -> None:

@@ -32,6 +32,7 @@ from sim.study.recovery import recovery
 from sim.study.regret import needless
 from sim.study.replay import Replay
 from sim.study.tracking import EXPERIMENT
+from sim.world.population_spec import PopulationSpec
 from sim.world.world import World
 
 DRIFT = ConceptDrift(
@@ -52,7 +53,9 @@ def elsewhere(tmp_path, monkeypatch):
 
 
 def study(*texts, scenarios=(CALM, DRIFTING), profiles=(NONE,), seeds=(1, 2), baseline="never", **more):
-    return Study(scenarios, contestants(texts, {}), profiles, seeds, baseline, population="twin", **more)
+    return Study(
+        scenarios, contestants(texts, {}), profiles, seeds, baseline, population=PopulationSpec("twin"), **more
+    )
 
 
 def same(one, other):

@@ -26,6 +26,7 @@ from sim.mlops.model import Model
 from sim.mlops.training import (
     best_threshold,
     boosted,
+    dataset,
     first_training_data,
     fit,
     inner_split,
@@ -33,6 +34,7 @@ from sim.mlops.training import (
     training_data,
 )
 from sim.mlops.tuning import EARLY_STOPPING_ROUNDS, MAX_ROUNDS, search_recipe
+from sim.world.schema import Column, Schema
 from sim.world.telco import SCHEMA
 
 COUNTS = st.integers(0, 100_000)
@@ -313,3 +315,17 @@ def test_a_search_may_seek_f1(rule):
     assert search.recipe.search_objective == "f1"
     assert all(0 <= loss <= 1 for loss in search.losses)
     assert search.losses[0] != by_log_loss.losses[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["Age (years)", "a,b", "a:b", 'say "a"', "[x]", "{x}", "Größe", "\N{GRINNING FACE}", "a b"]
+)
+def test_a_model_learns_from_columns_of_any_name(name):
+    first, second, *others = SCHEMA.columns
+    named = Schema((Column(name, first.categories), Column("a_b", second.categories), *others))
+    plain, odd = (boosted(rows_of(), CHEAP, schema, 1) for schema in (SCHEMA, named))
+    assert odd.split("Tree=0")[1].split("end of trees")[0] == plain.split("Tree=0")[1].split("end of trees")[0]
+
+
+def test_ordinary_names_are_kept():
+    assert dataset(rows_of(), SCHEMA).feature_name == list(SCHEMA.names)

@@ -224,6 +224,7 @@ def _live(
         trials=settings.trials,
         first=state.first,
         steps=tuple(rows),
+        is_recorded=settings.population.is_recorded,
         measured=_measured(parts, registry, journal, state),
     )
 

@@ -92,7 +92,7 @@ class Record:
     """A whole life: what was asked for, and everything that happened.
 
     Two records are equal if the same things happened; what was measured on the way (`measured`: seconds, MLflow ids,
-    versions of packages) does not count.
+    versions of packages) does not count. `is_recorded` tells a history, in which drift may begin at any time.
     """
 
     scenario: Scenario
@@ -104,6 +104,7 @@ class Record:
     trials: int
     first: Job
     steps: tuple[StepRow, ...]
+    is_recorded: bool = False
     measured: Mapping[str, Any] = field(default_factory=dict, compare=False)
     schema_version: int = SCHEMA_VERSION
 

@@ -1,5 +1,6 @@
 """Training: which rows a model sees, and how it is fitted."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -22,6 +23,7 @@ _LIGHTGBM_FIXED = {
     "deterministic": True,
     "force_row_wise": True,
 }
+_STORABLE = re.compile(r"\w[\w.()/%+-]*")
 _NOT_LIGHTGBM = {"rounds", "threshold_rule", "search_objective"}
 
 
@@ -134,9 +136,16 @@ def dataset(rows: LabelledRows, schema: Schema) -> lgb.Dataset:
         without_unseen(rows.features),
         label=rows.label.astype(np.float64),
         weight=None if (rows.weight == 1).all() else rows.weight.astype(np.float64),
-        feature_name=list(schema.names),
+        feature_name=_stored_names(schema),
         categorical_feature=list(schema.category_positions),
     )
+
+
+def _stored_names(schema: Schema) -> list[str]:
+    """Return the names of the features; numbered ones where LightGBM would refuse a name or change it."""
+    if all(_STORABLE.fullmatch(name) for name in schema.names):
+        return list(schema.names)
+    return [f"column_{index}" for index in range(len(schema.names))]
 
 
 def inner_split(rows: LabelledRows) -> tuple[LabelledRows, LabelledRows]:

@@ -6,8 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from threading import Thread
 from time import perf_counter
@@ -30,7 +29,7 @@ from sim.study.fresh import TRAINING_SEEDS, retraining_rows
 from sim.study.leaderboard import leaderboard
 from sim.study.replay import check_replayable
 from sim.study.replay_cache import ReplayCache
-from sim.world.population import Population, load_population
+from sim.world.population_spec import PopulationSpec
 from sim.world.telco import SCHEMA
 from sim.world.world import World
 
@@ -54,7 +53,7 @@ class Study:
     profiles: tuple[GateProfile, ...]
     seeds: tuple[int, ...]
     baseline: str
-    population: str = "telco"
+    population: PopulationSpec = field(default_factory=PopulationSpec)
     trials: int = 0
     with_split: bool = False
 
@@ -93,7 +92,7 @@ class Study:
             "gates": [repr(profile) for profile in self.profiles],
             "seeds": list(self.seeds),
             "baseline": self.baseline,
-            "population": self.population,
+            "population": asdict(self.population),
             "trials": self.trials,
             "split": self.with_split,
         }
@@ -139,7 +138,7 @@ def compare(
         had, or does not fit a scenario.
     """
     for scenario in study.scenarios:
-        world = World(scenario, study.seeds[0], _population(study.population))
+        world = World(scenario, study.seeds[0], study.population.load(scenario)[0])
         check_trainable(world, trials=study.trials)
     _claim(study, folder, resume=resume)
     orders = study.orders()
@@ -177,7 +176,7 @@ def expected_seconds(study: Study, workers: int) -> float:
 
 
 def _played(
-    orders: Sequence[WorldOrder], population: str, workers: int, cache_folder: Path | None
+    orders: Sequence[WorldOrder], population: PopulationSpec, workers: int, cache_folder: Path | None
 ) -> Iterator[tuple[WorldOrder, list[Cell]]]:
     """Yield each world's cells as they are done; one process plays a world from beginning to end."""
     if workers <= 1 or len(orders) <= 1:
@@ -198,16 +197,11 @@ def _played(
             pool.shutdown(cancel_futures=True)
 
 
-def _play(order: WorldOrder, population: str, cache_folder: Path | None) -> list[Cell]:
+def _play(order: WorldOrder, population: PopulationSpec, cache_folder: Path | None) -> list[Cell]:
     try:
-        return play_world(order, _population(population), ReplayCache(cache_folder))
+        return play_world(order, population.load(order.scenario)[0], ReplayCache(cache_folder))
     except Exception as error:  # noqa: BLE001 - the other worlds are still worth having
         return failed_cells(order, error)
-
-
-@cache
-def _population(text: str) -> Population:
-    return load_population(text)
 
 
 @contextmanager

@@ -32,8 +32,8 @@ class Summary:
     retrains: int
     promotions: int
     rejections: int
-    false_retrains_alarm: int
-    false_retrains_scheduled: int
+    false_retrains_alarm: int | None
+    false_retrains_scheduled: int | None
     false_alarms_per_year: float | None
     staleness_days: float
     net_value: float
@@ -76,8 +76,8 @@ def summarise(record: Record, prices: Prices | None = None) -> Summary:
         retrains=len(jobs),
         promotions=sum(job.status is Status.PROMOTED for job in jobs),
         rejections=sum(job.status is Status.REJECTED for job in jobs),
-        false_retrains_alarm=sum(job.cause is Cause.ALARM for job in false),
-        false_retrains_scheduled=sum(job.cause is Cause.SCHEDULE for job in false),
+        false_retrains_alarm=_caused(false, Cause.ALARM),
+        false_retrains_scheduled=_caused(false, Cause.SCHEDULE),
         false_alarms_per_year=false_alarms_per_year(record),
         staleness_days=staleness_days(record),
         net_value=money.net_value(entries),
@@ -127,8 +127,13 @@ def lift_at_capacity(record: Record) -> float | None:
     return precision / rate if precision is not None and rate else None
 
 
-def false_retrains(record: Record) -> list[Job]:
-    """Return the retrainings asked for before the onset, or at any time in a world without drift."""
+def false_retrains(record: Record) -> list[Job] | None:
+    """Return the retrainings asked for before the onset, or at any time in a world without drift.
+
+    Missing for a history, of which nobody knows what was needed.
+    """
+    if record.is_recorded:
+        return None
     onset = record.scenario.onset_step
     return [job for job in record.jobs if job.name != FIRST_JOB and (onset is None or job.requested_step < onset)]
 
@@ -136,13 +141,13 @@ def false_retrains(record: Record) -> list[Job]:
 def false_alarms_per_year(record: Record) -> float | None:
     """Return the retrainings that a monitoring clause asked for without need, for each year without drift.
 
-    Missing where drift begins at once.
+    Missing where drift begins at once, and for a history.
     """
     onset = record.scenario.onset_step
     quiet_steps = len(record.steps) if onset is None else onset
-    alarms = sum(job.cause is Cause.ALARM for job in false_retrains(record))
+    alarms = _caused(false_retrains(record), Cause.ALARM)
     years = quiet_steps * record.scenario.time.step_days / DAYS_PER_YEAR
-    return alarms / years if years else None
+    return alarms / years if years and alarms is not None else None
 
 
 def detection_days(record: Record) -> int | None:
@@ -196,6 +201,10 @@ def keep_reasons(record: Record) -> dict[str, int]:
 
 
 _BINS = ("bin_probability", "bin_expected_churners")
+
+
+def _caused(jobs: list[Job] | None, cause: Cause) -> int | None:
+    return None if jobs is None else sum(job.cause is cause for job in jobs)
 
 
 def _is_alone(row: StepRow, clause: str) -> bool:

@@ -152,6 +152,7 @@ class Replay:
             trials=self.trials,
             first=first,
             steps=rows,
+            is_recorded=world.population.is_recorded,
         )
 
     def _found(self) -> Founding:

@@ -68,7 +68,14 @@ class ReplayCache:
 
 def _name(replay: Replay) -> str:
     world = replay.world
-    told = [to_toml(world.scenario), world.population.name, str(world.seed), str(replay.trials), _code_digest()]
+    told = [
+        to_toml(world.scenario),
+        world.population.name,
+        world.population.version,
+        str(world.seed),
+        str(replay.trials),
+        _code_digest(),
+    ]
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32] + ".joblib"
 
 

@@ -51,7 +51,11 @@ def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path)
     if known:
         return str(known[0].info.run_id)
     title = " + ".join(scenario.name for scenario in study.scenarios)
-    tags = {"baseline": study.baseline, "population": study.population, "seeds": str(len(study.seeds))}
+    tags = {
+        "baseline": study.baseline,
+        "population": study.population.text or "the scenario's own",
+        "seeds": str(len(study.seeds)),
+    }
     parent = client.create_run(experiment, run_name=title, tags={**tags, _FOLDER_TAG: _quoted(folder)}).info.run_id
     for board in comparison.leaderboard["boards"]:
         for row in board["policies"]:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # scikit-learn ships no types
 
 from sim.errors import InputError
 from sim.world.mechanism import Mechanism
+from sim.world.ridge import fit_ridge, named
 from sim.world.schema import Matrix
 from sim.world.table import Table
 from sim.world.telco import SCHEMA, load
@@ -117,12 +117,8 @@ def fit_mechanism(table: Table) -> Mechanism:
     decimals.
     """
     terms = design(TERMS, table.features, table.schema)
-    spread = terms.std(axis=0)
-    spread[spread == 0.0] = 1.0
-    model = LogisticRegression(C=_MECHANISM_C, solver="newton-cholesky", tol=1e-10)
-    model.fit(terms / spread, table.churned)
-    weights = np.concatenate([model.intercept_, model.coef_[0] / spread])
-    return Mechanism(table.schema, _named((INTERCEPT, *TERMS), weights, decimals=6))
+    weights = fit_ridge(terms, table.churned, _MECHANISM_C).weights[0]
+    return Mechanism(table.schema, named((INTERCEPT, *TERMS), weights, decimals=6))
 
 
 def fit(table: Table) -> TwinParameters:
@@ -158,14 +154,12 @@ def _fit_stage(column: str, features: Matrix) -> Stage:
     features = features[~_is_forced(column, features)]
     names = _varying(_stage_terms(column), features)
     values = design(names, features, SCHEMA)
-    spread = values.std(axis=0)
-    model = LogisticRegression(C=_TWIN_C, solver="newton-cholesky", tol=1e-10)
-    model.fit(values / spread, features[:, SCHEMA.position[column]])
-    reference, *others = (SCHEMA.columns[SCHEMA.position[column]].categories[int(code)] for code in model.classes_)
-    weights = np.column_stack([model.intercept_, model.coef_ / spread])
+    ridge = fit_ridge(values, features[:, SCHEMA.position[column]], _TWIN_C)
+    reference, *others = (SCHEMA.columns[SCHEMA.position[column]].categories[int(code)] for code in ridge.classes)
+    weights = ridge.weights
     if others[1:]:
         weights = weights[1:] - weights[0]  # several categories are fitted symmetrically
-    coefficients = [_named((INTERCEPT, *names), row, decimals=4) for row in weights]
+    coefficients = [named((INTERCEPT, *names), row, decimals=4) for row in weights]
     return Stage(column, reference, dict(zip(others, coefficients, strict=True)))
 
 
@@ -230,7 +224,7 @@ def _fit_prices(features: Matrix) -> tuple[dict[str, float], dict[str, tuple[flo
     internet = features[:, SCHEMA.position["InternetService"]]
     categories = SCHEMA.columns[SCHEMA.position["InternetService"]].categories
     quantiles = {name: _quantiles(deviations[internet == code]) for code, name in enumerate(categories)}
-    return _named(PRICES, prices, decimals=3), quantiles
+    return named(PRICES, prices, decimals=3), quantiles
 
 
 def _quantiles(values: Matrix) -> tuple[float, ...]:
@@ -244,10 +238,6 @@ def _fit_total_spread(features: Matrix) -> float:
     )
     squares = (total - tenure * monthly) ** 2 / ((tenure - 1.0) * monthly)
     return round(float(np.sqrt(squares.mean())), 4)
-
-
-def _named(names: tuple[str, ...], values: Matrix, decimals: int) -> dict[str, float]:
-    return {name: round(float(value), decimals) for name, value in zip(names, values, strict=True)}
 
 
 if __name__ == "__main__":

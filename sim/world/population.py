@@ -58,6 +58,11 @@ class Population(Protocol):
         """What always holds for a customer."""
         ...
 
+    @property
+    def is_recorded(self) -> bool:
+        """Whether it is a history, of which nobody knows when or whether anything drifted."""
+        ...
+
     def outcomes(self, scenario: Scenario) -> Outcomes:
         """Return what decides who churns; `InputError` if a scenario asks for what this population can't have."""
         ...
@@ -91,6 +96,7 @@ class TablePopulation:
     mechanism: Mechanism
     file_sha256: str = ""
     structure: Structure = TELCO_STRUCTURE
+    is_recorded: bool = False
 
     @property
     def version(self) -> str:
@@ -159,6 +165,7 @@ class TwinPopulation:
     schema: Schema
     name: str = "twin"
     structure: Structure = TELCO_STRUCTURE
+    is_recorded: bool = False
 
     @property
     def version(self) -> str:

@@ -12,8 +12,8 @@ from sim.world.schema import Matrix, Schema
 class Table:
     """Customers with their features and real outcome, one row each.
 
-    `customer_id` holds n distinct strings, `features` is the encoded n x columns matrix of `schema`, `churned` n
-    booleans.
+    `customer_id` holds n strings, distinct unless the rows are of several days; `features` is the encoded n x columns
+    matrix of `schema`, `churned` n booleans.
     """
 
     schema: Schema

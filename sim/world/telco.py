@@ -3,9 +3,7 @@
 The table is public (Apache-2.0, ``IBM/telco-customer-churn-on-icp4d`` on GitHub) and stays outside the package.
 """
 
-import csv
 import hashlib
-import io
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
@@ -19,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from sim.errors import InputError, did_you_mean
+from sim.world.csv_file import CsvFile
 from sim.world.schema import Column, Schema
 from sim.world.table import Table
 
@@ -137,7 +136,7 @@ def read_table(path: Path, *, verify_hash: bool) -> Table:
         At the first of: no such file, an empty file, not UTF-8, wrong columns, a wrong value (with column and row,
         where row 1 follows the header), a duplicate id, another hash.
     """
-    content = _read_bytes(path)
+    content = _file(path).read()
     digest = hashlib.sha256(content).hexdigest()
     frame = _parse(content, path)
     if digest != SHA256:
@@ -160,7 +159,7 @@ def describe(path: Path | None = None) -> Description:
     """
     found = find(path) or fetch()
     table = read_table(found, verify_hash=False)
-    digest = hashlib.sha256(_read_bytes(found)).hexdigest()
+    digest = hashlib.sha256(_file(found).read()).hexdigest()
     return Description(
         path=str(found),
         sha256=digest,
@@ -243,34 +242,17 @@ def _in_background(work: Callable[[], str]) -> "Future[str]":
     return future
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or error
-        raise InputError(
-            f"the Telco table must be a readable file, but {path} is not ({reason}): {_HELP}."
-        ) from error
-    if not content.strip():
-        raise InputError(f"the Telco table must have a header and rows, but {path} is empty: {_HELP}.")
-    return content
+def _file(path: Path) -> CsvFile:
+    return CsvFile(path, what="the Telco table", remedy=_HELP)
 
 
 def _parse(content: bytes, path: Path) -> pd.DataFrame:
     """Return the cells as text, the columns in the order of the schema."""
-    try:
-        text = content.decode("utf-8-sig")
-        header, *rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"the Telco table must be UTF-8 text, but byte {error.start} of {path} is not: save it as UTF-8."
-        ) from error
-    except csv.Error as error:
-        raise InputError(
-            f"the Telco table must be comma-separated text, but {path} is not ({error}): export it as CSV."
-        ) from error
+    file = _file(path)
+    header, rows = file.cells(content)
     _check_columns(header, path)
-    _check_shape(header, rows, path)
+    file.check_unique(header)
+    file.check_shape(header, rows)
     return pd.DataFrame(rows, columns=header, dtype=object)[list(_COLUMNS)]
 
 
@@ -286,19 +268,6 @@ def _check_columns(header: Sequence[str], path: Path) -> None:
         raise InputError(
             f"the Telco table must have only its 21 columns, but {path} also has {', '.join(unknown)}: drop them."
         )
-    if len(header) > len(_COLUMNS):
-        repeated = sorted({name for name in header if header.count(name) > 1})
-        raise InputError(f"each column must occur once, but {path} repeats {', '.join(repeated)}: drop the copies.")
-
-
-def _check_shape(header: Sequence[str], rows: Sequence[Sequence[str]], path: Path) -> None:
-    if not rows:
-        raise InputError(f"the Telco table must have rows, but {path} has only a header: {_HELP}.")
-    for number, row in enumerate(rows, start=1):
-        if len(row) != len(header):
-            raise InputError(
-                f"each row must have {len(header)} values, but row {number} of {path} has {len(row)}: repair the row."
-            )
 
 
 def _check_values(frame: pd.DataFrame, path: Path) -> None:

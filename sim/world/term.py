@@ -6,10 +6,18 @@ A term is `intercept`, or one or more factors joined by ` & ` and multiplied. A 
 - `tenure`: the number itself;
 - `log1p(tenure)`: log(1 + number), negative numbers taken as 0;
 - `hinge(tenure, 12)`: max(0, number - 12);
+- `missing(tenure)`: 1 where the column has no value, else 0;
 
 and a numeric factor may be divided by a constant that gives it its unit: `MonthlyCharges/10` (tens of dollars),
-`tenure/12` (years), `hinge(tenure, 12)/12`. A category that contains ` & ` or a column that contains `=` or
-parentheses cannot be named.
+`tenure/12` (years), `hinge(tenure, 12)/12`.
+
+A column or category may stand between backquotes, and must where it could be read otherwise:
+
+    `Monthly (USD)`/10
+    Kind=`Bed & breakfast`
+    hinge(`Age (years)`, 18)
+
+`quoted` and `indicator` write names so. A name that contains a backquote cannot be named.
 """
 
 import re
@@ -24,11 +32,18 @@ from sim.world.schema import Column, Matrix, Schema
 
 INTERCEPT = "intercept"
 JOIN = " & "
+_QUOTE = "`"
+_OUTSIDE_QUOTES = r"(?=[^`]*(?:`[^`]*`[^`]*)*\Z)"  # an even number of backquotes follows
+_JOIN = re.compile(JOIN + _OUTSIDE_QUOTES)
+_EQUALS = re.compile("=" + _OUTSIDE_QUOTES)
+_QUOTED = r"\s*`[^`]+`\s*"
+_NAME = rf"{_QUOTED}|[^()`]+"
 _DECIMAL = r"[0-9]+(?:\.[0-9]+)?"
 _NUMBER = re.compile(
-    rf"(?:log1p\((?P<log>[^()]+)\)|hinge\((?P<hinge>[^()]+),\s*(?P<knot>{_DECIMAL})\)|(?P<plain>[^()]+?))"
+    rf"(?:log1p\((?P<log>{_NAME})\)|hinge\((?P<hinge>{_NAME}),\s*(?P<knot>-?{_DECIMAL})\)|(?P<plain>{_NAME}?))"
     rf"\s*(?:/\s*(?P<scale>{_DECIMAL}))?"
 )
+_MISSING = re.compile(rf"missing\((?P<name>{_NAME})\)")
 _ONE: Matrix = np.ones(1)
 
 
@@ -41,7 +56,7 @@ class Factor(Protocol):
         ...
 
     def of(self, column: Matrix) -> Matrix:
-        """Return the value for each entry of the column; 0 where that is missing or infinite."""
+        """Return the value for each entry of the column; 0 for a number that is missing or infinite."""
         ...
 
 
@@ -94,7 +109,27 @@ def read_term(name: str, schema: Schema) -> Term:
     """
     if name.strip() == INTERCEPT:
         return Term(name, ())
-    return Term(name, tuple(_factor(text.strip(), schema) for text in name.split(JOIN)))
+    return Term(name, tuple(_factor(text.strip(), schema) for text in _JOIN.split(name)))
+
+
+def quoted(column: str) -> str:
+    """Return a column as a term names it, between backquotes only where it could be read otherwise.
+
+    >>> quoted("tenure"), quoted("Age (years)"), quoted("intercept")
+    ('tenure', '`Age (years)`', '`intercept`')
+    """
+    match = _NUMBER.fullmatch(column)
+    reads_back = match and match["plain"] == column != INTERCEPT and "=" not in column
+    return column if reads_back and not _breaks_a_term(column) else _between_quotes(column)
+
+
+def indicator(column: str, category: str) -> str:
+    """Return the factor that is 1 where the column has the category; either is quoted only if it must be.
+
+    >>> indicator("Payment", "Check (mailed)"), indicator("Kind", "Bed & breakfast")
+    ('Payment=Check (mailed)', 'Kind=`Bed & breakfast`')
+    """
+    return f"{quoted(column)}={_between_quotes(category) if _breaks_a_term(category) else category}"
 
 
 def design(names: tuple[str, ...], features: Matrix, schema: Schema) -> Matrix:
@@ -117,6 +152,14 @@ class _Indicator:
 
     def of(self, column: Matrix) -> Matrix:
         return np.where(column == self.code, 1.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Missing:
+    position: int
+
+    def of(self, column: Matrix) -> Matrix:
+        return np.where(np.isnan(column), 1.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +188,7 @@ class _Hinge:
     knot: float
 
     def of(self, column: Matrix) -> Matrix:
-        above: Matrix = np.maximum(_known(column) - self.knot, 0.0)
+        above: Matrix = np.maximum(_known(column - self.knot), 0.0)
         return above / self.scale
 
 
@@ -153,15 +196,39 @@ def _known(column: Matrix) -> Matrix:
     return np.where(np.isfinite(column), column, 0.0)
 
 
+def _breaks_a_term(name: str) -> bool:
+    return not name or name != name.strip() or JOIN in name or name.endswith(JOIN.rstrip())
+
+
+def _between_quotes(name: str) -> str:
+    return f"{_QUOTE}{name}{_QUOTE}"
+
+
+def _unquoted(text: str) -> str:
+    """Return the name without its backquotes; `InputError` for a backquote anywhere but around it."""
+    name = text.strip()
+    if _QUOTE not in name:
+        return name
+    if not re.fullmatch(_QUOTED, name):
+        raise InputError(
+            f"backquotes must enclose a whole column or category, got {name!r}; write it like `Age (years)`."
+        )
+    return name[1:-1]
+
+
 def _factor(text: str, schema: Schema) -> Factor:
-    name, is_indicator, category = (part.strip() for part in text.partition("="))
-    if is_indicator:
-        return _indicator(name, category, schema)
+    name, *category = _EQUALS.split(text, maxsplit=1)
+    if category:
+        return _indicator(_unquoted(name), _unquoted(category[0]), schema)
+    if missing := _MISSING.fullmatch(text):
+        column = _unquoted(missing["name"])
+        _column(column, schema)
+        return _Missing(schema.position[column])
     match = _NUMBER.fullmatch(text)
     if match is None:
         raise InputError(
-            "a factor must read like Contract=One year, tenure/12, log1p(tenure) or hinge(tenure, 12), "
-            f"got {text!r}; join factors by {JOIN!r}."
+            "a factor must read like Contract=One year, tenure/12, log1p(tenure), hinge(tenure, 12) or "
+            f"missing(tenure), got {text!r}; join factors by {JOIN!r}, and put backquotes around other names."
         )
     return _numeric(match, schema)
 
@@ -179,12 +246,12 @@ def _indicator(name: str, category: str, schema: Schema) -> _Indicator:
 
 
 def _numeric(match: re.Match[str], schema: Schema) -> Factor:
-    name = (match["log"] or match["hinge"] or match["plain"]).strip()
+    name = _unquoted(match["log"] or match["hinge"] or match["plain"])
     column = _column(name, schema)
     if column.is_category:
         raise InputError(
             f"{name!r} is a category and must be named with a value, got {match[0]!r}; write "
-            f"{name}={column.categories[0]}."
+            f"{indicator(name, column.categories[0])}."
         )
     scale = float(match["scale"] or 1.0)
     if scale == 0.0:

@@ -1,0 +1,41 @@
+"""Speed of a user's own table: reading it, and fitting its mechanism.
+
+Run by `make bench`. The figures are reported, never asserted: a machine may be busy.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sim.world.own_mechanism import fit_own_mechanism
+from sim.world.own_table import read_own_table
+
+_ROWS = 100_000
+
+
+def written(folder: Path, n_numbers: int, n_categories: int) -> Path:
+    """Write a table with a target, an id and so many columns of numbers and categories."""
+    rng = np.random.default_rng(0)
+    numbers = {f"number {index}": rng.normal(100, 30, _ROWS).round(4) for index in range(n_numbers)}
+    categories = {f"category {index}": rng.integers(0, 20 + 8 * index, _ROWS) for index in range(n_categories)}
+    churned = rng.random(_ROWS) < 1 / (1 + np.exp((100 - numbers["number 0"]) / 30))
+    frame = pd.DataFrame(numbers | {name: np.char.mod("c%d", codes) for name, codes in categories.items()})
+    path = folder / "customers.csv"
+    frame.assign(id=np.arange(_ROWS), churned=churned.astype(int)).to_csv(path, index=False)
+    return path
+
+
+def test_reading_100_000_rows_of_20_columns(benchmark: Any, tmp_path: Path) -> None:
+    path = written(tmp_path, n_numbers=12, n_categories=6)
+    benchmark.pedantic(lambda: read_own_table(path, "churned", "id"), rounds=3)
+
+
+@pytest.mark.parametrize(("n_numbers", "n_categories"), [(12, 6), (30, 20)])
+def test_fitting_a_mechanism_to_100_000_rows(
+    benchmark: Any, tmp_path: Path, n_numbers: int, n_categories: int
+) -> None:
+    table = read_own_table(written(tmp_path, n_numbers, n_categories), "churned", "id").table
+    benchmark.pedantic(lambda: fit_own_mechanism(table), rounds=1)

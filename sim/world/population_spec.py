@@ -1,0 +1,121 @@
+"""Which population is asked for, and how it comes to be played."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from scenarios.schema import Scenario, Time
+from sim.errors import InputError
+from sim.world.own_table import OwnTable, read_own_table
+from sim.world.population import Population, TablePopulation, load_population
+from sim.world.recorded import RecordedPopulation, check_bins, time_bins
+from sim.world.structure import Structure
+from sim.world.telco import PATH_VARIABLE
+
+
+@dataclass(frozen=True, slots=True)
+class PopulationSpec:
+    """A population as it is asked for.
+
+    Parameters
+    ----------
+    text
+        `telco`, `twin`, the path of a CSV file, or nothing: the scenario's own.
+    target, id_column, date_column
+        The columns of a table of one's own; without a target a file must be the Telco table.
+
+    Raises
+    ------
+    InputError
+        If columns are named and no file.
+    """
+
+    text: str = ""
+    target: str = ""
+    id_column: str = ""
+    date_column: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.id_column or self.date_column) and not self.target:
+            msg = "a table of one's own needs its target, got only --id or --date; add --target COLUMN."
+            raise InputError(msg)
+        if self.target and self.text in {"", "telco", "twin"}:
+            msg = (
+                f"--target names a column of a file, got --population {self.text or '(none)'}; give the path of one."
+            )
+            raise InputError(msg)
+
+    def load(self, scenario: Scenario, tell: Callable[[str], None] = lambda _: None) -> tuple[Population, Scenario]:
+        """Return the population, and the scenario as it can be played with it.
+
+        A table with dates sets the number of steps and allows no drift: what happened, happened. `tell` hears how
+        well a mechanism fits a table without dates.
+
+        Raises
+        ------
+        InputError
+            If the population can't be had, or can't play the scenario.
+        """
+        if not self.target:
+            return _known(self.text or scenario.population, os.environ.get(PATH_VARIABLE)), scenario
+        own = self._read()
+        if own.dates is not None:
+            return _recorded(own, scenario)
+        population, sentence = _replayed(own)
+        tell(sentence)
+        return population, scenario
+
+    def _read(self) -> OwnTable:
+        return _own_table(Path(self.text), self.target, self.id_column or None, self.date_column or None)
+
+
+@cache
+def _known(text: str, path_of_telco: str | None) -> Population:  # noqa: ARG001 - which table `telco` is depends on it
+    return load_population(text)
+
+
+@cache
+def _own_table(path: Path, target: str, id_column: str | None, date_column: str | None) -> OwnTable:
+    return read_own_table(path, target, id_column, date_column)
+
+
+_FITTED: dict[str, tuple[TablePopulation, str]] = {}
+
+
+def _replayed(own: OwnTable) -> tuple[TablePopulation, str]:
+    """Return a table without dates as a population, and how well its mechanism fits; each file is fitted once."""
+    if own.sha256 not in _FITTED:
+        from sim.world.own_mechanism import fit_own_mechanism  # noqa: PLC0415 - it needs LightGBM and scikit-learn
+
+        fitted = fit_own_mechanism(own.table)
+        population = TablePopulation(
+            own.name, own.table, fitted.mechanism, own.sha256, Structure(whole_numbers=own.whole_numbers)
+        )
+        _FITTED[own.sha256] = (population, fitted.fit.sentence())
+    return _FITTED[own.sha256]
+
+
+def _recorded(own: OwnTable, scenario: Scenario) -> tuple[RecordedPopulation, Scenario]:
+    if own.dates is None:
+        raise ValueError("a table without dates has no history")
+    bins = time_bins(own.dates, scenario.time.step_days)
+    check_bins(own, bins)
+    population = RecordedPopulation(own.name, own.table, bins, own.sha256)
+    steps = population.n_steps - scenario.time.warmup_steps
+    if steps < 1:
+        msg = (
+            f"a history must be longer than the warm-up, but {own.name} has {population.n_steps} steps of "
+            f"{scenario.time.step_days} days and time.warmup_steps is {scenario.time.warmup_steps}; lower it."
+        )
+        raise InputError(msg)
+    time = Time(
+        steps=steps,
+        step_days=scenario.time.step_days,
+        warmup_steps=scenario.time.warmup_steps,
+        customers=max(round(float(np.bincount(bins).mean())), 1),
+    )
+    return population, scenario.model_copy(update={"time": time})

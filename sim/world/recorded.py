@@ -1,0 +1,179 @@
+"""A table with dates, replayed as it happened: the rows of each step, with their real labels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from scenarios.schema import Scenario, Twin
+from sim.errors import InputError
+from sim.world.customers import Customers, Draw, Strangers
+from sim.world.outcomes import Outcomes, RecordedOutcomes
+from sim.world.own_table import OwnTable
+from sim.world.schema import Matrix, Schema
+from sim.world.streams import Streams
+from sim.world.structure import Structure
+from sim.world.table import Table
+
+MONTH_DAYS = 30
+"""A step of so many days is a calendar month in a recorded table."""
+
+
+def time_bins(dates: NDArray[np.datetime64], step_days: int) -> NDArray[np.int64]:
+    """Return the step of each row, counted from 0 at the first date.
+
+    With `step_days` of 30 a step is a calendar month, so that the snapshots of month ends fall into one step each.
+    Otherwise steps are `step_days` days long, from the first date on. A step may have no row.
+
+    >>> dates = np.array(["2026-01-31", "2026-02-28", "2026-04-01"], dtype="datetime64[D]")
+    >>> time_bins(dates, 30), time_bins(dates, 7)
+    (array([0, 1, 3]), array([0, 4, 8]))
+
+    Raises
+    ------
+    InputError
+        If a step has no day.
+    """
+    if step_days < 1:
+        raise InputError(f"a step must have at least 1 day, got {step_days}; raise time.step_days.")
+    if not len(dates):
+        return np.empty(0, dtype=np.int64)
+    if step_days == MONTH_DAYS:
+        return _since_first(dates.astype("datetime64[M]"))
+    return _since_first(dates.astype("datetime64[D]")) // step_days
+
+
+def _since_first(dates: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    since: NDArray[np.int64] = (dates - dates.min()).astype(np.int64)
+    return since
+
+
+def check_bins(own: OwnTable, bins: NDArray[np.int64]) -> None:
+    """Raise `InputError` if a customer occurs twice in a step of a table with dates."""
+    if own.dates is None:
+        raise ValueError("a table without dates has no steps")
+    repeats = np.flatnonzero(pd.DataFrame({"step": bins, "id": own.table.customer_id.astype(object)}).duplicated())
+    if not len(repeats):
+        return
+    row = int(repeats[0])
+    customer = own.table.customer_id[row]
+    first = int(np.argmax((own.table.customer_id == customer) & (bins == bins[row])))
+    raise InputError(
+        f"a customer must occur at most once in a step, but {str(customer)!r} of {own.name} occurs on "
+        f"{own.dates[first]} and {own.dates[row]}, in one step: choose a scenario with smaller time.step_days."
+    )
+
+
+class RecordedTimeline:
+    """The rows of a table in the steps in which they were recorded; no row is invented, repeated or left out.
+
+    Parameters
+    ----------
+    table
+        The rows, in any order.
+    bins
+        The step of each row, counted from 0, as `time_bins` gives it; no customer occurs twice in one.
+    """
+
+    def __init__(self, table: Table, bins: NDArray[np.int64]) -> None:
+        self._table = table
+        self._order = np.lexsort((table.customer_id, bins))
+        self._starts = np.searchsorted(bins[self._order], np.arange(bins.max(initial=-1) + 2))
+
+    @property
+    def n_steps(self) -> int:
+        """The number of steps from the first row to the last, those without rows included."""
+        return len(self._starts) - 1
+
+    def draw(self, index: int) -> Draw:
+        """Return the rows of the step at position `index`, sorted by customer; all have their real label.
+
+        Raises
+        ------
+        InputError
+            If the table ends before.
+        """
+        if index >= self.n_steps:
+            raise InputError(
+                f"a recorded table must reach as far as the scenario, but it has {self.n_steps} steps and step "
+                f"{index + 1} was asked for: lower time.steps or time.warmup_steps."
+            )
+        rows = self._order[self._starts[index] : self._starts[index + 1]]
+        return Draw(
+            customer_id=self._table.customer_id[rows],
+            features=self._table.features[rows],
+            has_real_label=np.ones(len(rows), dtype=np.bool_),
+            real_label=self._table.churned[rows],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class RecordedPopulation:
+    """A history: the customers of each step came as they did, and what they did is known.
+
+    A propensity is 1 for who churned and 0 for who stayed, so whatever is expected under it is what happened. Nothing
+    can be injected, and nobody else can be drawn.
+
+    Parameters
+    ----------
+    name
+        What the record calls it.
+    table, bins
+        The rows, and the step of each, counted from 0.
+    file_sha256
+        The hash of the file that the table was read from.
+    """
+
+    name: str
+    table: Table
+    bins: NDArray[np.int64]
+    file_sha256: str
+    structure: Structure = field(default_factory=Structure)
+    is_recorded: bool = True
+
+    @property
+    def version(self) -> str:
+        """The hash of the file."""
+        return f"sha256:{self.file_sha256[:12]}"
+
+    @property
+    def schema(self) -> Schema:
+        """The features of the table."""
+        return self.table.schema
+
+    @property
+    def n_steps(self) -> int:
+        """The number of steps from the first row to the last, those without rows included."""
+        return int(self.bins.max(initial=-1)) + 1
+
+    def outcomes(self, scenario: Scenario) -> Outcomes:
+        """Return what happened; `InputError` if the scenario wants anything else to happen."""
+        if scenario.drift or scenario.twin != Twin():
+            msg = (
+                f"a history is replayed as it happened, without drift, but {scenario.name} has some; play steady, or "
+                f"leave --date out to replay {self.name} without its dates."
+            )
+            raise InputError(msg)
+        return RecordedOutcomes()
+
+    def reference(self) -> Matrix:
+        """Return the features of all rows."""
+        return self.table.features
+
+    def timeline(self, streams: Streams, sizes: Sequence[int]) -> RecordedTimeline:  # noqa: ARG002 - it is as it was
+        """Return the history."""
+        return RecordedTimeline(self.table, self.bins)
+
+    def sample(self, rng: np.random.Generator, n_rows: int, without: NDArray[np.str_]) -> Matrix:
+        """Refuse: nobody else came."""
+        raise NotImplementedError("a history has no other customers")
+
+    def strangers(self, rng: np.random.Generator, without: NDArray[np.str_], prefix: str = "S") -> Strangers:  # noqa: ARG002 - there are none
+        """Return what refuses to hand out anybody."""
+
+        def refuse(n: int) -> Customers:
+            raise NotImplementedError(f"a history has no other customers, and {n} were asked for")
+
+        return refuse
