@@ -227,8 +227,10 @@ def scenarios(name: Name = None, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(scenario.model_dump_json())
         return
+    typer.echo(f"{scenario.name}: {scenario.title}\n\n{_wrapped(scenario.story)}\n")
+    _tell_drift(scenario)
     toml = to_toml(scenario.model_copy(update={"story": ""})).replace('story = ""\n', "")
-    typer.echo(f"{scenario.name}: {scenario.title}\n\n{_wrapped(scenario.story)}\n\n{toml}", nl=False)
+    typer.echo(toml, nl=False)
 
 
 @app.command()
@@ -390,6 +392,20 @@ def _seeds(count: int) -> tuple[int, ...]:
 
 def _wrapped(story: str) -> str:
     return textwrap.fill(" ".join(story.split()), width=78)
+
+
+def _tell_drift(scenario: Any) -> None:
+    """Say what happens in a scenario, draw it, and say what it does to a stale model."""
+    from reports.story import happenings, losses, sketch
+    from scenarios.portraits import portraits
+
+    for line in happenings(scenario):
+        typer.echo(textwrap.fill(f"- {line}", width=98, subsequent_indent="  "))
+    for injector in scenario.drift:
+        typer.echo(f"  |{sketch(injector, scenario.time.steps)}| {injector.kind}")
+    if scenario.name in portraits():
+        typer.echo("\n" + "\n".join(_wrapped(line) for line in losses(portraits()[scenario.name])))
+    typer.echo()
 
 
 def _tell(sentence: str) -> None:

@@ -1,0 +1,212 @@
+"""Story: a scenario in words, its drift over time as a line of blocks, and what it does to a stale model."""
+
+from collections.abc import Iterator, Mapping
+from functools import singledispatch
+
+from scenarios.injectors import (
+    CategoryDrift,
+    ConceptDrift,
+    DroppedFault,
+    DuplicateFault,
+    Injector,
+    LateFault,
+    MislabelFault,
+    MixDrift,
+    NullFault,
+    NumberDrift,
+    PriorDrift,
+    RenameFault,
+    StuckFault,
+    SwapFault,
+    TextFault,
+    UnitFault,
+    ValueFault,
+)
+from scenarios.portraits import Portrait, Span
+from scenarios.schema import Labels, Offers, Scenario
+
+_BLOCKS = " ▁▂▃▄▅▆▇█"
+_SIGNALS = ("f1_drop", "psi_max", "score_psi", "null_rate", "unseen_rate")
+_NOTABLE = 0.02
+
+
+def happenings(scenario: Scenario) -> Iterator[str]:
+    """Yield a line in words for each thing that happens in a world of the scenario."""
+    for injector in scenario.drift:
+        yield f"{when(injector)}: {in_words(injector)}"
+    if scenario.labels != Labels():
+        yield f"labels: {_labels_in_words(scenario.labels)}"
+    if scenario.offers.seen_in_labels:
+        yield f"offers: {_offers_in_words(scenario.offers, scenario.prices.success_rate)}"
+
+
+def when(injector: Injector) -> str:
+    """Say when and on whom an injector acts."""
+    onset, steps = injector.onset_step, injector.duration_steps
+    return {
+        "sudden": f"from step {onset} on",
+        "ramp": f"from step {onset} on, in full after {steps} steps",
+        "gradual": f"from step {onset} on, one customer after another, all after {steps} steps",
+        "recurring": f"from step {onset} on, for {steps} of every {injector.period_steps} steps",
+        "blip": f"in steps {onset} to {onset + steps - 1}",
+    }[injector.profile]
+
+
+def sketch(injector: Injector, steps: int) -> str:
+    """Return how much of an injector acts at each step (intensity x reach) as blocks, one a step.
+
+    >>> from scenarios.injectors import PriorDrift
+    >>> sketch(PriorDrift(kind="prior", base_rate=0.4, onset_step=2, profile="ramp", duration_steps=4), 8)
+    '  ▂▄▆███'
+    """
+    return "".join(_BLOCKS[round(injector.intensity(step) * injector.reach(step) * 8)] for step in range(steps))
+
+
+@singledispatch
+def in_words(injector: Injector) -> str:
+    """Say what an injector does."""
+    raise NotImplementedError(type(injector).__name__)
+
+
+@in_words.register
+def _(injector: NumberDrift) -> str:
+    return f"{injector.column} is multiplied by {injector.factor:g}, and what depends on it follows"
+
+
+@in_words.register
+def _(injector: CategoryDrift) -> str:
+    return f"{injector.share:.0%} of the others in {injector.column} move to {injector.to!r}"
+
+
+@in_words.register
+def _(injector: MixDrift) -> str:
+    return f"other customers come, by log-odds of {_terms(injector.tilt)}"
+
+
+@in_words.register
+def _(injector: ConceptDrift) -> str:
+    held = "the base rate is held" if injector.hold_base_rate else "the base rate follows"
+    return f"reasons to leave change, by log-odds of {_terms(injector.shifts)}; {held}"
+
+
+@in_words.register
+def _(injector: PriorDrift) -> str:
+    return f"the share of churners moves to {injector.base_rate:.0%}, for customers of every kind"
+
+
+@in_words.register
+def _(injector: NullFault) -> str:
+    return f"{', '.join(injector.columns)} come empty {_whom(injector)}"
+
+
+@in_words.register
+def _(injector: UnitFault) -> str:
+    return f"{injector.column} comes multiplied by {injector.factor:g} {_whom(injector)}"
+
+
+@in_words.register
+def _(injector: RenameFault) -> str:
+    return f"{injector.category!r} of {injector.column} comes as {injector.to!r} {_whom(injector)}"
+
+
+@in_words.register
+def _(injector: StuckFault) -> str:
+    return f"{injector.column} is stuck at {injector.value} {_whom(injector)}"
+
+
+@in_words.register
+def _(injector: TextFault) -> str:
+    return f"{', '.join(injector.columns)} come as text ({injector.style.replace('_', ' ')}) {_whom(injector)}"
+
+
+@in_words.register
+def _(injector: SwapFault) -> str:
+    return f"{' and '.join(injector.columns)} change places {_whom(injector)}"
+
+
+@in_words.register
+def _(injector: DuplicateFault) -> str:
+    return f"{injector.share:.0%} of the customers come twice"
+
+
+@in_words.register
+def _(injector: DroppedFault) -> str:
+    if injector.share == 1:
+        return "the whole batch is missing"
+    return f"{injector.share:.0%} of the customers are missing"
+
+
+@in_words.register
+def _(injector: LateFault) -> str:
+    return f"{injector.share:.0%} of the customers come {injector.late_steps} steps late"
+
+
+@in_words.register
+def _(injector: MislabelFault) -> str:
+    whom = "" if injector.of == "all" else f" of {injector.of}"
+    return f"{injector.share:.0%} of the outcomes{whom} are reported wrong"
+
+
+def losses(portrait: Portrait) -> Iterator[str]:
+    """Yield sentences on what a stale model loses, and which signals move."""
+    source = f"{portrait.seeds} seeds of {portrait.population}, in brackets 95 % intervals"
+    fresh = _told(portrait.fresh)
+    if portrait.late is None or portrait.calm is None or portrait.loss is None:
+        stale = _told(portrait.before)
+        yield f"A model that is never retrained has an F1 of {stale}, a fresh one {fresh} ({source})."
+        return
+    change = "loses" if portrait.loss.mean > 0 else "gains"
+    yield (
+        f"A model that is never retrained has an F1 of {_told(portrait.late)} in the last steps of the drift, where"
+        f" it would have had {portrait.calm.mean:.3f} in peace, and a fresh model has {fresh}: it {change}"
+        f" {abs(portrait.loss.mean):.1%} of its F1 ({source})."
+    )
+    moved = ", ".join(_moves(portrait.signals))
+    yield f"Signals that move, on average before and during: {moved or 'none of the usual ones'}."
+
+
+def _moves(signals: Mapping[str, tuple[float | None, float | None]]) -> Iterator[str]:
+    for name in _SIGNALS:
+        before, during = signals.get(name, (None, None))
+        if before is not None and during is not None and abs(during - before) > _NOTABLE:
+            yield f"{name} {before:.2f} to {during:.2f}"
+
+
+def _told(span: Span) -> str:
+    interval = f" ({span.low:.3f} to {span.high:.3f})" if span.low is not None else ""
+    return f"{span.mean:.3f}{interval}"
+
+
+def _terms(weights: Mapping[str, float]) -> str:
+    return ", ".join(f"{term} {weight:+g}" for term, weight in weights.items())
+
+
+def _whom(fault: ValueFault) -> str:
+    where = f" of those with {fault.where}" if fault.where else " of the customers"
+    return f"for {fault.share:.0%}{where}" if fault.share < 1 or fault.where else "for everybody"
+
+
+def _labels_in_words(labels: Labels) -> str:
+    arrival = {
+        "fixed": f"all {labels.delay_days} days after scoring",
+        "churners_early": f"of churners on any day, of stayers after {labels.horizon_days} days",
+        "long_tailed": f"half within {labels.delay_days} days, the rest in a long tail",
+    }[labels.delay]
+    parts = [arrival, f"a cohort is complete after {labels.horizon_days} days"]
+    if labels.never_share:
+        parts.append(f"{labels.never_share:.0%} never arrive")
+    if labels.correction_share:
+        parts.append(f"{labels.correction_share:.0%} are corrected {labels.correction_days} days later")
+    if labels.cohorts == "naive":
+        parts.append("cohorts with any label are used")
+    return ", ".join(parts)
+
+
+def _offers_in_words(offers: Offers, success_rate: float) -> str:
+    learnt = {
+        "all": "all labels are learnt from",
+        "held_out": "held-out customers alone are learnt from",
+        "weighted": "customers without one are learnt from, weighted",
+    }[offers.learn_from]
+    to = f"{offers.capacity:.0%} of the customers" if offers.rule == "top" else "everybody at high risk"
+    return f"{to} get one that keeps {success_rate:.0%} of the churners, the labels show it, and {learnt}"
