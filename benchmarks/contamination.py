@@ -1,7 +1,8 @@
 """Measure what bad labels cost and what each cure costs: `python benchmarks/contamination.py [SEEDS]`.
 
-Each world is played by a policy that retrains every 90 days, without gates, and by one that never does; printed is the
-true F1 of the first less the second's over the second half of the life, with a 95 % interval over seeds.
+Each world is played by a policy that retrains every 90 days, without gates, and by one that never does. Printed is
+what the first gains over the second: in true F1 over the second half of the life, and in net value, with 95 %
+intervals over seeds.
 """
 
 import sys

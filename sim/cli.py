@@ -295,11 +295,22 @@ def describe(as_json: AsJson = False) -> None:
 
 
 @data_app.command()
-def check(file: Annotated[Path, typer.Argument(help="A CSV file.")], as_json: AsJson = False) -> None:
-    """Check that a file is the Telco table, and say what is wrong with it if not."""
+def check(
+    file: Annotated[Path, typer.Argument(help="A CSV file.")],
+    target: Target = "",
+    id_column: IdColumn = "",
+    date_column: DateColumn = "",
+    as_json: AsJson = False,
+) -> None:
+    """Check that a file is the Telco table, or with --target a table of your own, and say what is wrong if not."""
     from sim.world.telco import describe as describe_table
     from sim.world.telco import load
 
+    if target:
+        from sim.world.population_spec import PopulationSpec
+
+        _show_one("Table", PopulationSpec(str(file), target, id_column, date_column).describe(), as_json)
+        return
     load(file)
     _show_one("Telco", asdict(describe_table(file)), as_json)
 

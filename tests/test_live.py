@@ -20,8 +20,8 @@ from mlflow import MlflowClient
 
 from policies.catalogue import load_policy
 from scenarios.files import to_toml
-from scenarios.injectors import CategoryDrift, ConceptDrift
-from scenarios.schema import Jobs, Offers, Scenario
+from scenarios.injectors import CategoryDrift, ConceptDrift, DroppedFault, LateFault, NullFault
+from scenarios.schema import Jobs, Labels, Offers, Scenario
 from sim.errors import InputError
 from sim.mlops.duckdb_log import DuckDBLog, connect
 from sim.mlops.examiner import Examiner
@@ -43,12 +43,22 @@ CONCEPT = ConceptDrift(
 )
 CONTRACTS = CategoryDrift(kind="category", onset_step=1, column="Contract", to="Month-to-month", share=0.9)
 DRIFTING = small(steps=8, drift=[CONCEPT, CONTRACTS])
+FAULTY = small(
+    steps=8,
+    drift=[
+        NullFault(kind="nulls", columns=("tenure", "Contract"), share=0.5, onset_step=1),
+        DroppedFault(kind="dropped", onset_step=3, profile="blip"),
+        LateFault(kind="late", share=0.4, onset_step=4),
+    ],
+    offers=Offers(seen_in_labels=True, capacity=0.3, held_out_share=0.2, learn_from="weighted"),
+).model_copy(update={"labels": Labels(delay="long_tailed", delay_days=45, horizon_days=60, correction_share=0.3)})
 LIVES = {
     "drift": (DRIFTING, "proposal", 1, "none"),
     "gates": (DRIFTING, "always", 2, "telco_churn"),
     "none": (small(steps=5), "f1_drop > 0.05", 3, "telco_churn"),
     "contaminated": (small(offers=Offers(seen_in_labels=True, capacity=0.5)), "every(days=60)", 4, "none"),
     "slow jobs": (small(jobs=Jobs(train_days=45, approval_days=20)), "always", 5, "none"),
+    "faults": (FAULTY, "every(days=60)", 7, "none"),
     "labels at once": (small(steps=5, delay_days=0, step_days=7), "age_days > 10", 6, "none"),
 }
 

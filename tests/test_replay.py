@@ -16,8 +16,8 @@ from lives import CHEAP, TWIN, live, profiles, scenarios, script, scripts, small
 from mlflow import MlflowClient
 
 from policies.catalogue import load_policy
-from scenarios.injectors import ConceptDrift
-from scenarios.schema import Jobs, Offers
+from scenarios.injectors import ConceptDrift, DroppedFault, DuplicateFault, LateFault, MixDrift, RenameFault
+from scenarios.schema import Jobs, Labels, Offers
 from sim.errors import InputError
 from sim.mlops.duckdb_log import DuckDBLog, connect
 from sim.mlops.examiner import Examiner
@@ -44,6 +44,21 @@ CONCEPT = ConceptDrift(
 DRIFTING = small(steps=7, drift=[CONCEPT])
 CONTAMINATED = small(steps=7, delay_days=30, drift=[CONCEPT], offers=Offers(seen_in_labels=True, capacity=0.5))
 SLOW_JOBS = small(steps=7, delay_days=30, jobs=Jobs(train_days=45, approval_days=20))
+FAULTY = small(
+    steps=7,
+    drift=[
+        MixDrift(kind="mix", tilt={"tenure/12": -0.3}, onset_step=1),
+        ConceptDrift(kind="concept", shifts={"tenure/12": 0.5}, onset_step=1, profile="gradual", duration_steps=3),
+        RenameFault(kind="rename", column="Contract", category="One year", to="12 months", share=0.5, onset_step=2),
+        DroppedFault(kind="dropped", onset_step=3, profile="blip"),
+        LateFault(kind="late", share=0.4, onset_step=4),
+        DuplicateFault(kind="duplicates", share=0.2, onset_step=0),
+    ],
+    offers=Offers(seen_in_labels=True, capacity=0.3, held_out_share=0.2, learn_from="weighted"),
+).model_copy(update={"labels": Labels(delay="long_tailed", delay_days=20, horizon_days=30, correction_share=0.3)})
+NAIVE = small(steps=7).model_copy(
+    update={"labels": Labels(delay="churners_early", horizon_days=60, never_share=0.2, cohorts="naive")}
+)
 WATCHFUL = "psi_max > 0.3 or f1_drop > 0.02 or recall < 0.4 or age_days > 70"
 MANUAL = "manual(look_days=30, fastest_days=0, slowest_days=40)"
 LIVES = {
@@ -55,6 +70,8 @@ LIVES = {
     "contaminated, always": (CONTAMINATED, "always", 6, "none"),
     "contaminated, threshold": (CONTAMINATED, "f1_drop > 0.05", 7, "telco_churn"),
     "slow jobs, always": (SLOW_JOBS, "always", 8, "none"),
+    "faults, always": (FAULTY, "always", 9, "none"),
+    "naive labels, always": (NAIVE, "always", 10, "none"),
 }
 
 

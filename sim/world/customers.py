@@ -103,5 +103,20 @@ def alike(matrix: Matrix) -> Iterator[tuple[tuple[float, ...], NDArray[np.bool_]
         yield tuple(row.tolist()), (matrix == row).all(axis=1)
 
 
+def numbered(prefix: str, numbers: NDArray[np.int64], digits: int) -> NDArray[np.str_]:
+    """Return ids made of a prefix and numbers with leading zeros, many times faster than text formatting.
+
+    >>> numbered("T", np.array([7, 42]), 4).tolist()
+    ['T0007', 'T0042']
+    """
+    letters = np.empty((len(numbers), len(prefix) + digits), dtype=np.uint32)
+    letters[:, : len(prefix)] = [ord(letter) for letter in prefix]
+    rest = numbers
+    for place in range(digits - 1, -1, -1):
+        rest, digit = np.divmod(rest, 10)
+        letters[:, len(prefix) + place] = digit + ord("0")
+    return letters.view(f"U{letters.shape[1]}")[:, 0]
+
+
 Strangers = Callable[[int], Customers]
 """Hands out so many further customers of a population, none twice; fewer where it has no more."""

@@ -78,6 +78,8 @@ class DriftingOutcomes:
 
     def propensity(self, step: int, customers: Customers, features: Matrix, chance: Chance) -> Matrix:  # noqa: ARG002 - who they are plays no part
         """Return P(churn) by the mechanism that each customer is under at `step`."""
+        if all(injector.reach(step) in {0.0, 1.0} for injector in self._injectors):
+            return self.mechanism(step).propensity(features)
         propensity = np.empty(len(features))
         for level, rows in alike(levels(self._injectors, step, chance, len(features))):
             propensity[rows] = self._mechanism(level).propensity(features[rows])

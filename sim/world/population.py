@@ -15,7 +15,7 @@ from scenarios.injectors import ConceptDrift, MechanismInjector, PriorDrift
 from scenarios.schema import Scenario, Twin
 from sim.errors import InputError, did_you_mean
 from sim.world import telco, twin
-from sim.world.customers import Customers, Draw, Strangers
+from sim.world.customers import Customers, Draw, Strangers, numbered
 from sim.world.mechanism import Mechanism, telco_mechanism
 from sim.world.outcomes import DriftingOutcomes, Outcomes, adjusted
 from sim.world.schema import Matrix, Schema
@@ -196,7 +196,7 @@ class TwinPopulation:
 
         def take(n: int) -> Customers:
             nonlocal handed_out
-            ids = np.char.mod(f"{prefix}%06d", np.arange(handed_out, handed_out + n))
+            ids = numbered(prefix, np.arange(handed_out, handed_out + n), 6)
             handed_out += n
             nothing = np.zeros(n, dtype=np.bool_)
             return Customers(ids, twin.sample(rng, n), nothing, nothing, np.arange(n))
@@ -236,7 +236,7 @@ class _TwinTimeline:
         numbers = np.arange(self._starts[index], self._starts[index + 1])
         nothing = np.zeros(size, dtype=np.bool_)
         features = twin.sample(self._streams.generator("customers", index), size)
-        return Draw(np.char.mod("T%010d", numbers), features, nothing, nothing)
+        return Draw(numbered("T", numbers, 10), features, nothing, nothing)
 
 
 def _replay_order(streams: Streams, n_rows: int, sizes: Sequence[int]) -> NDArray[np.int64]:

@@ -3,8 +3,9 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -69,8 +70,26 @@ class PopulationSpec:
         tell(sentence)
         return population, scenario
 
+    def describe(self) -> dict[str, Any]:
+        """Return what is to be known of a table of one's own, and how well a mechanism fits it if it has no dates."""
+        own = self._read()
+        told = {
+            "name": own.name,
+            "sha256": own.sha256,
+            "rows": len(own.table.churned),
+            "customers": len(np.unique(own.table.customer_id)),
+            "churn_rate": float(own.table.churned.mean()),
+            "features": len(own.table.schema.columns),
+            "missing_values": int(np.isnan(own.table.features).sum()),
+        }
+        if own.dates is None:
+            return {**told, "fit": _replayed(own)[1]}
+        return {**told, "first_date": str(own.dates.min()), "last_date": str(own.dates.max())}
+
     def _read(self) -> OwnTable:
-        return _own_table(Path(self.text), self.target, self.id_column or None, self.date_column or None)
+        path = Path(self.text)
+        stamp = path.stat().st_mtime_ns if path.exists() else 0
+        return _own_table(path.absolute(), stamp, self.target, self.id_column or None, self.date_column or None)
 
 
 @cache
@@ -78,8 +97,8 @@ def _known(text: str, path_of_telco: str | None) -> Population:  # noqa: ARG001 
     return load_population(text)
 
 
-@cache
-def _own_table(path: Path, target: str, id_column: str | None, date_column: str | None) -> OwnTable:
+@lru_cache(maxsize=4)
+def _own_table(path: Path, stamp: int, target: str, id_column: str | None, date_column: str | None) -> OwnTable:  # noqa: ARG001 - a file that was written anew is read anew
     return read_own_table(path, target, id_column, date_column)
 
 

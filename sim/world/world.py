@@ -22,7 +22,7 @@ from scenarios.injectors import (
 )
 from scenarios.schema import Scenario
 from sim.world.covariates import Covariates
-from sim.world.customers import Chance, Customers, join_customers
+from sim.world.customers import Chance, Customers, join_customers, numbered
 from sim.world.faults import ColumnFaults, RowFaults, mislabelled
 from sim.world.labels import LabelEvents, settled
 from sim.world.mix import Mix
@@ -158,8 +158,7 @@ class World:
             return rng.random(n_rows)
 
         nothing = np.zeros(n_rows, dtype=np.bool_)
-        ids = np.char.mod("F%08d", np.arange(n_rows))
-        drawn = Customers(ids, undrifted, nothing, nothing, np.arange(n_rows))
+        drawn = Customers(numbered("F", np.arange(n_rows), 8), undrifted, nothing, nothing, np.arange(n_rows))
         mixed = self._mix.apply(step, drawn, chance, self.population.strangers(rng, without), rng)
         features = self._covariates.apply(step, mixed.features, chance)
         return features, rng.random(n_rows) < self.outcomes.propensity(step, mixed, features, chance)
@@ -236,7 +235,9 @@ class World:
     def _truth(self, step: int) -> Truth:
         customers, features = self._customers(step), self._drifted(step)
         chance = self._chance(step, customers)
-        luck = _coupled(chance("outcomes"), self.outcomes.undrifted(customers), customers)
+        luck = chance("outcomes")
+        if customers.has_real_label.any():
+            luck = _coupled(luck, self.outcomes.undrifted(customers), customers)
         propensity = self.outcomes.propensity(step, customers, features, chance)
         persuasion = chance("persuasion")
         persuadable = persuasion < self.scenario.prices.success_rate

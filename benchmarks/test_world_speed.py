@@ -1,0 +1,61 @@
+"""Speed of a world: generating customers and outcomes, as a ratio to scoring them.
+
+Run by `make bench`. The figures are reported, never asserted: a machine may be busy.
+"""
+
+from time import perf_counter
+from typing import Any
+
+import lightgbm as lgb
+
+from scenarios.files import load_scenario
+from scenarios.schema import Scenario
+from sim.world.population import load_population
+from sim.world.schema import without_unseen
+from sim.world.telco import SCHEMA
+from sim.world.world import World
+
+CUSTOMERS = 100_000
+_TREES = 100
+
+
+def large(name: str) -> Scenario:
+    """Return a scenario of the catalogue with 100,000 customers a month."""
+    scenario = load_scenario(name)
+    return scenario.model_copy(update={"time": scenario.time.model_copy(update={"customers": CUSTOMERS})})
+
+
+def test_generating_36_months_of_100_000_twins(benchmark: Any) -> None:
+    """Batches and truth of 36 months against scoring them with 100 trees, each on one thread; the target is 1."""
+    population = load_population("twin")
+    warm = World(large("steady"), 2, population)
+    features, churns = warm.batch(0).features[:20_000], warm.truth(0).churns[:20_000]
+    model = lgb.train(
+        {"objective": "binary", "verbosity": -1, "num_threads": 1},
+        lgb.Dataset(features, churns, categorical_feature=list(SCHEMA.category_positions)),
+        num_boost_round=_TREES,
+    )
+    seconds = {"generating": 0.0, "scoring": 0.0, "scoring_on_two_threads": 0.0}
+
+    def month(world: World, step: int) -> None:
+        start = perf_counter()
+        batch, _ = world.batch(step), world.truth(step)
+        generated = perf_counter()
+        model.predict(without_unseen(batch.features), num_threads=1)
+        scored = perf_counter()
+        model.predict(without_unseen(batch.features), num_threads=2)
+        seconds["scoring_on_two_threads"] += perf_counter() - scored
+        seconds["generating"] += generated - start
+        seconds["scoring"] += scored - generated
+
+    def life() -> None:
+        world = World(large("steady"), 1, population)
+        for step in world.steps:
+            month(world, step)
+
+    benchmark.pedantic(life, rounds=1)
+    figures = {name: round(value, 2) for name, value in seconds.items()}
+    figures["ratio"] = round(seconds["generating"] / seconds["scoring"], 2)
+    figures["ratio_to_two_threads"] = round(seconds["generating"] / seconds["scoring_on_two_threads"], 2)
+    benchmark.extra_info.update(figures)
+    print("\n" + ", ".join(f"{name.replace('_', ' ')}: {value}" for name, value in figures.items()))  # noqa: T201 - a benchmark reports
