@@ -251,3 +251,10 @@ def test_a_table_is_played_live_and_compared(monkeypatch, capsys, dates):
     assert {row["policy"] for row in boards[0]["policies"]} == {"every(days=30)", "never"}
     with Path("customers.csv").open(encoding="utf-8") as file:
         assert len(list(csv.reader(file))) == 3001
+
+
+def test_a_file_that_is_not_telcos_may_want_a_target(monkeypatch, capsys):
+    written(frame_of(60))
+    told = refused(monkeypatch, capsys, "run", "steady", "--population", "./customers.csv")
+    assert "must have all of its 21 columns" in told
+    assert "A table of your own needs --target COLUMN." in told

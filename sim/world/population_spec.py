@@ -62,13 +62,22 @@ class PopulationSpec:
             If the population can't be had, or can't play the scenario.
         """
         if not self.target:
-            return _known(self.text or scenario.population, os.environ.get(PATH_VARIABLE)), scenario
+            return self._known(scenario), scenario
         own = self._read()
         if own.dates is not None:
             return _recorded(own, scenario)
         population, sentence = _replayed(own)
         tell(sentence)
         return population, scenario
+
+    def _known(self, scenario: Scenario) -> Population:
+        """Return a population that needs no target; a file that is not Telco's may be one's own."""
+        try:
+            return _known(self.text or scenario.population, os.environ.get(PATH_VARIABLE))
+        except InputError as error:
+            if not Path(self.text).is_file():
+                raise
+            raise InputError(f"{error} A table of your own needs --target COLUMN.") from error
 
     def describe(self) -> dict[str, Any]:
         """Return what is to be known of a table of one's own, and how well a mechanism fits it if it has no dates."""
