@@ -460,9 +460,9 @@ def test_the_hand_over_from_real_to_drawn_labels_shifts_f1_by_at_most_two_points
 
 def fresh_f1(world, step, seed):
     """Return the expected F1 on a batch of a model trained on the day's own customers and outcomes."""
-    features, labels = world.fresh_rows(step, 3400, 0)
-    ids = np.array([f"F{number:04d}" for number in range(len(labels))])
-    model = fit(LabelledRows.alike(ids, features, labels), Recipe(), Prices(), SCHEMA, seed)
+    fresh = world.fresh_rows(step, 3400, 0)
+    ids = np.array([f"F{number:04d}" for number in range(3400)])
+    model = fit(LabelledRows.alike(ids, fresh.features, fresh.churns), Recipe(), Prices(), SCHEMA, seed)
     batch, truth = world.batch(step), world.truth(step)
     return expected_f1(truth.propensity, model.decide(model.probability(batch.features)))
 

@@ -9,6 +9,7 @@ from sim.mlops.cohort import LabelledRows
 from sim.mlops.metrics import expected_f1
 from sim.mlops.training import fit
 from sim.study.replay import Replay
+from sim.world.customers import numbered
 from sim.world.world import HOLDOUT_SHARE
 
 TRAINING_SEEDS = 3
@@ -32,8 +33,8 @@ def _mean_f1(replay: Replay, step: int) -> float | None:
 
 def _one_f1(replay: Replay, step: int, draw: int) -> float:
     world = replay.world
-    features, label = world.fresh_rows(step, retraining_rows(world.scenario), draw)
-    rows = LabelledRows.alike(np.char.mod("F%08d", np.arange(len(label))), features, label)
+    fresh = world.fresh_rows(step, retraining_rows(world.scenario), draw)
+    rows = LabelledRows.alike(numbered("F", np.arange(len(fresh.churns)), 8), fresh.features, fresh.churns)
     seed = world.streams.integer("fresh_training", step, draw)
     model = fit(rows, replay.founding.recipe, world.scenario.prices, world.schema, seed)
     truth = world.truth(step)

@@ -69,6 +69,15 @@ class Truth:
     persuadable: NDArray[np.bool_]
 
 
+@dataclass(frozen=True, slots=True)
+class FreshRows:
+    """Customers like those of a step, with P(churn) on that day and what happens; n rows in no order."""
+
+    features: Matrix
+    propensity: Matrix
+    churns: NDArray[np.bool_]
+
+
 class World:
     """One seed's life of a scenario; every batch is a function of scenario, seed and step alone.
 
@@ -144,8 +153,8 @@ class World:
         reported = mislabelled(self._mislabelled, step, label, chance)
         return settled(step, batch.scored_at, batch.customer_id, reported, self.scenario.labels, chance)
 
-    def fresh_rows(self, step: int, n_rows: int, draw: int) -> tuple[Matrix, NDArray[np.bool_]]:
-        """Return features and outcomes of customers like those of a step, but never those of its batch.
+    def fresh_rows(self, step: int, n_rows: int, draw: int) -> FreshRows:
+        """Return customers like those of a step, but never those of its batch.
 
         They are drawn from the population, under the covariates and the mechanism of that step, by a stream of their
         own for each number `draw`. No offer and no fault reaches them.
@@ -161,7 +170,9 @@ class World:
         drawn = Customers(numbered("F", np.arange(n_rows), 8), undrifted, nothing, nothing, np.arange(n_rows))
         mixed = self._mix.apply(step, drawn, chance, self.population.strangers(rng, without), rng)
         features = self._covariates.apply(step, mixed.features, chance)
-        return features, rng.random(n_rows) < self.outcomes.propensity(step, mixed, features, chance)
+        luck = rng.random(n_rows)
+        propensity = self.outcomes.propensity(step, mixed, features, chance)
+        return FreshRows(features, propensity, luck < propensity)
 
     def _injectors(self, *kinds: type[_Kind]) -> tuple[_Kind, ...]:
         return tuple(injector for injector in self.scenario.drift if isinstance(injector, kinds))
