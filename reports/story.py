@@ -23,7 +23,7 @@ from scenarios.injectors import (
     ValueFault,
 )
 from scenarios.portraits import Portrait, Span
-from scenarios.schema import Labels, Offers, Scenario
+from scenarios.schema import Jobs, Labels, Offers, Scenario, Time
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
 _SIGNALS = ("f1_drop", "psi_max", "score_psi", "null_rate", "unseen_rate")
@@ -33,11 +33,24 @@ _NOTABLE = 0.02
 def happenings(scenario: Scenario) -> Iterator[str]:
     """Yield a line in words for each thing that happens in a world of the scenario."""
     for injector in scenario.drift:
-        yield f"{when(injector)}: {in_words(injector)}"
+        strength = f", at {injector.strength:.0%} of it" if injector.strength < 1 else ""
+        yield f"{when(injector)}: {in_words(injector)}{strength}"
+    yield from _settings(scenario)
+
+
+def _settings(scenario: Scenario) -> Iterator[str]:
+    """Yield a line for each part of a scenario that is not as usual."""
+    time, jobs = scenario.time, scenario.jobs
+    if time.step_days != Time().step_days:
+        yield f"time: a step is {time.step_days} days, with {time.customers:,} customers"
+    if time.customers_growth or time.customers_spread:
+        yield f"time: customers grow by {time.customers_growth:.0%} a year and vary by {time.customers_spread:.0%}"
     if scenario.labels != Labels():
         yield f"labels: {_labels_in_words(scenario.labels)}"
-    if scenario.offers.seen_in_labels:
+    if scenario.offers.feed_back or scenario.offers.learn_from != "all":
         yield f"offers: {_offers_in_words(scenario.offers, scenario.prices.success_rate)}"
+    if jobs != Jobs():
+        yield f"jobs: training takes {jobs.train_days} days, approval {jobs.approval_days}"
 
 
 def when(injector: Injector) -> str:
@@ -154,12 +167,17 @@ def losses(portrait: Portrait) -> Iterator[str]:
     if portrait.late is None or portrait.calm is None or portrait.loss is None:
         stale = _told(portrait.before)
         yield f"A model that is never retrained has an F1 of {stale}, a fresh one {fresh} ({source})."
+        observed = portrait.signals.get("f1", (None, None))[0]
+        if observed is not None and abs(observed - portrait.before.mean) > _NOTABLE:
+            yield f"Production sees another: an F1 of {observed:.2f} on average."
         return
-    change = "loses" if portrait.loss.mean > 0 else "gains"
+    share = portrait.loss
+    change = "loses" if share.mean > 0 else "gains"
+    low, high = sorted(abs(end) for end in (share.low or share.mean, share.high or share.mean))
     yield (
         f"A model that is never retrained has an F1 of {_told(portrait.late)} in the last steps of the drift, where"
         f" it would have had {portrait.calm.mean:.3f} in peace, and a fresh model has {fresh}: it {change}"
-        f" {abs(portrait.loss.mean):.1%} of its F1 ({source})."
+        f" {abs(share.mean):.1%} ({low:.1%} to {high:.1%}) of its F1 ({source})."
     )
     moved = ", ".join(_moves(portrait.signals))
     yield f"Signals that move, on average before and during: {moved or 'none of the usual ones'}."
@@ -209,4 +227,5 @@ def _offers_in_words(offers: Offers, success_rate: float) -> str:
         "weighted": "customers without one are learnt from, weighted",
     }[offers.learn_from]
     to = f"{offers.capacity:.0%} of the customers" if offers.rule == "top" else "everybody at high risk"
-    return f"{to} get one that keeps {success_rate:.0%} of the churners, the labels show it, and {learnt}"
+    shown = "the labels show it" if offers.seen_in_labels else "the labels do not show it"
+    return f"{to} get one that keeps {success_rate:.0%} of the churners, {shown}, and {learnt}"

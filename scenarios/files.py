@@ -1,11 +1,11 @@
 """Scenario files: reading, writing and the catalogue."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
@@ -14,7 +14,9 @@ from scenarios.injectors import INJECTORS
 from scenarios.schema import Scenario
 from sim.errors import InputError, did_you_mean
 
-_MODELS: tuple[type[BaseModel], ...] = (Scenario, *INJECTORS)
+_KINDS: Mapping[Any, type[BaseModel]] = {
+    get_args(each.model_fields["kind"].annotation)[0]: each for each in INJECTORS
+}
 
 
 def load_scenario(text: str) -> Scenario:
@@ -92,17 +94,24 @@ def _without_lists(value: Any) -> Any:
 
 def _first_problem(error: ValidationError) -> str:
     """Say the first problem of a validation error in one sentence."""
-    problem = error.errors()[0]
+    problems = error.errors()
+    misspelt = [problem for problem in problems if problem["type"] == "extra_forbidden"]
+    problem = (misspelt or problems)[0]  # a key that is misspelt is also missing, and the first says why
     place = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {place!r}.{_nearest_key(str(problem['loc'][-1]))} Remove or rename it."
+        return f"unknown key {place!r}.{_nearest_key(problem['loc'])} Remove or rename it."
+    if problem["type"].startswith("union_tag"):
+        kinds = ", ".join(sorted(_KINDS))
+        return f"{place}: a drift must have a kind, one of {kinds}, got {problem['input'].get('kind')!r}."
     if problem["type"] == "value_error":
         return f"{problem['ctx']['error']}."
     return f"{place or 'the file'}: {problem['msg']}, got {problem['input']!r}."
 
 
-def _nearest_key(key: str) -> str:
-    return did_you_mean(key, [name for model in _MODELS for name in _keys_of(model)])
+def _nearest_key(place: Sequence[Any]) -> str:
+    """Say the nearest key that a part knows; `place` leads to the wrong one, past the kind of a drift."""
+    models = [_KINDS[part] for part in place if part in _KINDS] or [Scenario]
+    return did_you_mean(str(place[-1]), [name for model in models for name in _keys_of(model)])
 
 
 def _keys_of(model: type[BaseModel]) -> list[str]:

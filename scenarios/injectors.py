@@ -10,6 +10,8 @@ from pydantic import Field, model_validator
 
 from scenarios.part import Count, Part, PositiveCount, Rate, Share
 
+LogOdds = Annotated[float, Field(ge=-100, le=100)]
+
 
 class Injector(Part):
     """When an injector acts, on how many customers, and how strongly; nothing happens before `onset_step`.
@@ -43,6 +45,11 @@ class Injector(Part):
         own = {name: getattr(self, name) for name in type(self).model_fields if name not in Injector.model_fields}
         words = (_words(value) for value in own.values())
         return " ".join(word for word in words if word)
+
+    @property
+    def draws_lots(self) -> bool:
+        """Whether it chooses the customers that it acts on by lot."""
+        return self.profile == "gradual"
 
     def intensity(self, step: int) -> float:
         """Return how strongly it acts at `step` on a customer whom it has reached, from 0 to `strength`."""
@@ -78,7 +85,7 @@ class NumberDrift(Injector):
 
     kind: Literal["number"]
     column: str
-    factor: Annotated[float, Field(gt=0)]
+    factor: Annotated[float, Field(gt=0, le=1e6)]
 
 
 class CategoryDrift(Injector):
@@ -89,6 +96,11 @@ class CategoryDrift(Injector):
     to: str
     share: Share
 
+    @property
+    def draws_lots(self) -> bool:
+        """Whether it chooses the customers that it acts on by lot."""
+        return True
+
 
 class MixDrift(Injector):
     """Other customers come: each is as likely as before times exp(intensity x the sum of tilt x term).
@@ -98,14 +110,14 @@ class MixDrift(Injector):
     """
 
     kind: Literal["mix"]
-    tilt: dict[str, float] = Field(min_length=1)
+    tilt: dict[str, LogOdds] = Field(min_length=1)
 
 
 class ConceptDrift(Injector):
     """Named coefficients of the outcome mechanism move by up to `shifts`; the base rate is held or follows."""
 
     kind: Literal["concept"]
-    shifts: dict[str, float] = Field(min_length=1)
+    shifts: dict[str, LogOdds] = Field(min_length=1)
     hold_base_rate: bool = True
 
 
@@ -120,6 +132,11 @@ class Fault(Injector):
     """A quality fault: it befalls `share` x intensity of the customers, and what is seen of them is wrong."""
 
     share: Share = 1.0
+
+    @property
+    def draws_lots(self) -> bool:
+        """Whether it chooses the customers that it acts on by lot."""
+        return True
 
 
 class ValueFault(Fault):
@@ -140,7 +157,7 @@ class UnitFault(ValueFault):
 
     kind: Literal["unit"]
     column: str
-    factor: Annotated[float, Field(gt=0)]
+    factor: Annotated[float, Field(gt=0, le=1e6)]
 
 
 class RenameFault(ValueFault):
@@ -161,14 +178,11 @@ class StuckFault(ValueFault):
 
 
 class TextFault(ValueFault):
-    """Numbers come as text and are read back: as they are, with a comma for a point, or with a currency sign.
-
-    A text that is no number is missing.
-    """
+    """Numbers come as text with a comma for a point or a currency sign, which is read back as a missing value."""
 
     kind: Literal["text"]
     columns: tuple[str, ...] = Field(min_length=1)
-    style: Literal["plain", "decimal_comma", "currency"] = "plain"
+    style: Literal["decimal_comma", "currency"] = "decimal_comma"
 
 
 class SwapFault(ValueFault):

@@ -1,11 +1,15 @@
 """Portraits: what each scenario of the catalogue does to a model that is never retrained, as measured and stored."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
 from pydantic import TypeAdapter
+
+from scenarios.files import to_toml
+from scenarios.schema import Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +30,10 @@ class Portrait:
     these; `fresh` is that of a model without any delay in the same last steps, and `calm` what the stale model would
     have had in them if nothing had been injected. `loss` is 1 - late / calm, each seed's by itself. `signals` has for
     each signal its mean before and at work, missing where it never was known; `psi_alarms` is the share of steps
-    before with `psi_max > 0.25`.
+    before with `psi_max > 0.25`. `digest` is that of the scenario that was measured.
     """
 
+    digest: str
     population: str
     seeds: int
     before: Span
@@ -48,6 +53,18 @@ _PORTRAITS = TypeAdapter(dict[str, Portrait])
 def portraits() -> Mapping[str, Portrait]:
     """Return the stored portraits by the versioned name of their scenario."""
     return _PORTRAITS.validate_json((files("scenarios") / "catalogue" / "portraits.json").read_bytes())
+
+
+def portrait_of(scenario: Scenario) -> Portrait | None:
+    """Return the stored portrait of a scenario, `None` for one that is not what was measured."""
+    found = portraits().get(scenario.name)
+    return found if found is not None and found.digest == digest_of(scenario) else None
+
+
+def digest_of(scenario: Scenario) -> str:
+    """Return a digest of what a scenario does, whatever its words."""
+    silent = scenario.model_copy(update={"title": "", "story": ""})
+    return hashlib.sha256(to_toml(silent).encode()).hexdigest()[:12]
 
 
 def to_json(portraits: Mapping[str, Portrait]) -> str:

@@ -1,11 +1,14 @@
 """The strict schema of a scenario file."""
 
+from math import log10
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from scenarios.injectors import Drift
 from scenarios.part import Count, Days, Part, PositiveCount, Rate, Share
+
+_MOST_CUSTOMERS_LOG10 = 7
 
 
 class Time(Part):
@@ -16,12 +19,23 @@ class Time(Part):
     `customers_spread` of it in either direction.
     """
 
-    steps: PositiveCount = 36
-    step_days: PositiveCount = 30
-    warmup_steps: PositiveCount = 6
-    customers: PositiveCount = 1000
+    steps: Annotated[int, Field(ge=1, le=100_000)] = 36
+    step_days: Annotated[int, Field(ge=1, le=3660)] = 30
+    warmup_steps: Annotated[int, Field(ge=1, le=10_000)] = 6
+    customers: Annotated[int, Field(ge=1, le=10_000_000)] = 1000
     customers_spread: Annotated[float, Field(ge=0, lt=1)] = 0.0
     customers_growth: Annotated[float, Field(gt=-1, le=10)] = 0.0
+
+    @model_validator(mode="after")
+    def _growth_has_an_end(self) -> Self:
+        years = self.steps * self.step_days / 365.25
+        if log10(self.customers) + years * log10(1 + self.customers_growth) > _MOST_CUSTOMERS_LOG10:
+            msg = (
+                f"a step must stay below {10**_MOST_CUSTOMERS_LOG10:,} customers, but {self.customers} grow beyond "
+                f"that in {years:.0f} years; lower customers_growth"
+            )
+            raise ValueError(msg)
+        return self
 
 
 class Labels(Part):
@@ -99,6 +113,12 @@ class Offers(Part):
                 f"or learn from 'all'"
             )
             raise ValueError(msg)
+        if self.learn_from == "weighted" and abs(round(1 / self.held_out_share) * self.held_out_share - 1) > 0.02:
+            msg = (
+                f"offers.learn_from = 'weighted' needs a held_out_share of which 1 / share is a whole number, got "
+                f"{self.held_out_share}; take 0.05, 0.1, 0.2, 0.25 or the like"
+            )
+            raise ValueError(msg)
         return self
 
 
@@ -169,9 +189,29 @@ class Scenario(Part):
         return f"{self.id}@{self.version}"
 
     @property
+    def every_row_counts(self) -> bool:
+        """Whether every row of a usable cohort has a label, and counts."""
+        labels = self.labels
+        is_punctual = labels.cohorts == "complete" and labels.delay != "long_tailed" and not labels.never_share
+        return is_punctual and self.offers.learn_from == "all"
+
+    @property
     def onset_step(self) -> int | None:
         """The step at which the first injector begins, `None` in a world without drift."""
         return min((injector.onset_step for injector in self.drift), default=None)
+
+    @model_validator(mode="after")
+    def _luck_is_not_shared(self) -> Self:
+        """Two injectors that choose customers by lot on the same subject from the same step would choose the same."""
+        lots = [(each.kind, each.subject, each.onset_step) for each in self.drift if each.draws_lots]
+        for kind, subject, onset in lots:
+            if lots.count((kind, subject, onset)) > 1:
+                msg = (
+                    f"drifts of one kind must not act by lot on the same from the same step, got two {kind!r} on "
+                    f"{subject or 'rows'} from step {onset}; strengthen one, or let one begin at another step"
+                )
+                raise ValueError(msg)
+        return self
 
     @model_validator(mode="after")
     def _onsets_come_before_the_end(self) -> Self:

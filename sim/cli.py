@@ -165,8 +165,7 @@ def compare(
     from sim.world.population_spec import PopulationSpec
 
     spec = PopulationSpec(population, target, id_column, date_column)
-    if target:
-        asked = tuple(spec.load(scenario, _tell)[1] for scenario in asked)
+    asked = _as_played(asked, spec)
 
     from sim.study.compare import Study, expected_seconds
     from sim.study.compare import compare as play_study
@@ -303,13 +302,13 @@ def check(
     as_json: AsJson = False,
 ) -> None:
     """Check that a file is the Telco table, or with --target a table of your own, and say what is wrong if not."""
+    from sim.world.population_spec import PopulationSpec
     from sim.world.telco import describe as describe_table
     from sim.world.telco import load
 
+    spec = PopulationSpec(str(file), target, id_column, date_column)
     if target:
-        from sim.world.population_spec import PopulationSpec
-
-        _show_one("Table", PopulationSpec(str(file), target, id_column, date_column).describe(), as_json)
+        _show_one("Table", spec.describe(), as_json)
         return
     load(file)
     _show_one("Telco", asdict(describe_table(file)), as_json)
@@ -408,15 +407,26 @@ def _wrapped(story: str) -> str:
 def _tell_drift(scenario: Any) -> None:
     """Say what happens in a scenario, draw it, and say what it does to a stale model."""
     from reports.story import happenings, losses, sketch
-    from scenarios.portraits import portraits
+    from scenarios.portraits import portrait_of
 
     for line in happenings(scenario):
         typer.echo(textwrap.fill(f"- {line}", width=98, subsequent_indent="  "))
     for injector in scenario.drift:
         typer.echo(f"  |{sketch(injector, scenario.time.steps)}| {injector.kind}")
-    if scenario.name in portraits():
-        typer.echo("\n" + "\n".join(_wrapped(line) for line in losses(portraits()[scenario.name])))
+    if portrait := portrait_of(scenario):
+        typer.echo("\n" + "\n".join(_wrapped(line) for line in losses(portrait)))
     typer.echo()
+
+
+def _as_played(asked: tuple[Any, ...], spec: Any) -> tuple[Any, ...]:
+    """Return the scenarios as they can be played with a table of one's own, and say once how well it fits."""
+    if not spec.target:
+        return asked
+    sentences: set[str] = set()
+    played = tuple(spec.load(scenario, sentences.add)[1] for scenario in asked)
+    for sentence in sentences:
+        _tell(sentence)
+    return played
 
 
 def _tell(sentence: str) -> None:

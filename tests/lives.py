@@ -16,6 +16,7 @@ from scenarios.injectors import (
     Drift,
     DroppedFault,
     DuplicateFault,
+    Injector,
     LateFault,
     MislabelFault,
     MixDrift,
@@ -277,6 +278,16 @@ def labels(draw: st.DrawFn, step_days: int) -> Labels:
     )
 
 
+def drifts(first_onset: int, last_onset: int, max_size: int, min_size: int = 0) -> st.SearchStrategy[list[Drift]]:
+    """Return a strategy for injectors that may stand in one scenario."""
+    return st.lists(injectors(first_onset, last_onset), min_size=min_size, max_size=max_size, unique_by=_lot)
+
+
+def _lot(injector: Injector) -> object:
+    """Return what must differ between two injectors of one world."""
+    return (injector.kind, injector.subject, injector.onset_step) if injector.draws_lots else id(injector)
+
+
 def is_playable(scenario: Scenario) -> bool:
     """Whether the worlds of a scenario are large enough for models to be trained in them, whatever the seed."""
     fewer = scenario.time.model_copy(update={"customers": scenario.time.customers // 2})
@@ -294,6 +305,7 @@ def scenarios(draw: st.DrawFn, *, may_feed_back: bool = True, may_drift: bool = 
     step_days = draw(st.sampled_from((30, 7, 1)))
     rule = draw(st.sampled_from(("top", "high_risk")))
     weighted = ("weighted",) if may_feed_back and rule == "top" else ()
+    drift = draw(drifts(0, steps - 1, max_size=3)) if may_drift else []
     scenario = Scenario(
         id="drawn",
         title="Drawn",
@@ -310,13 +322,13 @@ def scenarios(draw: st.DrawFn, *, may_feed_back: bool = True, may_drift: bool = 
         offers=Offers(
             rule=rule,
             capacity=draw(st.sampled_from((0.0, 0.1, 1.0))),
-            held_out_share=draw(st.sampled_from((0.05, 0.3))),
+            held_out_share=draw(st.sampled_from((0.05, 0.25))),
             seen_in_labels=may_feed_back and draw(st.booleans()),
             learn_from=draw(st.sampled_from(("all", "held_out", *weighted))),
         ),
         prices=Prices(success_rate=draw(st.sampled_from((0.0, 0.3, 1.0)))),
         recipe=CHEAP.model_copy(update={"threshold_rule": draw(st.sampled_from(("half", "f1", "profit")))}),
-        drift=tuple(draw(st.lists(injectors(0, steps - 1), max_size=3))) if may_drift else (),
+        drift=tuple(drift),
     )
     assume(is_playable(scenario))
     return scenario

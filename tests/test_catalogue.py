@@ -15,7 +15,7 @@ from policies.never import Never
 from reports.story import happenings, losses, sketch
 from scenarios.files import catalogue, load_scenario
 from scenarios.injectors import INJECTORS
-from scenarios.portraits import portraits
+from scenarios.portraits import portrait_of, portraits
 from sim.mlops.gate_profiles import load_profile
 from sim.study.inference import mean_interval
 from sim.study.judge import expected_f1
@@ -42,6 +42,7 @@ def portrait(name):
 def test_every_scenario_has_a_portrait_and_a_story_of_one_paragraph():
     assert 14 <= len(catalogue()) <= 20
     assert set(portraits()) == set(catalogue())
+    assert all(portrait_of(scenario) for scenario in catalogue().values()), "run benchmarks/portraits.py"
     for scenario in catalogue().values():
         assert len(scenario.story.split()) > 40
         assert "\n" not in scenario.story.strip()
@@ -261,7 +262,19 @@ def test_every_kind_of_injector_can_be_told():
 
 def test_a_story_says_what_a_stale_model_loses():
     told = " ".join(losses(portrait("competitor")))
-    assert "it loses 48.1% of its F1 (5 seeds of telco" in told
+    assert "it loses 48.1% (47." in told
+    assert "of its F1 (5 seeds of telco" in told
     assert "Signals that move, on average before and during: f1_drop 0.02 to 0.26." in told
     assert "it gains" in " ".join(losses(portrait("price_rise")))
     assert "is never retrained has an F1 of 0.582" in " ".join(losses(portrait("steady")))
+    assert "Production sees another: an F1 of 0.32" in " ".join(losses(portrait("campaign")))
+
+
+def test_another_scenario_of_the_same_name_is_not_given_the_portrait():
+    scenario = load_scenario("competitor")
+    assert portrait_of(scenario) is portraits()["competitor@1"]
+    assert portrait_of(scenario.model_copy(update={"story": "Another."})) is not None
+    weaker = tuple(each.model_copy(update={"strength": 0.5}) for each in scenario.drift)
+    weak = scenario.model_copy(update={"drift": weaker})
+    assert portrait_of(weak) is None
+    assert any("at 50% of it" in line for line in happenings(weak))

@@ -6,7 +6,7 @@ import pytest
 from lives import TWIN, small, toy_table
 
 from scenarios.files import catalogue
-from scenarios.injectors import ConceptDrift, Fault, NullFault, NumberDrift
+from scenarios.injectors import ConceptDrift, DroppedFault, Fault, NullFault, NumberDrift
 from scenarios.schema import Labels, Scenario, Time
 from sim.errors import InputError
 from sim.study.conformance import check_scenario
@@ -71,6 +71,10 @@ BROKEN = {
         small(steps=3).model_copy(update={"labels": Labels(delay_days=90, horizon_days=90)}),
         "must last until its first labels count",
     ),
+    "nobody is scored": (
+        small(drift=[DroppedFault(kind="dropped", onset_step=0)]),
+        "a world must have a customer who is scored",
+    ),
     "too small": (
         Scenario(id="x", title="X", time=Time(customers=1, steps=3)),
         "a world must have 10 trainable rows",
@@ -90,6 +94,11 @@ BROKEN = {
 def test_a_broken_scenario_is_refused(scenario, message):
     with pytest.raises(InputError, match=message):
         check_scenario(scenario, TWIN)
+
+
+def test_one_seed_is_too_few():
+    with pytest.raises(InputError, match="at least two seeds, got 1"):
+        check_scenario(small(), TWIN, seeds=(1,))
 
 
 def test_a_population_whose_customers_break_its_rules_is_refused():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lives import TWIN, injectors, small, toy_population
+from lives import TWIN, drifts, injectors, small, toy_population
 
 from scenarios.injectors import (
     CategoryDrift,
@@ -27,7 +27,7 @@ from scenarios.injectors import (
 )
 from scenarios.schema import Time, Twin
 from sim.errors import InputError
-from sim.world.schema import UNSEEN
+from sim.world.schema import UNSEEN, read_back
 from sim.world.telco import SCHEMA
 from sim.world.world import World
 
@@ -55,9 +55,7 @@ def same(one, other, step):
 
 
 @settings(max_examples=60)
-@given(
-    st.lists(injectors(ONSET, 4), min_size=1, max_size=3), st.sampled_from(sorted(POPULATIONS)), st.integers(0, 99)
-)
+@given(drifts(ONSET, 4, max_size=3, min_size=1), KINDS, st.integers(0, 99))
 def test_zero_strength_is_no_injector_bit_for_bit_and_nothing_happens_before_the_onset(drift, kind, seed):
     idle = [injector.model_copy(update={"strength": 0.0}) for injector in drift]
     calm, still, moved = (world_of(*each, population=POPULATIONS[kind], seed=seed) for each in ([], idle, drift))
@@ -159,16 +157,57 @@ def test_two_mixes_multiply():
     np.testing.assert_allclose(shares[0], shares[1], atol=0.03)
 
 
-def test_where_the_table_has_nobody_else_a_mix_keeps_who_is_there():
+@pytest.mark.parametrize("kind", POPULATIONS)
+def test_fresh_customers_have_the_mix_of_the_world(kind):
+    """Also on a table, where a fresh sample takes a large part of all customers."""
+    drift = MixDrift(kind="mix", tilt={"InternetService=Fiber optic": 1.0}, onset_step=0)
+    world = world_of(drift, population=POPULATIONS[kind], steps=20, customers=150)
+    fresh = [world.fresh_rows(step, 400, 0) for step in world.steps]
+    place = POSITION["InternetService"]
+    own = np.concatenate([world.truth(step).features[:, place] for step in world.steps])
+    found = np.concatenate([rows.features[:, place] for rows in fresh])
+    assert np.mean(found == 1) == pytest.approx(np.mean(own == 1), abs=0.03)
+    rate = np.mean(np.concatenate([world.truth(step).propensity for step in world.steps]))
+    assert np.mean(np.concatenate([rows.propensity for rows in fresh])) == pytest.approx(rate, abs=0.02)
+    assert np.mean(np.concatenate([rows.churns for rows in fresh])) == pytest.approx(rate, abs=0.02)
+
+
+def test_a_mix_that_a_table_has_too_few_customers_for_is_refused():
     drift = MixDrift(kind="mix", tilt={"InternetService=Fiber optic": 2.0}, onset_step=0)
-    table = toy_population(200)
-    world = world_of(drift, population=table, customers=200, steps=2)
-    assert world.batch(0).customer_id.tolist() == table.table.customer_id.tolist()
+    with pytest.raises(InputError, match="a table of 900 has too few others for batches of 700"):
+        world_of(drift, population=toy_population(900), customers=700, steps=2)
+    world_of(drift, customers=700, steps=2)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            DroppedFault(kind="dropped", share=0.3, onset_step=1),
+            DroppedFault(kind="dropped", share=0.5, onset_step=1),
+        ),
+        (
+            NullFault(kind="nulls", columns=("tenure",), share=0.3, onset_step=1),
+            NullFault(kind="nulls", columns=("tenure",), share=0.3, onset_step=1),
+        ),
+    ],
+)
+def test_two_faults_that_would_draw_the_same_lots_are_refused(one, other):
+    with pytest.raises(ValueError, match="must not act by lot on the same from the same step"):
+        small(drift=[one, other])
+    small(drift=[one, other.model_copy(update={"onset_step": 2})])
+
+
+def test_outcomes_that_two_faults_tell_wrong_are_wrong():
+    faults = [MislabelFault(kind="mislabelled", share=0.4, onset_step=step) for step in (0, 1)]
+    world = world_of(*faults, customers=2000)
+    told = world.labels(ONSET, np.zeros(2000, dtype=bool)).label
+    assert np.mean(told != world.truth(ONSET).churns) == pytest.approx(1 - 0.6**2, abs=0.04)
 
 
 def test_a_mix_that_keeps_almost_nobody_is_refused():
     drift = MixDrift(kind="mix", tilt={"MonthlyCharges": 9.0}, onset_step=0)
-    with pytest.raises(InputError, match="must keep at least one customer in 1000"):
+    with pytest.raises(InputError, match="must find as many customers as it replaces"):
         world_of(drift)
 
 
@@ -219,11 +258,11 @@ def test_a_stuck_column_shows_one_value(name, value, code):
     assert set(column(found, name)) == {code}
 
 
-def test_text_is_read_back_as_the_number_or_as_missing():
-    for style, is_read in (("plain", True), ("decimal_comma", False), ("currency", False)):
-        found, true = seen(TextFault(kind="text", columns=("MonthlyCharges",), style=style, onset_step=ONSET))
-        expected = column(true, "MonthlyCharges") if is_read else np.full(1000, np.nan)
-        np.testing.assert_array_equal(column(found, "MonthlyCharges"), expected)
+def test_text_that_is_no_number_is_missing_and_other_text_is_read():
+    for style in ("decimal_comma", "currency"):
+        found, _ = seen(TextFault(kind="text", columns=("MonthlyCharges",), style=style, onset_step=ONSET))
+        assert np.isnan(column(found, "MonthlyCharges")).all()
+    np.testing.assert_array_equal(read_back(np.array([0.1, np.nan, -2e300])), [0.1, np.nan, -2e300])
 
 
 def test_swapped_numbers_change_places_and_swapped_categories_make_no_sense():
@@ -244,6 +283,7 @@ def test_swapped_numbers_change_places_and_swapped_categories_make_no_sense():
         (NullFault(kind="nulls", columns=("tenure",), where="Contract=Daily", onset_step=0), "Daily"),
         (UnitFault(kind="unit", column="Contract", factor=2, onset_step=0), "needs a numeric column"),
         (RenameFault(kind="rename", column="Contract", category="Daily", to="x", onset_step=0), "'Daily'"),
+        (RenameFault(kind="rename", column="tenure", category="1", to="x", onset_step=0), "'tenure' holds numbers"),
         (StuckFault(kind="stuck", column="tenure", value="long", onset_step=0), "give a number"),
         (TextFault(kind="text", columns=("Contract",), onset_step=0), "needs a numeric column"),
         (SwapFault(kind="swap", columns=("tenure", "tenure"), onset_step=0), "needs two columns"),

@@ -13,11 +13,12 @@ from test_cli import call, refused
 from policies.catalogue import load_policy
 from policies.never import Never
 from scenarios.files import load_scenario, to_toml
-from scenarios.schema import Labels
+from scenarios.schema import Labels, Offers
 from sim.errors import InputError
 from sim.mlops.gate_profiles import load_profile
 from sim.study.judge import expected_f1, observed_f1, summarise
 from sim.study.replay import Replay
+from sim.study.replay_cache import _name as replay_file
 from sim.world.population_spec import PopulationSpec
 from sim.world.twin import sample
 from sim.world.world import World
@@ -82,6 +83,19 @@ def test_its_whole_numbers_stay_whole_under_drift_and_its_categories_can_drift()
     assert np.mean(moved[:, true.position["Contract"]] == true.code("Contract", "Month-to-month")) > 0.7
 
 
+def test_another_target_of_the_same_file_is_another_population():
+    written(frame_of().assign(bought=np.where(np.arange(900) % 3, "no", "yes")))
+    one, _ = spec().load(small(), lambda _: None)
+    other, _ = PopulationSpec("customers.csv", "bought", "customer").load(small(), lambda _: None)
+    renamed, _ = PopulationSpec("customers.csv", "gone").load(small(), lambda _: None)
+    assert len({one.version, other.version, renamed.version}) == 3
+    assert len({one.name, other.name, renamed.name}) == 3
+    assert other.table.churned.mean() == pytest.approx(1 / 3)
+    assert spec().load(small(), lambda _: None)[0] is one
+    replays = [Replay(World(small(customers=100), 1, each, kept_steps=None)) for each in (one, other)]
+    assert len({replay_file(replay) for replay in replays}) == 2
+
+
 # With dates
 
 
@@ -130,6 +144,15 @@ def test_a_backtest_scores_what_happened_and_calls_no_retraining_false():
     assert summary.net_value == pytest.approx(
         sum(row.tally.offered_churners * 600 - row.tally.offers * 50 for row in record.steps)
     )
+
+
+@pytest.mark.parametrize("part", ["offers", "labels"])
+def test_a_history_keeps_its_labels(part):
+    written(dated(frame_of()))
+    changed = {"offers": Offers(seen_in_labels=True), "labels": Labels(correction_share=0.1)}[part]
+    scenario = HISTORY.model_copy(update={part: changed})
+    with pytest.raises(InputError, match="a history has its own labels"):
+        World(scenario, 1, spec(date_column="day").load(scenario)[0])
 
 
 def test_a_history_allows_no_drift_and_must_outlast_the_warm_up():
@@ -225,7 +248,8 @@ def test_a_table_is_played_live_and_compared(monkeypatch, capsys, dates):
         monkeypatch, capsys, "run", "mine.toml", *table, "--trials", "0", "--policy", "age_days > 30", "--json"
     )
     told = json.loads(out)
-    assert (code, told["is_recorded"], told["population"]) == (0, dates, "customers")
+    name = "customers, target gone, id customer" + (", date day" if dates else "")
+    assert (code, told["is_recorded"], told["population"]) == (0, dates, name)
     assert told["summary"]["retrains"] > 2
     assert len(told["steps"]) == (15 if dates else 8)
     code, out, _ = call(

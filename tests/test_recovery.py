@@ -119,3 +119,17 @@ def test_nothing_is_recovered_where_a_fresh_model_is_no_better():
     found = recovery(never, never, fresh(0.5, 0.6, 0.55, 0.6, 0.5))
     assert found.attainable == pytest.approx(-0.25)
     assert found.days is None
+
+
+def test_a_step_without_customers_neither_counts_nor_breaks_what_is_held():
+    empty = replace(tally_by_hand(), predicted_expected_churners=0.0, predicted=0, expected_churners=0.0)
+
+    def without(record):
+        rows = [replace(each, tally=empty) if each.step == 5 else each for each in record.steps]
+        return replace(record, steps=tuple(rows))
+
+    policy, never = without(lived(0.6, 0.6, 0.2, 0.3, 0.65, 0.9, 0.7)), without(NEVER)
+    found = recovery(policy, never, {**FRESH, 5: None})
+    assert found.gained == pytest.approx(0 + 0.1 + 0.45 + 0.5)
+    assert found.attainable == pytest.approx(4 * 0.5)
+    assert found.days == 60

@@ -112,3 +112,41 @@ def test_a_scenario_is_frozen():
     with pytest.raises(ValueError, match="frozen"):
         load_scenario("steady").time.steps = 3  # type: ignore[misc]
     assert isinstance(load_scenario("steady"), Scenario)
+
+
+DRIFT_MISTAKES = {
+    "no kind": ("onset_step = 1", "a drift must have a kind, one of category, concept, .*, got None"),
+    "no such kind": ('kind = "colour"', "a drift must have a kind, one of .*, got 'colour'"),
+    "a key of another kind": (
+        'kind = "prior"\nbase_rate = 0.4\nonset_step = 1\nfactr = 2',
+        "unknown key 'drift.0.prior.factr'. Remove",
+    ),
+    "a misspelt key": ('kind = "prior"\nbase_rat = 0.4\nonset_step = 1', "Did you mean 'base_rate'"),
+    "a rate of 1": ('kind = "prior"\nbase_rate = 1.0\nonset_step = 1', "less than 1"),
+    "huge log-odds": ('kind = "concept"\nonset_step = 1\nshifts = {intercept = 1e308}', "less than or equal to 100"),
+    "no rest": (
+        'kind = "prior"\nbase_rate = 0.4\nonset_step = 1\nprofile = "recurring"\nduration_steps = 12',
+        "must rest",
+    ),
+}
+
+
+@pytest.mark.parametrize(("drift", "message"), DRIFT_MISTAKES.values(), ids=DRIFT_MISTAKES)
+def test_a_wrong_drift_is_told_in_one_sentence(drift, message):
+    with pytest.raises(InputError, match=message) as told:
+        parse_scenario(f'id = "x"\ntitle = "X"\n[[drift]]\n{drift}\n', "a test")
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        ("[time]\ncustomers_growth = 10.0\nstep_days = 3000", "must stay below 10,000,000 customers"),
+        ("[time]\nsteps = 10000000000", "less than or equal to 100000"),
+        ('[offers]\nlearn_from = "weighted"\nheld_out_share = 0.4', "1 / share is a whole number, got 0.4"),
+        ("[labels]\ndelay_days = 91", "must be at most labels.horizon_days"),
+    ],
+)
+def test_what_no_world_can_be_is_refused(part, message):
+    with pytest.raises(InputError, match=message):
+        parse_scenario(f'id = "x"\ntitle = "X"\n{part}\n', "a test")

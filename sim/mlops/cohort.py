@@ -112,15 +112,17 @@ Rows = list[NDArray[np.int64]]
 
 def trainable(cohort: Cohort, offers: Offers) -> NDArray[np.int64]:
     """Return the rows that a model may be trained on: those that count and are not in the holdout."""
-    return np.flatnonzero((weights(cohort.outcomes, offers) > 0) & ~cohort.holdout)
+    return counted(cohort, offers, holdout=False)
+
+
+def counted(cohort: Cohort, offers: Offers, *, holdout: bool) -> NDArray[np.int64]:
+    """Return the rows that count and are (or are not) in the holdout."""
+    return np.flatnonzero((weights(cohort.outcomes, offers) > 0) & (cohort.holdout == holdout))
 
 
 def labelled_rows(cohorts: Sequence[Cohort], offers: Offers, *, holdout: bool) -> LabelledRows:
     """Return the rows of the cohorts that count and are (or are not) in the holdout."""
-    counted = [
-        np.flatnonzero((weights(cohort.outcomes, offers) > 0) & (cohort.holdout == holdout)) for cohort in cohorts
-    ]
-    return rows_of(cohorts, counted, offers)
+    return rows_of(cohorts, [counted(cohort, offers, holdout=holdout) for cohort in cohorts], offers)
 
 
 def rows_of(cohorts: Sequence[Cohort], rows: Rows, offers: Offers) -> LabelledRows:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequenc
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from scenarios.schema import Scenario
@@ -15,7 +14,7 @@ from sim.mlops.jobs import GateMeeting
 from sim.mlops.log import LogReader, usable_steps
 from sim.mlops.metrics import Confusion, confusion
 from sim.mlops.model import Model
-from sim.world.schema import Matrix, Schema
+from sim.world.schema import Matrix, Schema, read_back
 from sim.world.world import World
 
 MISSING_SHARE = 0.10
@@ -150,6 +149,5 @@ def _through_text(features: Matrix, schema: Schema) -> Matrix:
     """Return the features as a table would give them whose numeric columns have become text."""
     read = features.copy()
     for position in schema.number_positions:
-        text = np.array([repr(value) for value in features[:, position].tolist()], dtype=object)
-        read[:, position] = pd.to_numeric(text, errors="coerce")
+        read[:, position] = read_back(features[:, position])
     return read

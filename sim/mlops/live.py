@@ -382,7 +382,7 @@ def _measured(parts: Parts, registry: MlflowRegistry, journal: DuckDBJournal, st
     champion = parts.registry.model(state.champion.version)
     return {
         "seconds": dict(parts.stopwatch.seconds),
-        "single_row_latency_ms": latency_ms(champion, parts.world.batch(parts.world.steps[-1]).features),
+        "single_row_latency_ms": latency_ms(champion, _last_features(parts.world)),
         "latency_ms": dict(journal.latency_ms),
         "data_version": {"population": parts.world.population.version},
         "mlflow_run_id": registry.run_id,
@@ -391,6 +391,12 @@ def _measured(parts: Parts, registry: MlflowRegistry, journal: DuckDBJournal, st
         "packages": {name: version(name) for name in _PACKAGES},
         "git_revision": _git_revision(),
     }
+
+
+def _last_features(world: World) -> Matrix:
+    """Return the features of the last batch that has customers."""
+    batches = (world.batch(step) for step in reversed(world.steps))
+    return next(batch.features for batch in batches if len(batch.features))
 
 
 def _git_revision() -> str | None:

@@ -101,8 +101,6 @@ class Monitor:
         outcomes = self._log.outcomes(newest)
         weight = weights(outcomes, self._world.scenario.offers)
         counted = weight > 0
-        if not counted.any():
-            return None
         label, times = outcomes.label[counted] == 1, weight[counted]
         return Performance(
             step=newest,
@@ -113,9 +111,17 @@ class Monitor:
         )
 
     def newest_step(self, step: int, champion: Deployed) -> int | None:
-        """Return the newest step whose cohort may be learnt from at `step` and was scored by the champion."""
-        usable = usable_steps(self._world.scenario, self._log, self._world.day(step))
-        return self._log.newest_step_scored_by(champion.job, usable[-1])
+        """Return the newest step whose cohort may be learnt from at `step`, with a row that the champion scored."""
+        scenario = self._world.scenario
+        usable = usable_steps(scenario, self._log, self._world.day(step))
+        newest = self._log.newest_step_scored_by(champion.job, usable[-1])
+        while newest is not None and not (scenario.every_row_counts or self._counts(newest)):
+            newest = self._log.newest_step_scored_by(champion.job, newest - 1)
+        return newest
+
+    def _counts(self, step: int) -> bool:
+        """Tell whether a row of a cohort counts today."""
+        return bool(weights(self._log.outcomes(step), self._world.scenario.offers).any())
 
 
 def make_reference(world: World, log: LogReader, models: Models, champion: Deployed) -> Reference:

@@ -47,6 +47,12 @@ def check_trainable(world: World, *, trials: int = 0) -> None:
             _refuse(world, f"{LEAST_ROWS} trainable rows of both classes", f"{len(part.label)} of the warm-up")
     if len(world.steps) * len(world.batch(0).holdout) > _MANY_ROWS:
         return
+    _check_windows(world, log, mail, splits=splits)
+
+
+def _check_windows(world: World, log: MemoryLog, mail: Mail, *, splits: bool) -> None:
+    if not any(len(world.batch(step).holdout) for step in world.steps):
+        _refuse(world, "a customer who is scored", "none in any step")
     for step, trainable, n_holdout in _windows(world, log, mail):
         parts = inner_split(trainable) if splits else (trainable,)
         if min(len(part.label) for part in parts) < LEAST_ROWS:

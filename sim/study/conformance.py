@@ -9,6 +9,7 @@ from scenarios.files import parse_scenario, to_toml
 from scenarios.injectors import DroppedFault, Fault, Injector, LateFault
 from scenarios.schema import Scenario
 from sim.errors import InputError
+from sim.mlops.cohort import weights
 from sim.mlops.log import MemoryLog, usable_steps
 from sim.mlops.trainable import check_trainable
 from sim.world.mail import Mail
@@ -56,6 +57,8 @@ def check_scenario(scenario: Scenario, population: Population, seeds: Sequence[i
     >>> check_scenario(load_scenario("steady"), load_population("twin"))
     """
     name = scenario.name
+    if len(seeds) < 2:
+        raise InputError(f"a check needs at least two seeds, got {len(seeds)}; give another.")
     if parse_scenario(to_toml(scenario), name) != scenario and not _has_own_injectors(scenario):
         raise InputError(f"a scenario must be what its TOML file says, but {name} is read back as another.")
     worlds = [_world(scenario, seed, population) for seed in seeds]
@@ -186,7 +189,7 @@ def _check_labels(world: World) -> None:
         log.backfill(mail.deliver(max(world.day(step), 0)), 0)
     last = usable_steps(world.scenario, log, world.day(world.steps[-1]))
     scored = [step for step in last if step >= 0]
-    if not any(cohort.outcomes.is_labelled.any() for cohort in log.cohorts(scored)):
+    if not any(weights(cohort.outcomes, world.scenario.offers).any() for cohort in log.cohorts(scored)):
         raise InputError(
             f"a scenario must last until its first labels count, but no cohort of {name} has any by the end; raise "
             f"time.steps or lower labels.horizon_days."

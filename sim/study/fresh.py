@@ -42,6 +42,10 @@ def _one_f1(replay: Replay, step: int, draw: int) -> float:
 
 
 def retraining_rows(scenario: Scenario) -> int:
-    """Return how many rows a retraining uses: the recent ones that are not in the holdout, and the historical."""
+    """Return how many rows a retraining uses: the recent ones that are not in the holdout, and the historical.
+
+    Of a step of `time.customers` with all its labels: what a growing world, lost labels or a cure of
+    `offers.learn_from` make of it is part of what a policy loses against a fresh model.
+    """
     recent = scenario.training.recent_cohorts * scenario.time.customers * (1 - HOLDOUT_SHARE)
     return int(recent / scenario.training.recent_share)

@@ -6,7 +6,7 @@ from math import fsum
 
 from policies.never import Never
 from policies.signals import CATALOGUE
-from scenarios.portraits import Portrait, Span
+from scenarios.portraits import Portrait, Span, digest_of
 from scenarios.schema import Scenario
 from sim.mlops.gate_profiles import load_profile
 from sim.mlops.record import StepRow
@@ -40,6 +40,7 @@ def paint(scenario: Scenario, population: Population, seeds: Sequence[int]) -> P
     sittings = [_sit(scenario, population, seed) for seed in seeds]
     signals = {name: _pair([sitting.signals[name] for sitting in sittings]) for name in CATALOGUE}
     return Portrait(
+        digest=digest_of(scenario),
         population=population.name,
         seeds=len(seeds),
         before=_span([sitting.before for sitting in sittings]) or Span(0.0),

@@ -49,6 +49,11 @@ def recovery(record: Record, never: Record, fresh: Mapping[int, float | None]) -
             gains[row.step], attainable[row.step] = own - least, most - least
     losing = [step for step in gains if attainable[step] > 0]  # elsewhere there is nothing to give back
     recovered = [step for step in losing if gains[step] >= SHARE_RECOVERED * attainable[step]]
-    held = [step for step in recovered if all(step + more in recovered for more in range(STEPS_HELD))]
+    peopled = sorted(gains)
+    held = [
+        step
+        for place, step in enumerate(peopled)
+        if len(window := peopled[place : place + STEPS_HELD]) == STEPS_HELD and set(window) <= set(recovered)
+    ]
     days = (held[0] - onset) * record.scenario.time.step_days if held else None
     return Recovery(fsum(gains.values()), fsum(attainable.values()), days)

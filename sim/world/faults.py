@@ -23,11 +23,10 @@ from scenarios.injectors import (
 )
 from sim.errors import InputError
 from sim.world.customers import Chance, reached
-from sim.world.schema import UNSEEN, Matrix, Schema
+from sim.world.schema import UNSEEN, Matrix, Schema, read_back
 from sim.world.term import design
 
 _STYLES: Mapping[str, Callable[[str], str]] = {
-    "plain": lambda text: text,
     "decimal_comma": lambda text: text.replace(".", ","),
     "currency": lambda text: f"${text}",
 }
@@ -123,13 +122,11 @@ def mislabelled(
     faults: Sequence[MislabelFault], step: int, label: NDArray[np.bool_], chance: Chance
 ) -> NDArray[np.bool_]:
     """Return the labels as they are reported."""
-    reported = label
+    wrong = np.zeros(len(label), dtype=np.bool_)
     for fault in faults:
-        wrong = befallen(fault, step, chance, len(label))
-        if fault.of != "all":
-            wrong &= label == (fault.of == "churners")
-        reported = reported ^ wrong
-    return reported
+        concerned = label == (fault.of == "churners") if fault.of != "all" else ~np.zeros_like(wrong)
+        wrong |= concerned & befallen(fault, step, chance, len(label))
+    return label ^ wrong
 
 
 @singledispatch
@@ -165,7 +162,7 @@ def _(fault: StuckFault, rows: NDArray[np.bool_], seen: Matrix, schema: Schema) 
 def _(fault: TextFault, rows: NDArray[np.bool_], seen: Matrix, schema: Schema) -> None:
     for column in fault.columns:
         position = schema.position[column]
-        seen[rows, position] = _through_text(seen[rows, position], _STYLES[fault.style])
+        seen[rows, position] = read_back(seen[rows, position], _STYLES[fault.style])
 
 
 @_corrupt.register
@@ -185,10 +182,3 @@ def _columns_of(fault: ColumnFault) -> tuple[str, ...]:
 def _read(column: str, value: str, schema: Schema) -> float:
     """Return the number that stands for a value written as in a table."""
     return float(Schema((schema.column(column),)).encode(pd.DataFrame({column: [value]}))[0, 0])
-
-
-def _through_text(values: Matrix, style: Callable[[str], str]) -> Matrix:
-    """Return numbers as they are read back from text; what is no number is missing."""
-    texts = [None if np.isnan(value) else style(repr(value)) for value in values.tolist()]
-    read = pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce")
-    return read.to_numpy(dtype=np.float64, na_value=np.nan)

@@ -1,7 +1,8 @@
 """Mix: other customers come, by rejection from an exponentially tilted population."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from math import ceil
 
 import numpy as np
@@ -35,7 +36,7 @@ class Mix:
     Raises
     ------
     InputError
-        If a tilt is no term, or so strong that less than one customer in a thousand would be kept.
+        If a tilt is no term.
     """
 
     def __init__(self, injectors: Sequence[MixDrift], schema: Schema, reference: Callable[[], Matrix]) -> None:
@@ -44,8 +45,37 @@ class Mix:
         self._reference = reference
         for injector in injectors:
             design(tuple(injector.tilt), np.empty((0, len(schema.columns))), schema)
-        if injectors:
-            self._check_acceptance(tuple(injector.strength for injector in injectors))
+        self._relative_weight = lru_cache(maxsize=None)(self._weight)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nobody is ever replaced."""
+        return not self._injectors
+
+    def check(self, steps: Iterable[int], customers: int, size: int | None) -> None:
+        """Raise `InputError` if a tilt is stronger than the population can follow.
+
+        Parameters
+        ----------
+        steps
+            The steps of the world.
+        customers
+            The largest batch.
+        size
+            How many customers the population has; `None` where it has no end.
+        """
+        for level in sorted({tuple(injector.intensity(step) for injector in self._injectors) for step in steps}):
+            if not any(level):
+                continue
+            acceptance = float(self._relative_weight(level)(self._reference()).mean())
+            wanted, offered = customers * (1 - acceptance), None if size is None else (size - customers) * acceptance
+            if acceptance < _LEAST_ACCEPTANCE or (offered is not None and wanted > offered):
+                msg = (
+                    f"a mix must find as many customers as it replaces, but the tilt keeps only {acceptance:.2g} of "
+                    f"them, and {'the population' if size is None else f'a table of {size}'} has too few others for "
+                    f"batches of {customers}; lower the tilt or time.customers, or use --population twin."
+                )
+                raise InputError(msg)
 
     def apply(
         self, step: int, customers: Customers, chance: Chance, strangers: Strangers, luck: np.random.Generator
@@ -69,7 +99,7 @@ class Mix:
             come.append(replace(new, slot=customers.slot[left]))
         return join_customers(customers.take(~has_left), *come)
 
-    def _relative_weight(self, level: tuple[float, ...]) -> Callable[[Matrix], Matrix]:
+    def _weight(self, level: tuple[float, ...]) -> Callable[[Matrix], Matrix]:
         """Return the function that gives w / max w, at most 1, of each row."""
         most = self._log_weight(level, self._reference()).max()
         return lambda features: np.exp(np.minimum(self._log_weight(level, features) - most, 0.0))
@@ -79,15 +109,6 @@ class Mix:
         for injector, intensity in zip(self._injectors, level, strict=True):
             total += intensity * (design(tuple(injector.tilt), features, self._schema) @ list(injector.tilt.values()))
         return total
-
-    def _check_acceptance(self, level: tuple[float, ...]) -> None:
-        acceptance = float(self._relative_weight(level)(self._reference()).mean())
-        if acceptance < _LEAST_ACCEPTANCE:
-            msg = (
-                f"a mix must keep at least one customer in {round(1 / _LEAST_ACCEPTANCE)}, but the tilt is so strong "
-                f"that it keeps {acceptance:.1g} of them; lower it."
-            )
-            raise InputError(msg)
 
 
 def _accepted(

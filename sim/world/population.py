@@ -59,6 +59,11 @@ class Population(Protocol):
         ...
 
     @property
+    def size(self) -> int | None:
+        """How many customers it has; `None` where it has no end."""
+        ...
+
+    @property
     def is_recorded(self) -> bool:
         """Whether it is a history, of which nobody knows when or whether anything drifted."""
         ...
@@ -107,6 +112,11 @@ class TablePopulation:
     def schema(self) -> Schema:
         """The features of the table."""
         return self.table.schema
+
+    @property
+    def size(self) -> int:
+        """The number of rows of the table."""
+        return len(self.table.customer_id)
 
     def reference(self) -> Matrix:
         """Return the features of all rows of the table."""
@@ -166,6 +176,7 @@ class TwinPopulation:
     name: str = "twin"
     structure: Structure = TELCO_STRUCTURE
     is_recorded: bool = False
+    size: None = None
 
     @property
     def version(self) -> str:

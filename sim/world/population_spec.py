@@ -1,5 +1,6 @@
 """Which population is asked for, and how it comes to be played."""
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scenarios.schema import Scenario, Time
 from sim.errors import InputError
@@ -65,8 +67,8 @@ class PopulationSpec:
             return self._known(scenario), scenario
         own = self._read()
         if own.dates is not None:
-            return _recorded(own, scenario)
-        population, sentence = _replayed(own)
+            return self._recorded(own, scenario)
+        population, sentence = self._replayed(own)
         tell(sentence)
         return population, scenario
 
@@ -92,13 +94,54 @@ class PopulationSpec:
             "missing_values": int(np.isnan(own.table.features).sum()),
         }
         if own.dates is None:
-            return {**told, "fit": _replayed(own)[1]}
+            return {**told, "fit": self._replayed(own)[1]}
         return {**told, "first_date": str(own.dates.min()), "last_date": str(own.dates.max())}
 
     def _read(self) -> OwnTable:
         path = Path(self.text)
         stamp = path.stat().st_mtime_ns if path.exists() else 0
         return _own_table(path.absolute(), stamp, self.target, self.id_column or None, self.date_column or None)
+
+    def _title(self, own: OwnTable) -> str:
+        """Return what a record calls the table: its name and which of its columns are what."""
+        roles = {"target": self.target, "id": self.id_column, "date": self.date_column}
+        return ", ".join([own.name, *(f"{role} {column}" for role, column in roles.items() if column)])
+
+    def _identity(self, own: OwnTable) -> str:
+        """Return a hash of the file and of which of its columns are what: another target is another population."""
+        told = "\0".join((own.sha256, self.target, self.id_column, self.date_column))
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    def _replayed(self, own: OwnTable) -> tuple[TablePopulation, str]:
+        """Return a table without dates as a population, and how well its mechanism fits."""
+        identity = self._identity(own)
+        if identity not in _FITTED:
+            from sim.world.own_mechanism import fit_own_mechanism  # noqa: PLC0415 - needs LightGBM and scikit-learn
+
+            fitted = fit_own_mechanism(own.table)
+            structure = Structure(whole_numbers=own.whole_numbers)
+            population = TablePopulation(self._title(own), own.table, fitted.mechanism, identity, structure)
+            _FITTED[identity] = (population, fitted.fit.sentence())
+        return _FITTED[identity]
+
+    def _recorded(self, own: OwnTable, scenario: Scenario) -> tuple[RecordedPopulation, Scenario]:
+        bins = time_bins(_dates(own), scenario.time.step_days)
+        check_bins(own, bins)
+        population = RecordedPopulation(self._title(own), own.table, bins, self._identity(own))
+        steps = population.n_steps - scenario.time.warmup_steps
+        if steps < 1:
+            msg = (
+                f"a history must be longer than the warm-up, but {own.name} has {population.n_steps} steps of "
+                f"{scenario.time.step_days} days and time.warmup_steps is {scenario.time.warmup_steps}; lower it."
+            )
+            raise InputError(msg)
+        time = Time(
+            steps=steps,
+            step_days=scenario.time.step_days,
+            warmup_steps=scenario.time.warmup_steps,
+            customers=max(round(float(np.bincount(bins).mean())), 1),
+        )
+        return population, scenario.model_copy(update={"time": time})
 
 
 @cache
@@ -112,38 +155,10 @@ def _own_table(path: Path, stamp: int, target: str, id_column: str | None, date_
 
 
 _FITTED: dict[str, tuple[TablePopulation, str]] = {}
+"""The tables whose mechanism has been fitted in this process, by their identity."""
 
 
-def _replayed(own: OwnTable) -> tuple[TablePopulation, str]:
-    """Return a table without dates as a population, and how well its mechanism fits; each file is fitted once."""
-    if own.sha256 not in _FITTED:
-        from sim.world.own_mechanism import fit_own_mechanism  # noqa: PLC0415 - it needs LightGBM and scikit-learn
-
-        fitted = fit_own_mechanism(own.table)
-        population = TablePopulation(
-            own.name, own.table, fitted.mechanism, own.sha256, Structure(whole_numbers=own.whole_numbers)
-        )
-        _FITTED[own.sha256] = (population, fitted.fit.sentence())
-    return _FITTED[own.sha256]
-
-
-def _recorded(own: OwnTable, scenario: Scenario) -> tuple[RecordedPopulation, Scenario]:
+def _dates(own: OwnTable) -> NDArray[np.datetime64]:
     if own.dates is None:
         raise ValueError("a table without dates has no history")
-    bins = time_bins(own.dates, scenario.time.step_days)
-    check_bins(own, bins)
-    population = RecordedPopulation(own.name, own.table, bins, own.sha256)
-    steps = population.n_steps - scenario.time.warmup_steps
-    if steps < 1:
-        msg = (
-            f"a history must be longer than the warm-up, but {own.name} has {population.n_steps} steps of "
-            f"{scenario.time.step_days} days and time.warmup_steps is {scenario.time.warmup_steps}; lower it."
-        )
-        raise InputError(msg)
-    time = Time(
-        steps=steps,
-        step_days=scenario.time.step_days,
-        warmup_steps=scenario.time.warmup_steps,
-        customers=max(round(float(np.bincount(bins).mean())), 1),
-    )
-    return population, scenario.model_copy(update={"time": time})
+    return own.dates

@@ -144,6 +144,11 @@ class RecordedPopulation:
         return self.table.schema
 
     @property
+    def size(self) -> int:
+        """The number of rows."""
+        return len(self.table.customer_id)
+
+    @property
     def n_steps(self) -> int:
         """The number of steps from the first row to the last, those without rows included."""
         return int(self.bins.max(initial=-1)) + 1
@@ -154,6 +159,12 @@ class RecordedPopulation:
             msg = (
                 f"a history is replayed as it happened, without drift, but {scenario.name} has some; play steady, or "
                 f"leave --date out to replay {self.name} without its dates."
+            )
+            raise InputError(msg)
+        if scenario.offers.seen_in_labels or scenario.labels.correction_share:
+            msg = (
+                f"a history has its own labels, but {scenario.name} would change them by offers.seen_in_labels or "
+                f"labels.correction_share; leave these out."
             )
             raise InputError(msg)
         return RecordedOutcomes()

@@ -1,6 +1,6 @@
 """The columns of a population, and the numbers that stand for them."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -79,8 +79,12 @@ class Schema:
     def check_category(self, column: str, category: str) -> None:
         """Raise `InputError` unless `column` has the category."""
         known = self.column(column).categories
+        if not known:
+            msg = f"a category is named, {category!r}, but {column!r} holds numbers; name a categorical column."
+            raise InputError(msg)
         if category not in known:
-            msg = f"{column!r} must be one of {list(known)}, got {category!r}.{did_you_mean(category, known)}"
+            hint = did_you_mean(category, known)
+            msg = f"a category of {column!r} must be one of {list(known)}, got {category!r}; name one of them.{hint}"
             raise InputError(msg)
 
     def code(self, column: str, category: str) -> int:
@@ -107,6 +111,16 @@ class Schema:
 def without_unseen(features: Matrix) -> Matrix:
     """Return the features with unseen categories as missing values, which is how models see them."""
     return np.where(features == UNSEEN, np.nan, features)
+
+
+def read_back(values: Matrix, written: Callable[[str], str] = lambda text: text) -> Matrix:
+    """Return numbers as they are read back from the text that they were written as; what is no number is missing.
+
+    >>> read_back(np.array([0.1, np.nan]), lambda text: text.replace(".", ","))
+    array([nan, nan])
+    """
+    texts = np.array([written(repr(value)) for value in values.tolist()], dtype=object)
+    return np.asarray(pd.to_numeric(texts, errors="coerce"), dtype=np.float64)
 
 
 def _encode(column: Column, values: "pd.Series[Any]") -> Matrix:

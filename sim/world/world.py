@@ -105,12 +105,14 @@ class World:
         self.population = population
         self.streams = Streams(seed)
         self.outcomes = population.outcomes(scenario)
+        sizes = self._sizes()
         self._mix = Mix(self._injectors(MixDrift), self.schema, population.reference)
+        self._mix.check(self.steps, max(sizes), population.size)
         self._covariates = Covariates(self._injectors(NumberDrift, CategoryDrift), self.schema, population.structure)
         self._column_faults = ColumnFaults(self._injectors(ValueFault), self.schema)  # type: ignore[arg-type] # each value fault is one of the union
         self._row_faults = RowFaults(self._injectors(DroppedFault, LateFault, DuplicateFault))
         self._mislabelled = self._injectors(MislabelFault)
-        self._timeline = population.timeline(self.streams, self._sizes())
+        self._timeline = population.timeline(self.streams, sizes)
         self._hash_key = f"{seed:016d}"[-16:]
         self._drawn = lru_cache(maxsize=kept_steps)(self._draw)
         self._delivered = lru_cache(maxsize=kept_steps)(self._deliver)
@@ -160,19 +162,28 @@ class World:
         own for each number `draw`. No offer and no fault reaches them.
         """
         rng = self.streams.generator("fresh", step, draw)
-        without = self.batch(step).customer_id
+        without = self._not_fresh(step)
         undrifted = self.population.sample(rng, n_rows, without)
 
         def chance(name: str, *keys: int) -> Matrix:  # noqa: ARG001 - the one stream of these rows
             return rng.random(n_rows)
 
-        nothing = np.zeros(n_rows, dtype=np.bool_)
-        drawn = Customers(numbered("F", np.arange(n_rows), 8), undrifted, nothing, nothing, np.arange(n_rows))
-        mixed = self._mix.apply(step, drawn, chance, self.population.strangers(rng, without), rng)
+        mixed = self._mix.apply(
+            step, _nameless(undrifted), chance, lambda n: _nameless(self.population.sample(rng, n, without)), rng
+        )
         features = self._covariates.apply(step, mixed.features, chance)
         luck = rng.random(n_rows)
         propensity = self.outcomes.propensity(step, mixed, features, chance)
         return FreshRows(features, propensity, luck < propensity)
+
+    def _not_fresh(self, step: int) -> NDArray[np.str_]:
+        """Return who must not be among fresh customers: the batch; with a mix, those it would have been without.
+
+        A mix prefers some customers. To leave out whom it chose would leave too few of their kind among the fresh.
+        """
+        if self._mix.is_quiet:
+            return self.batch(step).customer_id
+        return self._timeline.draw(step + self.scenario.time.warmup_steps).customer_id
 
     def _injectors(self, *kinds: type[_Kind]) -> tuple[_Kind, ...]:
         return tuple(injector for injector in self.scenario.drift if isinstance(injector, kinds))
@@ -258,6 +269,13 @@ class World:
         """Put a customer into the holdout by a hash of seed and id, so that the role is kept on every replay."""
         hashes = pd.util.hash_array(customer_id.astype(object), hash_key=self._hash_key, categorize=False)
         return np.asarray(hashes / 2.0**64 < HOLDOUT_SHARE)
+
+
+def _nameless(features: Matrix) -> Customers:
+    """Return customers without real labels, named by their place."""
+    place = np.arange(len(features))
+    nothing = np.zeros(len(features), dtype=np.bool_)
+    return Customers(numbered("F", place, 8), features, nothing, nothing, place)
 
 
 def _coupled(uniform: Matrix, propensity: Matrix, customers: Customers) -> Matrix:
