@@ -44,7 +44,7 @@ def seeds_words(seeds: Sequence[int]) -> str:
         return f"seed {listed[0]} alone, so there is no interval over seeds"
     is_run = listed == list(range(listed[0], listed[-1] + 1)) and len(listed) > 2
     told = f"{listed[0]} to {listed[-1]}" if is_run else ", ".join(map(str, listed))
-    interval = "intervals are 95 % t intervals over seeds" if len(listed) >= MIN_SEEDS else None
+    interval = "intervals are 95 % over seeds (t; recovery: bootstrap)" if len(listed) >= MIN_SEEDS else None
     return f"seeds {told}: " + (interval or f"fewer than {MIN_SEEDS}, so there is no interval")
 
 
