@@ -191,6 +191,35 @@ def compare(
 
 
 @app.command()
+def report(
+    path: Annotated[Path, typer.Argument(help="The folder of a run or a comparison.")],
+    prices: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="More prices, after --price.")
+    ] = None,
+    price: Annotated[list[str], typer.Option(help="Price it again, as --price value=2500 success_rate=0.4.")] = [],  # noqa: B006 - typer copies it
+    against: Annotated[
+        Path | None, typer.Option(help="For a run: another one in the same world, drawn as before.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw charts and one HTML page of a run or a comparison, into its folder report/."""
+    from sim.study.pricing import parse_prices
+
+    if prices and not price:
+        raise InputError(f"prices must come after --price, got {prices[0]!r} without it; add --price.")
+    change = parse_prices([*price, *(prices or [])])
+
+    from reports.report import write_report
+
+    page = write_report(path, change, against)
+    if as_json:
+        pictures = sorted(item.name for item in page.parent.iterdir() if item.suffix in {".svg", ".png"})
+        typer.echo(json.dumps({"report": str(page), "pictures": pictures}))
+    else:
+        typer.echo(str(page))
+
+
+@app.command()
 def scenarios(name: Name = None, as_json: AsJson = False) -> None:
     """List the scenarios, or tell the story of one."""
     from scenarios.files import catalogue, load_scenario, to_toml

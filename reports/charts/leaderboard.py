@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.board import MOST_ROWS, Row, draw_interval, ordered, score
+from reports.leaderboard_tables import ALPHA
 from reports.style import BLUE, GREEN, MUTED, SMALL_SIZE, chart, sheet
 from reports.text import fit
 
@@ -30,7 +31,7 @@ def leaderboard_chart(board: Mapping[str, Any], baseline: str, caption: str) -> 
     """
     rows = shown_rows(board, baseline)
     height = max(2.2, len(rows) * _ROW_INCHES + 0.8)
-    page = sheet("What each policy is worth", _finding(board, baseline), caption, height)
+    page = sheet("What each policy is worth", answer(board, baseline), caption, height)
     worth, recovery = page.body.subplots(1, 2, sharey=True, width_ratios=(1.35, 1.0))
     _draw(worth, rows, "net_value", BLUE, "o", _THOUSAND)
     _draw(recovery, rows, "f1_recovery", GREEN, "s", 1)
@@ -67,7 +68,8 @@ def _draw(axes: Axes, rows: Sequence[Row], name: str, colour: str, marker: str, 
     axes.plot(values, np.arange(len(rows)), marker, color=colour, markersize=6, zorder=3)
 
 
-def _finding(board: Mapping[str, Any], baseline: str) -> str:
+def answer(board: Mapping[str, Any], baseline: str) -> str:
+    """Return in one sentence which policy is worth most, against the baseline, with its interval."""
     rows = ordered(board, "net_value")
     if not rows:
         return "No policy has a net value: every cell failed."
@@ -79,4 +81,9 @@ def _finding(board: Mapping[str, Any], baseline: str) -> str:
     told = f"{best['policy']} has the highest mean net value, {against['mean']:+,.0f} against {baseline}"
     if interval is None:
         return f"{told}; the seeds are too few for an interval."
-    return f"{told} (95 % interval {interval[0]:+,.0f} to {interval[1]:+,.0f})."
+    told = f"{told} (95 % interval {interval[0]:+,.0f} to {interval[1]:+,.0f})"
+    p_value = against["p_value_holm"]
+    is_clear = p_value is not None and p_value < ALPHA
+    return (
+        f"{told}." if is_clear else f"{told}; corrected for {len(rows) - 1} contests, that can't be told from chance."
+    )
