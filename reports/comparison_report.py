@@ -89,7 +89,7 @@ def comparison_page(folder: Path, pictures: Path, change: Mapping[str, float]) -
 
 def _section(study: StudyFolder, board: Mapping[str, Any], pictures: Path) -> Section:
     scenario, gates, baseline = board["scenario"], board["gates"], study.board["baseline"]
-    charts = dict(_charts(study, board))
+    charts = dict(board_charts(study, board))
     drawn: list[Picture] = [
         save(figure, pictures, file_name(name, scenario, gates)) for name, figure in charts.items()
     ]
@@ -103,7 +103,8 @@ def _section(study: StudyFolder, board: Mapping[str, Any], pictures: Path) -> Se
     return Section(f"{title}, gates {gates}", scenario, told, drawn, [table for table in tables if table.rows])
 
 
-def _charts(study: StudyFolder, board: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+def board_charts(study: StudyFolder, board: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+    """Yield every chart of one board by name."""
     baseline = study.board["baseline"]
     caption = board_caption(board, study.board["seeds"], study.asked["population"])
     yield "leaderboard", leaderboard_chart(board, baseline, caption)
@@ -132,7 +133,7 @@ def _sides(study: StudyFolder, board: Mapping[str, Any]) -> tuple[Side, Side, li
     best = [row["policy"] for row in ordered(board, "net_value") if row["policy"] not in {baseline, "oracle"}]
     if not best or board["scenario"] == OVERALL:
         return None
-    lives = [_lives(study.cells, board, policy) for policy in (baseline, best[0])]
+    lives = [lives_of(study.cells, board, policy) for policy in (baseline, best[0])]
     seeds = sorted(set(lives[0]) & set(lives[1]))
     if not seeds:
         return None
@@ -143,7 +144,8 @@ def _sides(study: StudyFolder, board: Mapping[str, Any]) -> tuple[Side, Side, li
     return before, after, seeds
 
 
-def _lives(cells: pd.DataFrame, board: Mapping[str, Any], policy: str) -> dict[int, Monthly]:
+def lives_of(cells: pd.DataFrame, board: Mapping[str, Any], policy: str) -> dict[int, Monthly]:
+    """Return the lives of a policy in the worlds of a board, step by step, by seed."""
     if "monthly" not in cells:
         return {}
     own = cells[
@@ -186,7 +188,7 @@ def _log(study: StudyFolder, boards: Sequence[Mapping[str, Any]]) -> Iterator[di
         if board["scenario"] == OVERALL:
             continue
         for row in board["policies"]:
-            life = _lives(study.cells, board, row["policy"]).get(first)
+            life = lives_of(study.cells, board, row["policy"]).get(first)
             means = [score(row, name) for name in ("retrains", "promotions", "rejections", "needless_retrains")]
             told = ["-" if mean is None else f"{mean.value:.1f}" for mean in means]
             names = ("asked for", "promoted", "rejected", "needless")

@@ -58,7 +58,7 @@ def run_page(folder: Path, pictures: Path, change: Mapping[str, float], against:
         msg = f"a report needs a run of at least 1 step, but {folder} holds none; play it first."
         raise InputError(msg)
     facts = read_log_facts(folder)
-    drawn = dict(_charts(record, facts))
+    drawn = dict(run_charts(record, facts))
     if against is not None:
         before = reprice_record(read_record(against), change)
         _check_same_world(record, before, against)
@@ -84,7 +84,8 @@ def run_page(folder: Path, pictures: Path, change: Mapping[str, float], against:
     )
 
 
-def _charts(record: Record, facts: LogFacts | None) -> Iterator[tuple[str, Figure]]:
+def run_charts(record: Record, facts: LogFacts | None) -> Iterator[tuple[str, Figure]]:
+    """Yield every chart of one run by name; without an inference log those of single customers are left out."""
     yield "loop", loop_chart(record)
     yield "architecture", architecture_chart(record, facts.tables if facts else None)
     yield "accuracy", accuracy_chart(record)
