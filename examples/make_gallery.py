@@ -21,6 +21,7 @@ from reports.numbers import drawn_numbers
 from reports.run_report import run_charts
 from reports.save import save
 from scenarios.files import load_scenario
+from sim.errors import InputError
 from sim.mlops.gate_profiles import load_profile
 from sim.mlops.live import LiveSettings
 from sim.study.compare import Study, compare
@@ -107,4 +108,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except InputError as error:  # as where the table is not at hand
+        sys.exit(f"make_gallery: {error}")

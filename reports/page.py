@@ -73,7 +73,7 @@ def render(page: Page) -> str:
 
 
 def _part(name: str) -> str:
-    return (files("reports") / "page" / name).read_text(encoding="utf-8").strip()
+    return (files("reports") / "template" / name).read_text(encoding="utf-8").strip()
 
 
 def _hash(text: str) -> str:

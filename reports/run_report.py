@@ -129,14 +129,21 @@ def _asked(record: Record) -> dict[str, str]:
 
 def _answer(record: Record) -> str:
     found = summarise(record)
-    f1 = f"F1 {found.f1_before:.2f} before the drift and {found.f1_after:.2f} after it" if found.f1_after else ""
-    if found.f1_before is not None and not f1:
-        f1 = f"F1 {found.f1_before:.2f} on average"
     return (
-        f"{record.policy}: {f1 or 'no F1'}, {found.retrains:,} retrainings, of which {found.promotions:,} were "
+        f"{record.policy}: {_f1_words(found)}, {found.retrains:,} retrainings, of which {found.promotions:,} were "
         f"promoted, and a net value of {found.net_value:,.0f}. One seed says nothing of chance, so there is no "
         "interval; retrainlab compare gives one."
     )
+
+
+def _f1_words(found: Summary) -> str:
+    """Return the F1 before and after the drift, as far as there is one."""
+    parts = [
+        f"{value:.2f} {when}"
+        for value, when in ((found.f1_before, "without drift"), (found.f1_after, "from the drift on"))
+        if value is not None
+    ]
+    return f"F1 {' and '.join(parts)}" if parts else "no F1"
 
 
 def _scores(summary: Summary) -> Iterator[dict[str, Any]]:

@@ -6,10 +6,13 @@ from io import BytesIO
 from pathlib import Path
 
 import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from reports.style import STYLE
 
+_PNG_DPI = 150
 _RANDOM_ID = re.compile(r'id="([a-z][0-9a-f]{10})"')
 _RANDOM_NAME = re.compile(r"\b[a-z][0-9a-f]{10}\b")
 _PLACES = re.compile(r'\s(?:d|x|y|width|height|points|transform|viewBox)="[^"]*"')
@@ -36,8 +39,14 @@ def save(figure: Figure, folder: Path, name: str) -> Picture:
     drawn = BytesIO()
     folder.mkdir(exist_ok=True)
     with mpl.rc_context(STYLE):
-        figure.savefig(drawn, format="svg", metadata={"Date": None, "Creator": None, "Title": alt})
-        figure.savefig(folder / f"{name}.png", metadata={"Software": None, "Title": alt})
+        # savefig would draw each figure twice, for a layout that stands already
+        vector, raster = FigureCanvasSVG(figure), FigureCanvasAgg(figure)
+        told = {"Date": None, "Creator": None, "Title": alt}
+        vector.print_svg(drawn, metadata=told)  # type: ignore[no-untyped-call] # Matplotlib's stubs have no types here
+        figure.set_dpi(_PNG_DPI)
+        told = {"Software": None, "Title": alt}
+        raster.print_png(folder / f"{name}.png", metadata=told)  # type: ignore[no-untyped-call] # nor here
+        figure.set_dpi(STYLE["figure.dpi"])
     svg = _steady(drawn.getvalue().decode("utf-8"))
     (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
     width, height = figure.get_size_inches() * 96

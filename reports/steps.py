@@ -91,15 +91,15 @@ def mark_onset(axes: Axes, scenario: Scenario) -> list[tuple[Artist, str]]:
     return [(line, f"drift begins ({step_word(scenario.time)} {onset})")]
 
 
-def mark_events(axes: Axes, found: Events, *, legend_only_present: bool = True) -> list[tuple[Artist, str]]:
-    """Draw a strip of what was decided, one row a kind; return what a legend says of it."""
+def mark_events(axes: Axes, found: Events) -> list[tuple[Artist, str]]:
+    """Draw a strip of what was decided, one row for each kind that occurred; return what a legend says of it."""
     kinds: tuple[tuple[Sequence[int], str, str, str], ...] = (
         (found.requested, "v", ORANGE, "retraining asked for"),
         (found.promoted, "^", GREEN, "challenger promoted"),
         (found.rejected, "x", RED, "challenger rejected"),
         (found.rolled_back, "<", INK, "rollback"),
     )
-    shown = [kind for kind in kinds if kind[0] or not legend_only_present]
+    shown = [kind for kind in kinds if kind[0]]
     for row, (steps, marker, colour, name) in enumerate(shown):
         height = len(shown) - row
         axes.plot(list(steps), [height] * len(steps), marker, color=colour, markersize=6, label=name)

@@ -69,7 +69,6 @@ STYLE: dict[Any, Any] = {
     "lines.markersize": 5.0,
     "hatch.linewidth": 0.8,
     "figure.dpi": 100,
-    "savefig.dpi": 150,
     "svg.hashsalt": "retrainlab",
     "svg.fonttype": "path",
 }
@@ -84,9 +83,11 @@ def chart(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
     def drawn(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> Figure:
         with mpl.rc_context(STYLE):
             figure = draw(*args, **kwargs)
-            for _ in range(_LAYOUT_PASSES):
-                figure.draw_without_rendering()
-            figure.set_layout_engine("none")
+            engine = figure.get_layout_engine()
+            if engine is not None:
+                for _ in range(_LAYOUT_PASSES):
+                    engine.execute(figure)
+                figure.set_layout_engine("none")
         return figure
 
     return drawn
@@ -123,17 +124,9 @@ def sheet(title: str, finding: str, caption: str, height: float) -> Sheet:
 
 
 def legend(
-    axes: Axes,
-    handles: Sequence[Artist | Container],
-    labels: Sequence[str],
-    width: float = WIDTH - 1.0,
-    *,
-    rows_above: int = 0,
+    axes: Axes, handles: Sequence[Artist | Container], labels: Sequence[str], width: float = WIDTH - 1.0
 ) -> None:
-    """Put a legend above the axes, in as many columns as `width` inches allow; long labels are broken or cut.
-
-    `rows_above` leaves room for that many lines of text between axes and legend.
-    """
+    """Put a legend above the axes, in as many columns as `width` inches allow; long labels are broken or cut."""
     if not handles:
         return
     room = width - _HANDLE_INCHES
@@ -146,7 +139,7 @@ def legend(
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
         ncols=columns,
-        borderaxespad=0.3 + rows_above * 2.0,
+        borderaxespad=0.3,
         borderpad=0.0,
         handlelength=2.2,
         columnspacing=1.2,

@@ -103,6 +103,7 @@ def run(
     _print(closing_table(record))
     typer.echo(f"\nThe run is in {settings.folder}. To look at its models:")
     typer.echo(f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri(settings))}")
+    typer.echo(f"To draw it:\nretrainlab report {shlex.quote(str(settings.folder))}")
 
 
 @app.command()
@@ -362,7 +363,8 @@ def _print_boards(leaderboard: Mapping[str, Any], folder: Path) -> None:
 
     for board in leaderboard["boards"]:
         _print(board_tables(board, leaderboard["baseline"]))
-    typer.echo(f"\n{leaderboard['cells']} cells; the results are in {folder}.")
+    typer.echo(f"\n{leaderboard['cells']} cells; the results are in {folder}. To draw them:")
+    typer.echo(f"retrainlab report {shlex.quote(str(folder))}")
 
 
 def _show(title: str, rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:

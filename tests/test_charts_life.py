@@ -180,7 +180,7 @@ def test_the_flowchart_counts_every_decision_once(record):
         assert f"missing {values.count(Truth.MISSING)}" in told
         assert clause in told
     asked = sum(row.decision.action is Action.RETRAIN for row in record.steps)
-    assert f"Act: {asked}" in told
+    assert f"Act: {asked}\nretrain {asked}\n" in told
     assert f"asks {facts.asked} times" in told
 
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.caption import record_caption
-from reports.style import BLUE, GREEN, GRID, MUTED, ORANGE, PAPER, RED, SHADE, SMALL_SIZE, chart, legend, sheet
+from reports.style import BLUE, GREEN, GRID, ORANGE, PAPER, RED, SHADE, SMALL_SIZE, chart, legend, sheet
 from reports.text import fit
 from sim.mlops.gates import GateResult
 from sim.mlops.jobs import Job, Status
@@ -136,8 +136,6 @@ def _draw_gates(axes: Axes, results: list[GateResult], height: float) -> None:
             cell.set_text_props(weight="bold")
         elif column == len(_COLUMNS) - 1:
             cell.set_text_props(color=GREEN if results[row - 1].passed else RED, weight="bold")
-    axes.set_ylabel("")
-    axes.tick_params(colors=MUTED)
 
 
 def _row(result: GateResult) -> tuple[str, str, str, str]:

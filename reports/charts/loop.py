@@ -92,7 +92,7 @@ def _stations(record: Record, facts: LoopFacts) -> list[tuple[str, tuple[str, ..
             "Policy",
             (f"{facts.steps:,} decisions", f"{facts.steps_missing:,} missing", f"{facts.requested:,} retrain"),
         ),
-        ("Train", (f"{facts.requested:,} jobs", "70/30 by rows" if _is_usual_mix(record) else "")),
+        ("Train", (f"{facts.requested:,} jobs", f"{record.scenario.training.recent_share:.0%} recent rows")),
         ("Gates", (f"{facts.met_gates:,} met", f"{facts.rejected:,} rejected")),
         ("Promote", (f"{facts.promoted:,} promoted", f"{facts.rollbacks:,} rolled back")),
     ]
@@ -126,10 +126,6 @@ def _connect(diagram: Diagram, upper: list[Box], lower: list[Box], record: Recor
 def _x(column: int) -> float:
     left = (WIDTH - 5 * _BOX_WIDTH - 4 * _GAP) / 2
     return left + column * (_BOX_WIDTH + _GAP)
-
-
-def _is_usual_mix(record: Record) -> bool:
-    return record.scenario.training.recent_share == 0.7
 
 
 def _days(days: float | None) -> str:

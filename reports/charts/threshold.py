@@ -72,6 +72,7 @@ def _finding(
         return f"{told}; the seeds are too few for an interval."
     alike = sum(
         each.low is not None and each.high is not None and each.low <= estimate.high and each.high >= estimate.low
-        for _, each in found
+        for other, each in found
+        if other != setting
     )
-    return f"{told} ({estimate.low:,.0f} to {estimate.high:,.0f}); the intervals of {alike} settings overlap its own."
+    return f"{told} ({estimate.low:,.0f} to {estimate.high:,.0f}); the intervals of {alike} others overlap its own."
