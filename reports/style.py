@@ -38,7 +38,6 @@ TITLE_SIZE, FINDING_SIZE, TEXT_SIZE, SMALL_SIZE, CAPTION_SIZE = 15.0, 11.5, 10.5
 _LINE_HEIGHT = 1.3
 _LINES_A_LABEL = 2
 _HANDLE_INCHES = 0.55
-_LAYOUT_PASSES = 2  # tick labels may change with the size that a first pass gives the axes
 
 STYLE: dict[Any, Any] = {
     "font.family": FONT,
@@ -85,8 +84,7 @@ def chart(draw: Callable[_Arguments, Figure]) -> Callable[_Arguments, Figure]:
             figure = draw(*args, **kwargs)
             engine = figure.get_layout_engine()
             if engine is not None:
-                for _ in range(_LAYOUT_PASSES):
-                    engine.execute(figure)
+                engine.execute(figure)
                 figure.set_layout_engine("none")
         return figure
 

@@ -201,6 +201,9 @@ def test_regret_by_threshold_marks_the_best_and_the_proposals():
 def test_without_regret_the_threshold_is_judged_by_net_value():
     told = words(CHARTS["threshold"](odd_board("no regret")))
     assert "net value (thousands)" in told
+    worth = {row["policy"]: row["scores"]["net_value"]["mean"] for row in odd_board("no regret")["policies"]}
+    best = max(GRID, key=lambda name: worth[name])
+    assert f"best: {float(best.split()[-1]):g}\n" in told
     assert "regret" not in told
 
 
