@@ -22,7 +22,7 @@ from reports.charts.threshold import threshold_chart
 from reports.charts.trigger_roc import trigger_roc_chart
 from reports.families import families
 from reports.leaderboard_tables import clause_rows, response_row, sentences, worth_row
-from reports.page import Page, PageTable, Section
+from reports.page import Page, PageTable, Section, report_command
 from reports.save import Picture, file_name, save
 from scenarios.files import load_scenario, parse_scenario, to_toml
 from scenarios.schema import Scenario
@@ -38,9 +38,13 @@ _MOST_FAMILIES = 2
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """What a comparison left behind: what was asked, every cell, and the leaderboard."""
+    """What a comparison left behind: what was asked, every cell, and the leaderboard.
+
+    `scenarios` have the prices that the money is counted at, `played` those that it was played with.
+    """
 
     asked: Mapping[str, Any]
+    played: Mapping[str, Scenario]
     scenarios: Mapping[str, Scenario]
     cells: pd.DataFrame
     board: Mapping[str, Any]
@@ -59,10 +63,12 @@ def read_study(folder: Path, change: Mapping[str, float]) -> StudyFolder:
         board = json.loads((folder / LEADERBOARD_FILE).read_text(encoding="utf-8"))
         cells = pd.read_parquet(folder / RESULTS_FILE)
         listed = [parse_scenario(text, str(folder / STUDY_FILE)) for text in asked["scenarios"]]
+        asked = {name: asked[name] for name in ("population", "trials", "split")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         msg = f"{folder} must hold a finished comparison, but it cannot be read: {error}; add --resume to compare."
         raise InputError(msg) from error
-    study = StudyFolder(asked, {scenario.name: scenario for scenario in listed}, cells, board)
+    played = {scenario.name: scenario for scenario in listed}
+    study = StudyFolder(asked, played, played, cells, board)
     return _repriced(study, change) if change else study
 
 
@@ -79,9 +85,9 @@ def comparison_page(folder: Path, pictures: Path, change: Mapping[str, float]) -
         answer=answer(boards[0], study.board["baseline"]),
         sections=[_section(study, board, pictures) for board in boards],
         log=[PageTable("How often each policy acted, as means over seeds", list(_log(study, boards)))],
-        commands=_commands(study, folder),
-        notes=list(_notes(study, boards[0], change)),
-        texts={f"{name}.toml": to_toml(scenario) for name, scenario in study.scenarios.items()},
+        commands=_commands(study, folder, change),
+        notes=list(_notes(study, change)),
+        texts={f"{name}.toml": to_toml(scenario) for name, scenario in study.played.items()},
         scenarios=list(dict.fromkeys(str(board["scenario"]) for board in boards)),
         policies=study.policies,
     )
@@ -164,7 +170,7 @@ def _repriced(study: StudyFolder, change: Mapping[str, float]) -> StudyFolder:
     }
     cells = reprice_cells(study.cells, {name: scenario.prices for name, scenario in scenarios.items()})
     board = leaderboard(cells, study.board["baseline"], study.policies)
-    return StudyFolder(study.asked, scenarios, cells, board)
+    return StudyFolder(study.asked, study.played, scenarios, cells, board)
 
 
 def _asked(study: StudyFolder) -> dict[str, str]:
@@ -207,10 +213,10 @@ def _steps(life: Monthly | None) -> str:
     return ", ".join(map(str, life.requested)) or "none"
 
 
-def _commands(study: StudyFolder, folder: Path) -> list[str]:
+def _commands(study: StudyFolder, folder: Path, change: Mapping[str, float]) -> list[str]:
     """Return the commands that play the comparison again and report it."""
     asked = study.asked
-    words = ["retrainlab", "compare", *(_scenario_text(scenario) for scenario in study.scenarios.values())]
+    words = ["retrainlab", "compare", *(_scenario_text(scenario) for scenario in study.played.values())]
     for policy in study.policies:
         words += ["--policy", policy]
     for gates in dict.fromkeys(str(board["gates"]) for board in study.board["boards"]):
@@ -218,7 +224,7 @@ def _commands(study: StudyFolder, folder: Path) -> list[str]:
     words += ["--baseline", study.board["baseline"], "--seeds", str(len(study.board["seeds"]))]
     words += ["--population", asked["population"], "--trials", str(asked["trials"])]
     words += ["--split"] if asked["split"] else []
-    return [shlex.join(words), shlex.join(["retrainlab", "report", str(folder)])]
+    return [shlex.join(words), report_command(folder, change)]
 
 
 def _scenario_text(scenario: Scenario) -> str:
@@ -230,14 +236,10 @@ def _scenario_text(scenario: Scenario) -> str:
     return scenario.name if is_shipped else f"{scenario.name}.toml"
 
 
-def _notes(study: StudyFolder, board: Mapping[str, Any], change: Mapping[str, float]) -> Iterator[str]:
+def _notes(study: StudyFolder, change: Mapping[str, float]) -> Iterator[str]:
     if change:
         told = ", ".join(f"{name} {value:g}" for name, value in change.items())
         yield f"All money is at other prices than the comparison was played with: {told}. There is no regret then."
-    contest = board["closest_contest"]
-    if contest is not None and contest["seeds_needed"]:
-        first, second = contest["policies"]
-        yield f"To tell {first} from {second} takes about {contest['seeds_needed']} seeds."
     unknown = [policy for policy in study.policies if not _is_loadable(policy)]
     if unknown:
         yield f"These policies came from files and are not in the catalogue: {', '.join(unknown)}."

@@ -1,10 +1,12 @@
 """The page: one HTML file that needs nothing else, from what it should say."""
 
+import shlex
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
@@ -52,6 +54,16 @@ class Page:
     texts: Mapping[str, str] = field(default_factory=dict)
     scenarios: Sequence[str] = ()
     policies: Sequence[str] = ()
+
+
+def report_command(folder: Path, change: Mapping[str, float]) -> str:
+    """Return the command that makes a report again, at the same prices.
+
+    >>> report_command(Path("runs/a b"), {"success_rate": 0.4})
+    "retrainlab report 'runs/a b' --price success_rate=0.4"
+    """
+    prices = [f"{name}={value:.12g}" for name, value in change.items()]
+    return shlex.join(["retrainlab", "report", str(folder), *(["--price", *prices] if prices else [])])
 
 
 def render(page: Page) -> str:

@@ -22,7 +22,7 @@ from reports.charts.segments import segments_chart
 from reports.charts.training_data import training_data_chart
 from reports.charts.trigger import trigger_chart
 from reports.log_facts import LogFacts, read_log_facts
-from reports.page import Page, PageTable, Section
+from reports.page import Page, PageTable, Section, report_command
 from reports.save import save
 from reports.tables import news
 from scenarios.files import load_scenario, to_toml
@@ -53,7 +53,8 @@ def run_page(folder: Path, pictures: Path, change: Mapping[str, float], against:
     InputError
         If a folder holds no record, or the other run lived in another world.
     """
-    record = reprice_record(read_record(folder), change)
+    played = read_record(folder)
+    record = reprice_record(played, change)
     if not record.steps:
         msg = f"a report needs a run of at least 1 step, but {folder} holds none; play it first."
         raise InputError(msg)
@@ -76,9 +77,9 @@ def run_page(folder: Path, pictures: Path, change: Mapping[str, float], against:
         answer=_answer(record),
         sections=[section],
         log=[PageTable("Every decision", [_decision(record, row) for row in record.steps])],
-        commands=_commands(record, folder),
+        commands=[_run_command(played, folder), report_command(folder, change)],
         notes=_notes(record, facts, change),
-        texts={"scenario.toml": to_toml(record.scenario), "policy.toml": record.policy_toml},
+        texts={"scenario.toml": to_toml(played.scenario), "policy.toml": record.policy_toml},
         scenarios=[record.scenario.name],
         policies=[record.policy],
     )
@@ -172,14 +173,14 @@ def _decision(record: Record, row: StepRow) -> dict[str, Any]:
     }
 
 
-def _commands(record: Record, folder: Path) -> list[str]:
-    """Return the commands that play the run again and report it."""
-    again = [
+def _run_command(record: Record, folder: Path) -> str:
+    """Return the command that plays the run again."""
+    words = [
         *("retrainlab", "run", _scenario_text(record, folder), "--policy", _policy_text(record, folder)),
         *("--gates", record.gates, "--population", record.population),
         *("--seed", str(record.seed), "--trials", str(record.trials)),
     ]
-    return [shlex.join(again), shlex.join(["retrainlab", "report", str(folder)])]
+    return shlex.join(words)
 
 
 def _scenario_text(record: Record, folder: Path) -> str:

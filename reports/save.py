@@ -70,9 +70,9 @@ def _rounded(number: re.Match[str]) -> str:
 
 
 def file_name(*words: str) -> str:
-    """Return the words as one file name: small letters, digits and hyphens.
+    """Return the words as one file name: small letters, digits, underscores and hyphens.
 
     >>> file_name("leaderboard", "competitor@1", "telco_churn")
-    'leaderboard-competitor-1-telco-churn'
+    'leaderboard-competitor-1-telco_churn'
     """
-    return re.sub(r"[^a-z0-9]+", "-", "-".join(words).lower()).strip("-")[:120]
+    return re.sub(r"[^a-z0-9_]+", "-", "-".join(words).lower()).strip("-")[:120]

@@ -217,6 +217,12 @@ def test_champion_and_challenger_stand_on_the_gate_counts(record):
     assert right.tables[0][1, 0].get_text().get_text() == "evidence"
 
 
+def test_without_a_challenger_the_first_model_is_shown():
+    told = words(champion.champion_chart(odd_life("no retraining")))
+    assert "The first model at the gates" in told
+    assert "no champion to beat" in told
+
+
 def test_the_gates_are_a_table_that_says_which_failed():
     record = odd_life("a rejected challenger")
     job = record.jobs[-1]

@@ -143,6 +143,7 @@ def test_a_run_has_every_picture_as_svg_and_png(run_page):
         assert "dc:date" not in svg
 
 
+@pytest.mark.slow
 def test_a_report_says_the_same_twice(run, run_page):
     before = {item.name: item.read_bytes() for item in run_page.parent.iterdir()}
     assert write_report(run) == run_page
@@ -207,8 +208,8 @@ def test_a_study_has_a_part_for_each_board_and_overall(study, study_page):
     assert parts == ["overall", "calm@1", "drifting@1"]
     names = {item.stem for item in study_page.parent.iterdir()}
     assert {
-        *("leaderboard-overall-none", "ranks-drifting-1-none", "before-after-drifting-1-none"),
-        *("threshold-1-drifting-1-none", "trigger-roc-1-drifting-1-none", "response-split-drifting-1-none"),
+        *("leaderboard-overall-none", "ranks-drifting-1-none", "before_after-drifting-1-none"),
+        *("threshold_1-drifting-1-none", "trigger_roc_1-drifting-1-none", "response_split-drifting-1-none"),
     } <= names
     told = "".join(page.text)
     overall = next(board for board in boards if board["scenario"] == "overall")
@@ -224,6 +225,7 @@ def test_a_study_has_a_part_for_each_board_and_overall(study, study_page):
     assert words[words.index("--seeds") + 1] == "5"
 
 
+@pytest.mark.slow
 def test_against_another_run_there_is_a_before_and_after(run, tmp_path):
     other = played(tmp_path / "never", "never")
     page = write_report(other, against=run)
@@ -386,6 +388,7 @@ def test_cells_are_priced_as_their_lives_would_be(study):
         worth = sum(life["offered_expected_churners"]) * 0.5 * 3000 - sum(life["offers"]) * 10
         assert row["net_value"] == pytest.approx(worth - 7 * len(life["requested"]))
     assert told.scenarios["calm@1"].prices == prices
+    assert told.played["calm@1"].prices == CALM.prices
 
 
 def test_a_cell_that_failed_stays_failed_at_other_prices():
@@ -436,6 +439,7 @@ def test_a_folder_that_cannot_be_read_or_written_is_refused(monkeypatch, capsys,
     assert "leave it out" in refused(monkeypatch, capsys, "report", str(study), "--against", "run")
 
 
+@pytest.mark.slow
 def test_the_command_takes_prices_in_either_spelling(monkeypatch, capsys, run, tmp_path):
     monkeypatch.chdir(tmp_path)
     code, out, err = call(
@@ -445,13 +449,17 @@ def test_the_command_takes_prices_in_either_spelling(monkeypatch, capsys, run, t
     told = json.loads(out)
     assert told["report"] == str(run / "report" / "report.html")
     assert len(told["pictures"]) == 2 * len(RUN_PICTURES)
-    assert "customer_value 2500, success_rate 0.4" in Path(told["report"]).read_text(encoding="utf-8")
+    page = "".join(read(Path(told["report"])).text)
+    assert "customer_value 2500, success_rate 0.4" in page
+    assert "--price customer_value=2500 success_rate=0.4" in page, "how to make it again"
+    assert to_toml(DRIFTING) in page, "the scenario as it was played"
     code, out, _ = call(
         monkeypatch, capsys, "report", str(run), "--price", "value=2500", "--price", "success_rate=0.4"
     )
     assert (code, out) == (0, f"{run}/report/report.html\n")
 
 
+@pytest.mark.slow
 def test_a_run_that_is_under_way_is_not_reported(tmp_path):
     folder = played(tmp_path / "busy", "never")
     hold = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"

@@ -10,7 +10,7 @@ from reports.caption import record_caption
 from reports.style import BLUE, GREEN, GRID, ORANGE, PAPER, RED, SHADE, SMALL_SIZE, chart, legend, sheet
 from reports.text import fit
 from sim.mlops.gates import GateResult
-from sim.mlops.jobs import Job, Status
+from sim.mlops.jobs import FIRST_JOB, Job, Status
 from sim.mlops.metrics import Confusion
 from sim.mlops.record import Record
 from sim.study.inference import clopper_pearson
@@ -62,7 +62,8 @@ def champion_chart(record: Record, job: Job | None = None) -> Figure:
     meeting = shown.meeting
     results = [result for result in meeting.verdict.results if result.enforced] if meeting else []
     height = max(3.6, (len(results) + 1) * _ROW_INCHES + 0.5)
-    title = f"Challenger v{shown.version} against the champion"
+    is_first = shown.name == FIRST_JOB
+    title = "The first model at the gates" if is_first else f"Challenger v{shown.version} against the champion"
     note = "Intervals: 95 % over customers (Clopper-Pearson). Only enforced gates are listed."
     page = sheet(title, _finding(shown), record_caption(record, note), height)
     left, right = page.body.subplots(1, 2, width_ratios=(1.0, 1.35))
