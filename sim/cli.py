@@ -195,7 +195,7 @@ def compare(
 def report(
     path: Annotated[Path, typer.Argument(help="The folder of a run or a comparison.")],
     prices: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="More prices, after --price.")
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="More prices, after --price.")
     ] = None,
     price: Annotated[list[str], typer.Option(help="Price it again, as --price value=2500 success_rate=0.4.")] = [],  # noqa: B006 - typer copies it
     against: Annotated[
