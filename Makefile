@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test slow check bench clean
+.PHONY: demo test slow check bench gallery notebook clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -31,6 +31,12 @@ check: $(READY)  ## format, lint, types, import layers
 
 bench: $(READY)  ## speeds, as ratios in one run
 	$(BIN)/python -m pytest benchmarks --benchmark-only -p no:xdist -o filterwarnings=
+
+gallery: $(READY)  ## draw reports/gallery/ again from the real table, in minutes
+	$(BIN)/python examples/make_gallery.py
+
+notebook: $(READY)  ## write examples/choose_a_trigger.ipynb again from its script
+	$(BIN)/python examples/make_notebook.py
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info

@@ -9,7 +9,7 @@ from rich.text import Text
 from reports.tables import rows_table
 from sim.study.inference import MIN_SEEDS
 
-_ALPHA = 0.05
+ALPHA = 0.05
 
 
 def board_tables(board: Mapping[str, Any], baseline: str) -> RenderableType:
@@ -20,11 +20,11 @@ def board_tables(board: Mapping[str, Any], baseline: str) -> RenderableType:
     response = "Response (a year's false alarms; days; the share of seeds where it never came)"
     if board["critical_difference"] is not None:
         worth += f"\nranks less than {board['critical_difference']:.1f} apart can't be told apart"
-    parts.append(rows_table(worth, [_worth(row) for row in board["policies"]]))
-    parts.append(rows_table(response, [_response(row) for row in board["policies"]]))
+    parts.append(rows_table(worth, [worth_row(row) for row in board["policies"]]))
+    parts.append(rows_table(response, [response_row(row) for row in board["policies"]]))
     if any(row["clauses"] for row in board["policies"]):
         title = "Clauses (steps of a world: true, true alone, missing; rule less rule without, in thousands)"
-        parts.append(rows_table(title, list(_clauses(board))))
+        parts.append(rows_table(title, list(clause_rows(board))))
     return Group(*parts)
 
 
@@ -36,7 +36,7 @@ def sentences(board: Mapping[str, Any], baseline: str) -> Iterator[str]:
             continue
         low, high = found["interval"]
         p_value = found["p_value_holm"]
-        is_clear = p_value is not None and p_value < _ALPHA and not low <= 0 <= high
+        is_clear = p_value is not None and p_value < ALPHA and not low <= 0 <= high
         verdict = "can't be told from" if not is_clear else "earns more than" if low > 0 else "earns less than"
         yield (
             f"{row['policy']} {verdict} {baseline}: {found['mean']:+,.0f} in net value "
@@ -52,7 +52,8 @@ def sentences(board: Mapping[str, Any], baseline: str) -> Iterator[str]:
         yield f"To tell {first} from {second} takes {told}."
 
 
-def _worth(row: Mapping[str, Any]) -> dict[str, Any]:
+def worth_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a policy of a board is worth, as words in columns; money in thousands."""
     scores = row["scores"]
     return {
         "policy": row["policy"],
@@ -65,7 +66,8 @@ def _worth(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _response(row: Mapping[str, Any]) -> dict[str, Any]:
+def response_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how a policy of a board responded, as words in columns."""
     scores, never = row["scores"], row["never_share"]
     return {
         "policy": row["policy"],
@@ -79,7 +81,8 @@ def _response(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _clauses(board: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def clause_rows(board: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what each clause of each rule of a board is worth, as words in columns."""
     worth = {(each["policy"], each["clause"]): each["worth"]["net_value"] for each in board["ablations"]}
     for row in board["policies"]:
         for counts in row["clauses"]:

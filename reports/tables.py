@@ -51,7 +51,7 @@ def _months(record: Record) -> Table:
             _bar(expected_f1(row.tally)),
             _shown(row.signals.f1),
             str(row.labels_arrived),
-            escape("; ".join(_news(row, record.scenario.onset_step))),
+            escape("; ".join(news(row, record.scenario.onset_step))),
         )
     return table
 
@@ -105,7 +105,7 @@ def _scores(summary: Summary) -> Table:
     return rows_table("Scores", [{"score": name, "value": value} for name, value in named.items()])
 
 
-def _news(row: StepRow, onset_step: int | None) -> Iterator[str]:
+def news(row: StepRow, onset_step: int | None) -> Iterator[str]:
     """Yield what is worth telling of a step, in the order in which it happened."""
     if row.step == onset_step:
         yield "drift begins"

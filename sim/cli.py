@@ -105,6 +105,7 @@ def run(
         tracking_uri=tracking,
         registry_uri=registry,
         model_name=model_name,
+        population_arguments=spec.arguments,
     )
     try:
         with _listening(asked.time.steps) as listener:
@@ -118,6 +119,7 @@ def run(
     _print(closing_table(record))
     typer.echo(f"\nThe run is in {settings.folder}. To look at its models:")
     typer.echo(f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri(settings))}")
+    typer.echo(f"To draw it:\nretrainlab report {shlex.quote(str(settings.folder))}")
 
 
 @app.command()
@@ -211,6 +213,35 @@ def compare(
         typer.echo(f"retrainlab: {problem}", err=True)
     if problems:
         raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    path: Annotated[Path, typer.Argument(help="The folder of a run or a comparison.")],
+    prices: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME=VALUE", help="More prices, after --price.")
+    ] = None,
+    price: Annotated[list[str], typer.Option(help="Price it again, as --price value=2500 success_rate=0.4.")] = [],  # noqa: B006 - typer copies it
+    against: Annotated[
+        Path | None, typer.Option(help="For a run: another one in the same world, drawn as before.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw charts and one HTML page of a run or a comparison, into its folder report/."""
+    from sim.study.pricing import parse_prices
+
+    if prices and not price:
+        raise InputError(f"prices must come after --price, got {prices[0]!r} without it; add --price.")
+    change = parse_prices([*price, *(prices or [])])
+
+    from reports.report import write_report
+
+    page = write_report(path, change, against)
+    if as_json:
+        pictures = sorted(item.name for item in page.parent.iterdir() if item.suffix in {".svg", ".png"})
+        typer.echo(json.dumps({"report": str(page), "pictures": pictures}))
+    else:
+        typer.echo(str(page))
 
 
 @app.command()
@@ -369,7 +400,8 @@ def _print_boards(leaderboard: Mapping[str, Any], folder: Path) -> None:
 
     for board in leaderboard["boards"]:
         _print(board_tables(board, leaderboard["baseline"]))
-    typer.echo(f"\n{leaderboard['cells']} cells; the results are in {folder}.")
+    typer.echo(f"\n{leaderboard['cells']} cells; the results are in {folder}. To draw them:")
+    typer.echo(f"retrainlab report {shlex.quote(str(folder))}")
 
 
 def _show(title: str, rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:

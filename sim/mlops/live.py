@@ -55,7 +55,8 @@ class LiveSettings:
     """What a live run is asked for.
 
     `trials` is the number of trials of the search for the first champion's recipe; 0 takes the scenario's.
-    Empty URIs mean a SQLite store in the run folder.
+    Empty URIs mean a SQLite store in the run folder. `population_arguments` are the words that asked for the
+    population, for who wants to play the run again.
     """
 
     scenario: Scenario
@@ -68,6 +69,7 @@ class LiveSettings:
     tracking_uri: str = ""
     registry_uri: str = ""
     model_name: str = "churn"
+    population_arguments: Sequence[str] = ()
 
     def identity(self) -> dict[str, Any]:
         """Return what must be the same for a run to be resumed."""
@@ -76,6 +78,7 @@ class LiveSettings:
             "policy": self.policy.to_toml(),
             "population": self.population.name,
             "data_version": self.population.version,
+            "population_arguments": list(self.population_arguments),
             "gates": json.loads(json.dumps(asdict(self.profile))),
             "seed": self.seed,
             "trials": self.trials,
@@ -225,7 +228,10 @@ def _live(
         first=state.first,
         steps=tuple(rows),
         is_recorded=settings.population.is_recorded,
-        measured=_measured(parts, registry, journal, state),
+        measured={
+            **_measured(parts, registry, journal, state),
+            "population_arguments": list(settings.population_arguments),
+        },
     )
 
 

@@ -13,6 +13,7 @@ from sim.study import money
 from sim.study.contestants import Contestant, play_contestant
 from sim.study.fresh import fresh_f1
 from sim.study.judge import clause_counts, summarise
+from sim.study.monthly import monthly, to_text
 from sim.study.oracle import Plan, Planner, planner
 from sim.study.recovery import recovery
 from sim.study.regret import ConstraintPrices, constraint_prices, needless
@@ -151,6 +152,7 @@ def _scores(record: Record, bench: _Bench, baseline: Record | None) -> dict[str,
         "regret": None if bench.best.net_value is None else bench.best.net_value - summary["net_value"],
         "break_even_retrain_cost": break_even,
         "clauses": json.dumps([asdict(count) for count in clause_counts(record)]),
+        "monthly": to_text(monthly(record)),
         **(asdict(bench.constraints) if bench.constraints else {}),
     }
 

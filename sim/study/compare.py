@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from time import perf_counter
@@ -76,6 +76,12 @@ class Study:
         """The names of the contestants, ablations left out."""
         return tuple(contestant.name for contestant in self.contestants if not contestant.is_ablation)
 
+    @property
+    def population_name(self) -> str:
+        """What the populations are called that its worlds are played with."""
+        own = dict.fromkeys(scenario.population for scenario in self.scenarios)
+        return self.population.text or ", ".join(own)
+
     def orders(self) -> tuple[WorldOrder, ...]:
         """Return the worlds to be played."""
         return tuple(
@@ -92,7 +98,8 @@ class Study:
             "gates": [repr(profile) for profile in self.profiles],
             "seeds": list(self.seeds),
             "baseline": self.baseline,
-            "population": asdict(self.population),
+            "population": self.population_name,
+            "population_arguments": self.population.arguments,
             "trials": self.trials,
             "split": self.with_split,
         }

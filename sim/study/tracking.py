@@ -53,7 +53,7 @@ def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path)
     title = " + ".join(scenario.name for scenario in study.scenarios)
     tags = {
         "baseline": study.baseline,
-        "population": study.population.text or "the scenario's own",
+        "population": study.population_name,
         "seeds": str(len(study.seeds)),
     }
     parent = client.create_run(experiment, run_name=title, tags={**tags, _FOLDER_TAG: _quoted(folder)}).info.run_id

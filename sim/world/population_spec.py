@@ -52,6 +52,17 @@ class PopulationSpec:
             )
             raise InputError(msg)
 
+    @property
+    def arguments(self) -> list[str]:
+        """The words of a command that asks for it; none for the scenario's own."""
+        named = {
+            "--population": self.text,
+            "--target": self.target,
+            "--id": self.id_column,
+            "--date": self.date_column,
+        }
+        return [word for option, value in named.items() if value for word in (option, value)]
+
     def load(self, scenario: Scenario, tell: Callable[[str], None] = lambda _: None) -> tuple[Population, Scenario]:
         """Return the population, and the scenario as it can be played with it.
 

@@ -1,0 +1,109 @@
+"""Speed of a report: of a run of 36 months, and of 12 policies in 12 scenarios.
+
+Run by `make bench`. The comparison's cells are made up, in the format of `compare`; no picture of them is kept. The
+figures are reported, never asserted: a machine may be busy. The aims are 20 s and 60 s.
+"""
+
+import json
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from policies.catalogue import load_policy
+from reports.report import write_report
+from scenarios.files import load_scenario, to_toml
+from sim.mlops.gate_profiles import load_profile
+from sim.mlops.live import LiveSettings
+from sim.study.leaderboard import SCORES, leaderboard
+from sim.study.monthly import Monthly, to_text
+from sim.study.run_folder import play_live
+from sim.world.population import load_population
+
+_STEPS, _SEEDS = 36, 20
+_POLICIES = ["never", "proposal", "manual", "oracle", *(f"f1_drop > 0.{number:02d}" for number in range(2, 18, 2))]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: Any) -> Path:
+    """Return the folder of a live run of 36 months on the twin."""
+    folder = Path(tmp_path_factory.mktemp("report") / "run")
+    scenario, policy = load_scenario("competitor"), load_policy("proposal")
+    profile = load_profile("telco_churn")
+    play_live(LiveSettings(scenario, policy, load_population("twin"), profile, 1, 0, folder), resume=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: Any) -> Path:
+    """Return the folder of a made-up comparison of 12 policies, 12 scenarios and 20 seeds."""
+    folder = Path(tmp_path_factory.mktemp("report") / "study")
+    folder.mkdir()
+    base, rng = load_scenario("competitor"), np.random.default_rng(1)
+    scenarios = [base.model_copy(update={"id": f"{base.id}-{letter}"}) for letter in "abcdefghijkl"]
+    cells = pd.DataFrame(
+        [
+            cell(scenario.name, policy, seed, rng)
+            for scenario in scenarios
+            for policy in _POLICIES
+            for seed in range(1, _SEEDS + 1)
+        ]
+    )
+    asked = {
+        "scenarios": [to_toml(each) for each in scenarios],
+        "population": "twin",
+        "population_arguments": ["--population", "twin"],
+        "trials": 0,
+        "split": False,
+    }
+    (folder / "study.json").write_text(json.dumps(asked), encoding="utf-8")
+    (folder / "leaderboard.json").write_text(json.dumps(leaderboard(cells, "never", _POLICIES)), encoding="utf-8")
+    cells.to_parquet(folder / "results.parquet", index=False)
+    return folder
+
+
+def cell(scenario: str, policy: str, seed: int, rng: np.random.Generator) -> dict[str, Any]:
+    f1 = tuple((0.5 + 0.1 * rng.random(_STEPS)).tolist())
+    reached = tuple((40 + 20 * rng.random(_STEPS)).tolist())
+    return {
+        "scenario": scenario,
+        "gates": "telco_churn",
+        "policy": policy,
+        "of": None,
+        "drops": None,
+        "seed": seed,
+        "error": None,
+        "days_after_onset": 720,
+        "recovery_gained": 1 + rng.random(),
+        "recovery_attainable": 4 + rng.random(),
+        "regret_missing": None,
+        "clauses": json.dumps([{"clause": policy, "true": 3, "true_alone": 2, "missing": 1}]),
+        "monthly": to_text(Monthly(f1, (100,) * _STEPS, reached, (12, 13), (14,))),
+        **{name: 100 * (1 + _POLICIES.index(policy)) + rng.random() for name in SCORES},
+    }
+
+
+def measured(benchmark: Any, folder: Path) -> None:
+    """Write a report and tell its seconds, its processor seconds, and what it holds."""
+    start = process_time()
+    benchmark.pedantic(lambda: write_report(folder), rounds=1)
+    spent = process_time() - start
+    pictures = list((folder / "report").glob("*.svg"))
+    megabytes = (folder / "report" / "report.html").stat().st_size / 1e6
+    told = {"cpu_seconds": spent, "pictures": len(pictures), "megabytes": megabytes}
+    benchmark.extra_info.update({name: round(value, 2) for name, value in told.items()})
+    seconds = benchmark.stats.stats.min
+    print(f"\n{seconds:.1f} s, {spent:.1f} s of processor, {len(pictures)} pictures, {megabytes:.1f} MB")  # noqa: T201 - a benchmark reports
+
+
+def test_a_run_of_36_months(benchmark: Any, run: Path) -> None:
+    """The aim is 20 s."""
+    measured(benchmark, run)
+
+
+def test_12_policies_in_12_scenarios(benchmark: Any, study: Path) -> None:
+    """The aim is 60 s."""
+    measured(benchmark, study)

@@ -1,0 +1,65 @@
+"""What charts read of a leaderboard's board: means, intervals, and the looks and names of many policies."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+
+from reports.style import LINES, SMALL_SIZE
+from reports.text import fit
+
+MOST_ROWS = 24
+_MOST_ENTRIES = 18
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean or ratio with its interval, both ends missing where the seeds are too few."""
+
+    value: float
+    low: float | None
+    high: float | None
+
+
+def score(row: Row, name: str) -> Estimate | None:
+    """Return a policy's score, `None` where it is missing; `f1_recovery` is a ratio, all others are means."""
+    found = row["f1_recovery"] if name == "f1_recovery" else row["scores"].get(name)
+    if found is None:
+        return None
+    value = found.get("mean", found.get("estimate"))
+    low, high = found["interval"] or (None, None)
+    return None if value is None else Estimate(value, low, high)
+
+
+def ordered(board: Mapping[str, Any], name: str, *, descending: bool = True) -> list[Row]:
+    """Return the policies that have a score, best or smallest first."""
+    rows = [(found.value, row) for row in board["policies"] if (found := score(row, name)) is not None]
+    return [row for _, row in sorted(rows, key=lambda pair: -pair[0] if descending else pair[0])]
+
+
+def draw_interval(
+    axes: Axes, x: float, y: float, estimate: Estimate, colour: str, *, is_upright: bool = False
+) -> None:
+    """Draw an interval through a point, nothing where there is none."""
+    if estimate.low is None or estimate.high is None:
+        return
+    ends = [estimate.low, estimate.high]
+    along, across = ([x, x], ends) if is_upright else (ends, [y, y])
+    axes.plot(along, across, color=colour, linewidth=1.6, zorder=2)
+
+
+def look(index: int) -> tuple[str, str]:
+    """Return the colour and marker of one of many points; the first 49 all differ."""
+    return LINES[index % 7][0], LINES[(index + index // 7) % 7][2]
+
+
+def side_legend(axes: Axes, handles: Sequence[Artist], labels: Sequence[str], width: float = 2.7) -> None:
+    """Put a legend to the right of the axes; of many entries the first are listed, and the rest counted."""
+    told = [fit(label, width, SMALL_SIZE) for label in labels[:_MOST_ENTRIES]]
+    shown = list(handles[:_MOST_ENTRIES])
+    if len(labels) > _MOST_ENTRIES:
+        told[-1] = f"and {len(labels) - _MOST_ENTRIES + 1} more"
+    axes.legend(shown, told, loc="upper left", bbox_to_anchor=(1.01, 1.0), borderaxespad=0.0, borderpad=0.0)

@@ -1,0 +1,73 @@
+"""Captions: what a picture rests on, in words: the data, the scenario, the seeds and the kind of interval."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scenarios.schema import Scenario, Time
+from sim.mlops.record import Record
+from sim.study.inference import MIN_SEEDS
+
+_SOURCES = {"telco": "the real IBM Telco table", "twin": "a synthetic twin of the IBM Telco table"}
+
+
+def record_caption(record: Record, note: str = "") -> str:
+    """Return the caption of a chart of one record; one life has no interval, and the caption says so."""
+    scenario = record.scenario
+    facts = (
+        f"Source: record of {scenario.name} played on {source(record.population)}",
+        f"policy {record.policy}, gates {record.gates}",
+        f"{len(record.steps)} steps of {scenario.time.step_days} days, {scenario.time.customers:,} customers each",
+        onset_words(scenario),
+        f"seed {record.seed} alone, so there is no interval over seeds",
+    )
+    return _joined(facts, note)
+
+
+def board_caption(board: Mapping[str, Any], seeds: Sequence[int], population: str, note: str = "") -> str:
+    """Return the caption of a chart of one board of a comparison."""
+    facts = (
+        f"Source: comparison on {source(population)}",
+        f"scenario {board['scenario']}, gates {board['gates']}",
+        seeds_words(seeds),
+    )
+    return _joined(facts, note)
+
+
+def seeds_words(seeds: Sequence[int]) -> str:
+    """Return which seeds were played and what interval they allow.
+
+    >>> seeds_words([1, 2, 3])
+    'seeds 1 to 3: fewer than 5, so there is no interval'
+    """
+    listed = sorted(seeds)
+    if len(listed) == 1:
+        return f"seed {listed[0]} alone, so there is no interval over seeds"
+    is_run = listed == list(range(listed[0], listed[-1] + 1)) and len(listed) > 2
+    told = f"{listed[0]} to {listed[-1]}" if is_run else ", ".join(map(str, listed))
+    interval = "intervals are 95 % over seeds (t; recovery: bootstrap)" if len(listed) >= MIN_SEEDS else None
+    return f"seeds {told}: " + (interval or f"fewer than {MIN_SEEDS}, so there is no interval")
+
+
+def source(population: str) -> str:
+    """Return in words where the customers of a population come from."""
+    return _SOURCES.get(population, f"the population {population}")
+
+
+def onset_words(scenario: Scenario) -> str:
+    """Return when drift begins."""
+    onset = scenario.onset_step
+    return "no drift" if onset is None else f"drift begins in {step_word(scenario.time)} {onset}"
+
+
+def step_word(time: Time) -> str:
+    """Return what a step of a scenario is called: a month, a week, a day or a step.
+
+    >>> step_word(Time(step_days=30)), step_word(Time(step_days=7))
+    ('month', 'week')
+    """
+    return {30: "month", 7: "week", 1: "day"}.get(time.step_days, "step")
+
+
+def _joined(facts: Sequence[str], note: str) -> str:
+    told = "; ".join(facts)
+    return f"{told}. {note}".strip() if note else f"{told}."

@@ -1,0 +1,1 @@
+"""Charts: each is a function from records to a Matplotlib figure."""

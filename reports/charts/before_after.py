@@ -1,0 +1,128 @@
+"""Before and after: F1 and money by step under two policies in the same worlds, with a band over seeds."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from reports.caption import onset_words, seeds_words, source
+from reports.steps import mark_onset, step_axis
+from reports.style import BLUE, LINES, RED, chart, legend, sheet
+from scenarios.schema import Scenario
+from sim.study.inference import mean_interval, paired_difference
+from sim.study.monthly import Monthly, net_values
+
+_HEIGHT = 5.6
+_THOUSAND = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The lives of one policy, in the order of `seeds`, which both sides share."""
+
+    policy: str
+    lives: tuple[Monthly, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Mean and 95 % interval at each step; `nan` where missing, and below five seeds no interval."""
+
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+def band(rows: Sequence[Sequence[float | None]]) -> Band:
+    """Return mean and t interval over seeds at each step; `rows` has a row for each seed."""
+    columns = list(zip(*rows, strict=True))
+    known = [[value for value in column if value is not None] for column in columns]
+    mean = np.array([np.mean(values) if values else np.nan for values in known])
+    intervals = [mean_interval(column) for column in columns]
+    low = np.array([np.nan if interval is None else interval.low for interval in intervals])
+    high = np.array([np.nan if interval is None else interval.high for interval in intervals])
+    return Band(mean, low, high)
+
+
+def money_so_far(life: Monthly, scenario: Scenario) -> list[float]:
+    """Return the expected net value from step 0 up to each step, in thousands."""
+    return [value / _THOUSAND for value in accumulate(net_values(life, scenario.prices))]
+
+
+@chart
+def before_after_chart(
+    before: Side, after: Side, scenario: Scenario, seeds: Sequence[int], population: str, gates: str
+) -> Figure:
+    """Draw both sides: F1 by step, and the net value so far.
+
+    Parameters
+    ----------
+    before, after
+        The policy of today and the one proposed, in the same worlds.
+    scenario
+        What was played; its prices make the money.
+    seeds
+        The seed of each world.
+    population, gates
+        Named in the caption.
+    """
+    caption = (
+        f"Source: the same customers, outcomes and delays for both; {scenario.name} on {source(population)}; "
+        f"gates {gates}; {onset_words(scenario)}; {seeds_words(seeds)}. Triangles: retrainings asked for, first seed."
+    )
+    page = sheet("Before and after", _finding(before, after, scenario), caption, _HEIGHT)
+    quality, money = page.body.subplots(2, 1, sharex=True)
+    handles: list[tuple[Artist, str]] = []
+    for side, colour, (_, line, marker) in zip((before, after), (RED, BLUE), (LINES[1], LINES[0]), strict=True):
+        look = (colour, line, marker)
+        handles.append((_draw_band(quality, band([life.f1 for life in side.lives]), look), side.policy))
+        _draw_band(money, band([money_so_far(life, scenario) for life in side.lives]), look)
+        asked = side.lives[0].requested if side.lives else ()
+        offset = 0.03 if side is before else 0.09
+        quality.plot(asked, [offset] * len(asked), "v", color=colour, markersize=5)
+    quality.set(ylabel="true F1", ylim=(0, 1))
+    money.set_ylabel("net value so far (thousands)")
+    money.yaxis.set_major_formatter("{x:,.0f}")
+    onset = mark_onset(quality, scenario)
+    mark_onset(money, scenario)
+    legend(quality, [h for h, _ in [*handles, *onset]], [n for _, n in [*handles, *onset]])
+    step_axis(quality, scenario, len(before.lives[0].f1) if before.lives else 0, with_label=False)
+    step_axis(money, scenario, len(before.lives[0].f1) if before.lives else 0)
+    page.body.align_ylabels()
+    return page.figure
+
+
+def _draw_band(axes: Axes, shown: Band, look: tuple[str, str, str]) -> Artist:
+    colour, line, marker = look
+    steps = np.arange(len(shown.mean))
+    if not np.isnan(shown.low).all():
+        axes.fill_between(steps, shown.low, shown.high, color=colour, alpha=0.22, linewidth=0)
+    every = max(1, len(steps) // 12)
+    return axes.plot(steps, shown.mean, color=colour, linestyle=line, marker=marker, markevery=every, markersize=4.5)[
+        0
+    ]
+
+
+def _finding(before: Side, after: Side, scenario: Scenario) -> str:
+    onset = scenario.onset_step or 0
+    f1 = [_late_f1(side, onset) for side in (before, after)]
+    totals = [[sum(net_values(life, scenario.prices)) for life in side.lives] for side in (before, after)]
+    gain = paired_difference(totals[1], totals[0])
+    when = "after the onset" if scenario.onset_step is not None else "on average"
+    told = f"{after.policy} against {before.policy}: "
+    if f1[0] is not None and f1[1] is not None:
+        told += f"F1 {when} {f1[1]:.2f} against {f1[0]:.2f}, "
+    if gain.mean is None:
+        return told.rstrip(", ") + "."
+    interval = "" if gain.interval is None else f" ({gain.interval.low:+,.0f} to {gain.interval.high:+,.0f})"
+    return f"{told}net value {gain.mean:+,.0f}{interval}."
+
+
+def _late_f1(side: Side, onset: int) -> float | None:
+    known = [value for life in side.lives for value in life.f1[onset:] if value is not None]
+    return float(np.mean(known)) if known else None

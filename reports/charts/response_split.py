@@ -1,0 +1,72 @@
+"""The response, split: from the onset to a model that knows the drift, part by part."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from reports.board import MOST_ROWS, Row, score
+from reports.style import BLUE, GREEN, ORANGE, PURPLE, SKY, SMALL_SIZE, chart, legend, sheet
+from reports.text import fit
+
+PARTS = (
+    ("detection_days", "detection", BLUE, ""),
+    ("response_label_wait_days", "label wait", ORANGE, "//"),
+    ("response_training_days", "training", GREEN, ".."),
+    ("response_validation_days", "validation", PURPLE, "xx"),
+    ("response_approval_days", "approval", SKY, "\\\\"),
+)
+_ROW_INCHES = 0.33
+
+
+@chart
+def response_split_chart(board: Mapping[str, Any], caption: str) -> Figure:
+    """Draw the mean days of each part of the response as stacked bars, the quickest policy first.
+
+    A detection that never came counts as the days to the end; the share of seeds in which it never came stands
+    beside the policy's name.
+    """
+    rows = response_rows(board)[:MOST_ROWS]
+    page = sheet("Where the days go", _finding(rows), f"{caption} {_NOTE}", max(2.2, len(rows) * _ROW_INCHES + 1.1))
+    axes = page.body.subplots()
+    bottom = np.zeros(len(rows))
+    bars = []
+    for name, _, colour, hatch in PARTS:
+        days = np.array([0.0 if (found := score(row, name)) is None else found.value for row in rows])
+        look: dict[str, Any] = {"color": colour, "hatch": hatch, "edgecolor": "white"}
+        bars.append(axes.barh(np.arange(len(rows)), days, 0.7, left=bottom, **look))
+        bottom = bottom + days
+    axes.set(yticks=range(len(rows)), yticklabels=[fit(_told(row), 3.6, SMALL_SIZE) for row in rows])
+    axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
+    axes.set_xlabel("simulated days from the onset (mean over seeds)")
+    axes.grid(visible=False, axis="y")
+    legend(axes, bars, [name for _, name, _, _ in PARTS], 6.0)
+    return page.figure
+
+
+_NOTE = (
+    "Detection that never came counts as the days to the end; the other parts are means over the seeds in which they "
+    "ended."
+)
+
+
+def response_rows(board: Mapping[str, Any]) -> list[Row]:
+    """Return the policies that have a response, the quickest in all first."""
+    rows = [row for row in board["policies"] if score(row, "detection_days") is not None]
+    return sorted(rows, key=lambda row: sum(found.value for name, *_ in PARTS if (found := score(row, name))))
+
+
+def _told(row: Row) -> str:
+    never = row["never_share"]["detection_days"]
+    return f"{row['policy']} ({never:.0%} never detected)" if never else str(row["policy"])
+
+
+def _finding(rows: list[Row]) -> str:
+    alert = [row for row in rows if (row["never_share"]["detection_days"] or 0) < 1]
+    if not alert:
+        return "No policy ever detected a drift."
+    detected = score(alert[0], "detection_days")
+    return (
+        f"{alert[0]['policy']} is the quickest in all; it detects after {detected.value if detected else 0:.0f} days."
+    )

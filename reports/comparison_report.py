@@ -1,0 +1,260 @@
+"""The report of a comparison: the answer with its interval, a part for each board, and what each policy did."""
+
+import json
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from policies.catalogue import load_policy
+from reports.board import ordered, score
+from reports.caption import board_caption, seeds_words, source
+from reports.charts.before_after import Side, before_after_chart
+from reports.charts.leaderboard import answer, leaderboard_chart
+from reports.charts.ranks import rank_chart
+from reports.charts.recovery_cost import recovery_cost_chart
+from reports.charts.response_split import response_split_chart
+from reports.charts.threshold import threshold_chart
+from reports.charts.trigger_roc import trigger_roc_chart
+from reports.families import families
+from reports.leaderboard_tables import clause_rows, response_row, sentences, worth_row
+from reports.page import Page, PageTable, Section, report_command
+from reports.save import Picture, file_name, save
+from scenarios.files import load_scenario, parse_scenario, to_toml
+from scenarios.schema import Scenario
+from sim.errors import InputError
+from sim.study.compare import LEADERBOARD_FILE, RESULTS_FILE
+from sim.study.leaderboard import OVERALL, leaderboard
+from sim.study.monthly import Monthly, from_text
+from sim.study.pricing import priced, reprice_cells
+
+STUDY_FILE = "study.json"
+_MOST_FAMILIES = 2
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """What a comparison left behind: what was asked, every cell, and the leaderboard.
+
+    `scenarios` have the prices that the money is counted at, `played` those that it was played with.
+    """
+
+    asked: Mapping[str, Any]
+    played: Mapping[str, Scenario]
+    scenarios: Mapping[str, Scenario]
+    cells: pd.DataFrame
+    board: Mapping[str, Any]
+
+    @property
+    def policies(self) -> list[str]:
+        """The policies that were compared, ablations left out."""
+        boards: Sequence[Mapping[str, Any]] = self.board["boards"]
+        return list(dict.fromkeys(str(row["policy"]) for board in boards for row in board["policies"]))
+
+
+def read_study(folder: Path, change: Mapping[str, float]) -> StudyFolder:
+    """Return a finished comparison at other prices where `change` gives some; `InputError` if it can't be read."""
+    try:
+        asked = json.loads((folder / STUDY_FILE).read_text(encoding="utf-8"))
+        board = json.loads((folder / LEADERBOARD_FILE).read_text(encoding="utf-8"))
+        cells = pd.read_parquet(folder / RESULTS_FILE)
+        listed = [parse_scenario(text, str(folder / STUDY_FILE)) for text in asked["scenarios"]]
+        asked = {name: asked[name] for name in ("population", "population_arguments", "trials", "split")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{folder} must hold a finished comparison, but it cannot be read: {error}; add --resume to compare."
+        raise InputError(msg) from error
+    played = {scenario.name: scenario for scenario in listed}
+    study = StudyFolder(asked, played, played, cells, board)
+    return _repriced(study, change) if change else study
+
+
+def comparison_page(folder: Path, pictures: Path, change: Mapping[str, float]) -> Page:
+    """Draw the pictures of a comparison into a folder and return its page."""
+    study = read_study(folder, change)
+    boards = sorted(study.board["boards"], key=lambda board: board["scenario"] != OVERALL)
+    if not boards:
+        msg = f"a report needs a comparison with at least one cell, but {folder} holds none; play it first."
+        raise InputError(msg)
+    return Page(
+        title=f"Which policy? {', '.join(study.scenarios)}",
+        asked=_asked(study),
+        answer=answer(boards[0], study.board["baseline"]),
+        sections=[_section(study, board, pictures) for board in boards],
+        log=[PageTable("How often each policy acted, as means over seeds", list(_log(study, boards)))],
+        commands=_commands(study, folder, change),
+        notes=list(_notes(study, change)),
+        texts={f"{name}.toml": to_toml(scenario) for name, scenario in study.played.items()},
+        scenarios=list(dict.fromkeys(str(board["scenario"]) for board in boards)),
+        policies=study.policies,
+    )
+
+
+def _section(study: StudyFolder, board: Mapping[str, Any], pictures: Path) -> Section:
+    scenario, gates, baseline = board["scenario"], board["gates"], study.board["baseline"]
+    charts = dict(board_charts(study, board))
+    drawn: list[Picture] = [
+        save(figure, pictures, file_name(name, scenario, gates)) for name, figure in charts.items()
+    ]
+    told = [(_policy_of(sentence, study.policies), sentence) for sentence in sentences(board, baseline)]
+    tables = [
+        PageTable("Worth (money in thousands)", [worth_row(row) for row in board["policies"]]),
+        PageTable("Response (days; false alarms a year)", [response_row(row) for row in board["policies"]]),
+        PageTable("Clauses (steps of a world; net value in thousands)", list(clause_rows(board))),
+    ]
+    title = "All scenarios together" if scenario == OVERALL else scenario
+    return Section(f"{title}, gates {gates}", scenario, told, drawn, [table for table in tables if table.rows])
+
+
+def board_charts(study: StudyFolder, board: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+    """Yield every chart of one board by name."""
+    baseline = study.board["baseline"]
+    caption = board_caption(board, study.board["seeds"], study.asked["population"])
+    yield "leaderboard", leaderboard_chart(board, baseline, caption)
+    sides = _sides(study, board)
+    if sides is not None:
+        before, after, seeds = sides
+        scenario = study.scenarios[board["scenario"]]
+        population, gates = study.asked["population"], board["gates"]
+        yield "before_after", before_after_chart(before, after, scenario, seeds, population, gates)
+    rows = board["policies"]
+    if any(score(row, "f1_recovery") for row in rows):
+        yield "recovery_cost", recovery_cost_chart(board, caption)
+    if any(score(row, "detection_days") for row in rows):
+        yield "response_split", response_split_chart(board, caption)
+    for number, family in enumerate(families([row["policy"] for row in rows])[:_MOST_FAMILIES], start=1):
+        yield f"threshold_{number}", threshold_chart(family, board, caption)
+        if any(score(row, "detection_days") for row in rows):
+            yield f"trigger_roc_{number}", trigger_roc_chart(family, board, caption)
+    if any(row["mean_rank"] is not None for row in rows) and len(rows) > 1:
+        yield "ranks", rank_chart(board, caption)
+
+
+def _sides(study: StudyFolder, board: Mapping[str, Any]) -> tuple[Side, Side, list[int]] | None:
+    """Return the baseline and the policy of the highest net value, oracle aside, over the seeds that both lived."""
+    baseline = study.board["baseline"]
+    best = [row["policy"] for row in ordered(board, "net_value") if row["policy"] not in {baseline, "oracle"}]
+    if not best or board["scenario"] == OVERALL:
+        return None
+    lives = [lives_of(study.cells, board, policy) for policy in (baseline, best[0])]
+    seeds = sorted(set(lives[0]) & set(lives[1]))
+    if not seeds:
+        return None
+    before, after = (
+        Side(policy, tuple(own[seed] for seed in seeds))
+        for policy, own in zip((baseline, best[0]), lives, strict=True)
+    )
+    return before, after, seeds
+
+
+def lives_of(cells: pd.DataFrame, board: Mapping[str, Any], policy: str) -> dict[int, Monthly]:
+    """Return the lives of a policy in the worlds of a board, step by step, by seed."""
+    if "monthly" not in cells:
+        return {}
+    own = cells[
+        (cells["scenario"] == board["scenario"]) & (cells["gates"] == board["gates"]) & (cells["policy"] == policy)
+    ]
+    return {int(row["seed"]): from_text(row["monthly"]) for row in own.dropna(subset=["monthly"]).to_dict("records")}
+
+
+def _repriced(study: StudyFolder, change: Mapping[str, float]) -> StudyFolder:
+    if "monthly" not in study.cells:
+        msg = "other prices need a comparison that kept its lives step by step, and this one did not; play it again."
+        raise InputError(msg)
+    scenarios = {
+        name: scenario.model_copy(update={"prices": priced(scenario.prices, change)})
+        for name, scenario in study.scenarios.items()
+    }
+    cells = reprice_cells(study.cells, {name: scenario.prices for name, scenario in scenarios.items()})
+    board = leaderboard(cells, study.board["baseline"], study.policies)
+    return StudyFolder(study.asked, study.played, scenarios, cells, board)
+
+
+def _asked(study: StudyFolder) -> dict[str, str]:
+    stories = [f"{scenario.name}: {scenario.title}" for scenario in study.scenarios.values()]
+    gates = dict.fromkeys(str(board["gates"]) for board in study.board["boards"])
+    return {
+        "Question": "Which policy is worth most, and how sure is that?",
+        "Scenarios": "; ".join(stories),
+        "Policies": "; ".join(study.policies),
+        "Baseline": str(study.board["baseline"]),
+        "Gates": ", ".join(gates),
+        "Customers": source(study.asked["population"]),
+        "Seeds": seeds_words(study.board["seeds"]),
+        "Cells": f"{study.board['cells']:,}, of which {study.board['failed_cells']:,} failed",
+    }
+
+
+def _log(study: StudyFolder, boards: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    first = min(study.board["seeds"])
+    for board in boards:
+        if board["scenario"] == OVERALL:
+            continue
+        for row in board["policies"]:
+            life = lives_of(study.cells, board, row["policy"]).get(first)
+            means = [score(row, name) for name in ("retrains", "promotions", "rejections", "needless_retrains")]
+            told = ["-" if mean is None else f"{mean.value:.1f}" for mean in means]
+            names = ("asked for", "promoted", "rejected", "needless")
+            yield {
+                "policy": row["policy"],
+                "scenario": board["scenario"],
+                "gates": board["gates"],
+                **dict(zip(names, told, strict=True)),
+                f"steps of its requests (seed {first})": _steps(life),
+            }
+
+
+def _steps(life: Monthly | None) -> str:
+    if life is None:
+        return "-"
+    return ", ".join(map(str, life.requested)) or "none"
+
+
+def _commands(study: StudyFolder, folder: Path, change: Mapping[str, float]) -> list[str]:
+    """Return the commands that play the comparison again and report it."""
+    asked = study.asked
+    words = ["retrainlab", "compare", *(_scenario_text(scenario) for scenario in study.played.values())]
+    for policy in study.policies:
+        words += ["--policy", policy]
+    for gates in dict.fromkeys(str(board["gates"]) for board in study.board["boards"]):
+        words += ["--gates", gates]
+    words += ["--baseline", study.board["baseline"], "--seeds", str(len(study.board["seeds"]))]
+    words += [*asked["population_arguments"], "--trials", str(asked["trials"])]
+    words += ["--split"] if asked["split"] else []
+    return [shlex.join(words), report_command(folder, change)]
+
+
+def _scenario_text(scenario: Scenario) -> str:
+    """Return a scenario's name in the catalogue, or the file that its text below would make."""
+    try:
+        is_shipped = load_scenario(scenario.name) == scenario
+    except InputError:
+        is_shipped = False
+    return scenario.name if is_shipped else f"{scenario.name}.toml"
+
+
+def _notes(study: StudyFolder, change: Mapping[str, float]) -> Iterator[str]:
+    if change:
+        told = ", ".join(f"{name} {value:g}" for name, value in change.items())
+        yield f"All money is at other prices than the comparison was played with: {told}. There is no regret then."
+    unknown = [policy for policy in study.policies if not _is_loadable(policy)]
+    if unknown:
+        yield f"These policies came from files and are not in the catalogue: {', '.join(unknown)}."
+
+
+def _is_loadable(policy: str) -> bool:
+    if policy == "oracle" or policy.startswith("coin("):
+        return True
+    try:
+        load_policy(policy)
+    except InputError:
+        return False
+    return True
+
+
+def _policy_of(sentence: str, policies: Sequence[str]) -> str:
+    """Return the policy that a sentence begins with, the longest where several do; nothing if it is none."""
+    return max((policy for policy in policies if sentence.startswith(f"{policy} ")), key=len, default="")

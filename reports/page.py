@@ -1,0 +1,97 @@
+"""The page: one HTML file that needs nothing else, from what it should say."""
+
+import shlex
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+from reports.save import Picture
+
+
+@dataclass(frozen=True, slots=True)
+class PageTable:
+    """A table whose columns are the keys of its rows; the filter reads the columns `policy` and `scenario`."""
+
+    title: str
+    rows: Sequence[Mapping[str, Any]]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The names of the columns."""
+        return tuple(self.rows[0]) if self.rows else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page with sentences, pictures and tables; `scenario` is what the filter of scenarios reads."""
+
+    title: str
+    scenario: str
+    sentences: Sequence[tuple[str, str]] = ()
+    """Each with the policy that it speaks of."""
+    pictures: Sequence[Picture] = ()
+    tables: Sequence[PageTable] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a report says: what was asked, the answer, the sections, the decision log, and how to make it again."""
+
+    title: str
+    asked: Mapping[str, str]
+    answer: str
+    sections: Sequence[Section]
+    log: Sequence[PageTable]
+    commands: Sequence[str]
+    notes: Sequence[str] = ()
+    texts: Mapping[str, str] = field(default_factory=dict)
+    scenarios: Sequence[str] = ()
+    policies: Sequence[str] = ()
+
+
+def report_command(folder: Path, change: Mapping[str, float]) -> str:
+    """Return the command that makes a report again, at the same prices.
+
+    >>> report_command(Path("runs/a b"), {"success_rate": 0.4})
+    "retrainlab report 'runs/a b' --price success_rate=0.4"
+    """
+    prices = [f"{name}={value:.12g}" for name, value in change.items()]
+    return shlex.join(["retrainlab", "report", str(folder), *(["--price", *prices] if prices else [])])
+
+
+def render(page: Page) -> str:
+    """Return the page as HTML that makes no request: pictures, style and script are inside.
+
+    Whatever came from data is escaped, and a content policy lets no script run but the page's own.
+    """
+    style, script = _part("report.css"), _part("report.js")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["data_uri"] = _data_uri
+    template = environment.from_string(_part("report.html"))
+    return template.render(
+        page=page,
+        style=Markup(style),  # the package's own file
+        script=Markup(script),  # the package's own file
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+
+
+def _part(name: str) -> str:
+    return (files("reports") / "template" / name).read_text(encoding="utf-8").strip()
+
+
+def _hash(text: str) -> str:
+    """Return the hash by which a content policy knows a style or script."""
+    return b64encode(sha256(text.encode()).digest()).decode()
+
+
+def _data_uri(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"

@@ -1,0 +1,55 @@
+"""The report of a run or a comparison: every chart as SVG and PNG, and one HTML file that needs nothing else."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from reports.comparison_report import STUDY_FILE, comparison_page
+from reports.page import render
+from reports.run_report import run_page
+from sim.errors import InputError
+from sim.study.run_folder import RECORD_FILE
+
+REPORT_FOLDER = "report"
+REPORT_FILE = "report.html"
+
+
+def write_report(folder: Path, change: Mapping[str, float] | None = None, against: Path | None = None) -> Path:
+    """Write `report/` into the folder of a run or a comparison and return the path of its HTML file.
+
+    Parameters
+    ----------
+    folder
+        What `run` or `compare` left behind.
+    change
+        Prices that replace those of the scenario, by name.
+    against
+        For a run: another one in the same world, drawn as `before`.
+
+    Raises
+    ------
+    InputError
+        If the folder holds neither, can't be read or written, or a price is out of range.
+    """
+    is_run, is_study = (folder / RECORD_FILE).exists(), (folder / STUDY_FILE).exists()
+    if not is_run and not is_study:
+        msg = (
+            f"a report needs the folder of a finished run or comparison, but {folder} holds none; give another path."
+        )
+        raise InputError(msg)
+    if against is not None and not is_run:
+        msg = f"--against needs the folder of a run to report, but {folder} holds a comparison; leave it out."
+        raise InputError(msg)
+    target = folder / REPORT_FOLDER
+    try:
+        page = (
+            run_page(folder, target, change or {}, against)
+            if is_run
+            else comparison_page(folder, target, change or {})
+        )
+        part = target / f"{REPORT_FILE}.part"
+        part.write_text(render(page), encoding="utf-8")
+        part.replace(target / REPORT_FILE)
+    except OSError as error:
+        msg = f"a report must be written beside what it tells of, but {target} can't be ({error.strerror}); free it."
+        raise InputError(msg) from error
+    return target / REPORT_FILE

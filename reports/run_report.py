@@ -1,0 +1,226 @@
+"""The report of one run: what was asked, what came of it, the pictures, and every decision."""
+
+import shlex
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from policies.catalogue import load_policy
+from reports.caption import onset_words, source, step_word
+from reports.charts.accuracy import accuracy_chart
+from reports.charts.architecture import architecture_chart
+from reports.charts.before_after import Side, before_after_chart
+from reports.charts.champion import champion_chart
+from reports.charts.drift import drift_chart
+from reports.charts.label_timeline import label_timeline_chart
+from reports.charts.loop import loop_chart
+from reports.charts.risk import risk_chart
+from reports.charts.roi import roi_chart
+from reports.charts.segments import segments_chart
+from reports.charts.training_data import training_data_chart
+from reports.charts.trigger import trigger_chart
+from reports.log_facts import LogFacts, read_log_facts
+from reports.page import Page, PageTable, Section, report_command
+from reports.save import save
+from reports.tables import news
+from scenarios.files import load_scenario, to_toml
+from sim.errors import InputError
+from sim.mlops.record import Record, StepRow
+from sim.study.judge import Summary, expected_f1, summarise
+from sim.study.monthly import monthly
+from sim.study.pricing import reprice_record
+from sim.study.run_folder import read_record
+
+
+def run_page(folder: Path, pictures: Path, change: Mapping[str, float], against: Path | None = None) -> Page:
+    """Draw the pictures of a run into a folder and return its page.
+
+    Parameters
+    ----------
+    folder
+        The run.
+    pictures
+        Where the pictures go.
+    change
+        Prices that replace those of the scenario.
+    against
+        Another run of the same scenario, population and seed, drawn as `before`.
+
+    Raises
+    ------
+    InputError
+        If a folder holds no record, or the other run lived in another world.
+    """
+    played = read_record(folder)
+    record = reprice_record(played, change)
+    if not record.steps:
+        msg = f"a report needs a run of at least 1 step, but {folder} holds none; play it first."
+        raise InputError(msg)
+    facts = read_log_facts(folder)
+    drawn = dict(run_charts(record, facts))
+    if against is not None:
+        before = reprice_record(read_record(against), change)
+        _check_same_world(record, before, against)
+        drawn["before_after"] = _before_after(before, record)
+    title = f"{record.scenario.title}: {record.policy}"
+    section = Section(
+        title=f"{record.scenario.name} under {record.policy}",
+        scenario=record.scenario.name,
+        pictures=[save(figure, pictures, name) for name, figure in drawn.items()],
+        tables=[PageTable("Scores", list(_scores(summarise(record))))],
+    )
+    return Page(
+        title=title,
+        asked=_asked(record),
+        answer=_answer(record),
+        sections=[section],
+        log=[PageTable("Every decision", [_decision(record, row) for row in record.steps])],
+        commands=[_run_command(played, folder), report_command(folder, change)],
+        notes=_notes(record, facts, change),
+        texts={"scenario.toml": to_toml(played.scenario), "policy.toml": record.policy_toml},
+        scenarios=[record.scenario.name],
+        policies=[record.policy],
+    )
+
+
+def run_charts(record: Record, facts: LogFacts | None) -> Iterator[tuple[str, Figure]]:
+    """Yield every chart of one run by name; without an inference log those of single customers are left out."""
+    yield "loop", loop_chart(record)
+    yield "architecture", architecture_chart(record, facts.tables if facts else None)
+    yield "accuracy", accuracy_chart(record)
+    yield "trigger", trigger_chart(record)
+    yield "training_data", training_data_chart(record)
+    yield "champion_challenger", champion_chart(record)
+    if facts:
+        yield "label_timeline", label_timeline_chart(record, facts.arrivals)
+    yield "drift_psi", drift_chart(record)
+    yield "drift_ks", drift_chart(record, "ks_p")
+    yield "roi", roi_chart(record)
+    yield "risk", risk_chart(record)
+    if facts and facts.segments:
+        yield "segments", segments_chart(record, facts.segments)
+
+
+def _before_after(before: Record, after: Record) -> Figure:
+    then, now = (Side(record.policy, (monthly(record),)) for record in (before, after))
+    return before_after_chart(then, now, after.scenario, [after.seed], after.population, after.gates)
+
+
+def _check_same_world(record: Record, other: Record, path: Path) -> None:
+    for name in ("scenario", "population", "seed"):
+        if getattr(record, name) != getattr(other, name):
+            msg = f"--against needs a run of the same scenario, population and seed, but {path} has another {name}."
+            raise InputError(msg)
+
+
+def _asked(record: Record) -> dict[str, str]:
+    scenario = record.scenario
+    return {
+        "Scenario": f"{scenario.name}: {scenario.title}",
+        "Story": " ".join(scenario.story.split()) or "-",
+        "Policy": record.policy,
+        "Gates": record.gates,
+        "Customers": f"{source(record.population)}, {scenario.time.customers:,} a {step_word(scenario.time)}",
+        "Time": f"{len(record.steps)} steps of {scenario.time.step_days} days; {onset_words(scenario)}",
+        "Seed": str(record.seed),
+    }
+
+
+def _answer(record: Record) -> str:
+    found = summarise(record)
+    return (
+        f"{record.policy}: {_f1_words(found)}, {found.retrains:,} retrainings, of which {found.promotions:,} were "
+        f"promoted, and a net value of {found.net_value:,.0f}. One seed says nothing of chance, so there is no "
+        "interval; retrainlab compare gives one."
+    )
+
+
+def _f1_words(found: Summary) -> str:
+    """Return the F1 before and after the drift, as far as there is one."""
+    parts = [
+        f"{value:.2f} {when}"
+        for value, when in ((found.f1_before, "without drift"), (found.f1_after, "from the drift on"))
+        if value is not None
+    ]
+    return f"F1 {' and '.join(parts)}" if parts else "no F1"
+
+
+def _scores(summary: Summary) -> Iterator[dict[str, Any]]:
+    for name in summary.__slots__:
+        value = getattr(summary, name)
+        told = name.replace("_", " ")
+        if name == "roi_estimated" and value is not None:
+            yield {"score": told, "value": f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f})"}
+        else:
+            yield {"score": told, "value": _number(value)}
+
+
+def _decision(record: Record, row: StepRow) -> dict[str, Any]:
+    seen = {name: value for name, value in row.decision.evidence.items() if value is not None}
+    return {
+        "step": row.step,
+        "day": row.day,
+        "policy": record.policy,
+        "model": f"v{row.version}",
+        "true F1": _number(expected_f1(row.tally)),
+        "F1 seen": _number(row.signals.f1),
+        "decision": str(row.decision.action),
+        "reason": row.decision.reason,
+        "signals seen": ", ".join(f"{name} {_number(value)}" for name, value in seen.items()) or "-",
+        "what happened": "; ".join(news(row, record.scenario.onset_step)) or "-",
+    }
+
+
+def _run_command(record: Record, folder: Path) -> str:
+    """Return the command that plays the run again."""
+    population = record.measured.get("population_arguments") or ["--population", record.population]
+    words = [
+        *("retrainlab", "run", _scenario_text(record, folder), "--policy", _policy_text(record, folder)),
+        *(
+            "--gates",
+            record.gates,
+            *(record.measured.get("population_arguments") or ("--population", record.population)),
+        ),
+        *("--seed", str(record.seed), "--trials", str(record.trials)),
+    ]
+    return shlex.join(words)
+
+
+def _scenario_text(record: Record, folder: Path) -> str:
+    try:
+        is_shipped = to_toml(load_scenario(record.scenario.name)) == (folder / "scenario.toml").read_text("utf-8")
+    except (InputError, OSError):
+        is_shipped = False
+    return record.scenario.name if is_shipped else str(folder / "scenario.toml")
+
+
+def _policy_text(record: Record, folder: Path) -> str:
+    try:
+        is_known = load_policy(record.policy).to_toml() == record.policy_toml
+    except InputError:
+        is_known = False
+    return record.policy if is_known else str(folder / "policy.toml")
+
+
+def _notes(record: Record, facts: LogFacts | None, change: Mapping[str, float]) -> list[str]:
+    notes = []
+    if change:
+        told = ", ".join(f"{name} {value:g}" for name, value in change.items())
+        notes.append(f"All money is at other prices than the run was played with: {told}.")
+    if facts is None:
+        notes.append("The folder holds no inference log, so there is no picture of label days and segments.")
+    elif not facts.segments:
+        notes.append("The population has other columns than the Telco table, so there is no picture of segments.")
+    if len(record.jobs) == 1:
+        notes.append("The first champion served to the end: no retraining was asked for.")
+    return notes
+
+
+def _number(value: float | int | None) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, int) or value == round(value):
+        return f"{value:,.0f}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3f}"
