@@ -243,13 +243,18 @@ def signals(name: Name = None, as_json: AsJson = False) -> None:
 @app.command()
 def gates(name: Name = None, as_json: AsJson = False) -> None:
     """List the gate profiles, or explain each threshold of one."""
-    from sim.mlops.gate_profiles import explain, load_profile, profiles
+    from sim.mlops.gate_explanations import explain
+    from sim.mlops.gate_profiles import load_profile, profiles
 
     if name is None:
         _show("Gate profiles", [{"profile": p, "about": load_profile(p).description} for p in profiles()], as_json)
         return
     profile = load_profile(name)
-    _show(f"Gates of {profile.name}", [asdict(line) for line in explain(profile)], as_json)
+    lines = [asdict(line) for line in explain(profile)]
+    if not as_json:
+        for line in lines:
+            del line["implied_by"]  # the sentence says it, and needs the room
+    _show(f"Gates of {profile.name}", lines, as_json)
 
 
 @data_app.command()

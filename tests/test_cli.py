@@ -176,6 +176,7 @@ CATALOGUES = [
     ["signals", "f1_drop"],
     ["gates"],
     ["gates", "telco_churn"],
+    ["gates", "fraud"],
 ]
 
 
