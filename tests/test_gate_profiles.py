@@ -15,6 +15,7 @@ from sim.mlops.gates import STRESSES, Evidence, examine
 from sim.mlops.metrics import Confusion
 
 TELCO = load_profile("telco_churn")
+LOOKING_BACK = ("non_inferiority", "f1_against_best")
 THRESHOLDS = {
     "accuracy": 0.70,
     "precision": 0.55,
@@ -50,8 +51,8 @@ def test_the_shipped_profiles_have_the_thresholds_of_the_seven_gates(name: str) 
 
 
 def test_the_shipped_profiles_enforce_all_but_the_clock_or_nothing() -> None:
-    assert profiles() == ("fraud", "none", "retail_churn", "telco_churn")
-    assert set(TELCO.enforced) == set(GATES) - {"latency_ms"}
+    assert profiles() == ("do_no_harm", "fraud", "non_inferiority", "none", "retail_churn", "telco_churn")
+    assert set(TELCO.enforced) == set(GATES) - {"latency_ms", *LOOKING_BACK}
     assert load_profile("none").enforced == ()
     assert load_profile("none").enforces("evidence")
     assert not TELCO.enforces("latency_ms")
@@ -63,6 +64,10 @@ def test_a_profile_of_ones_own_is_read_from_a_file(tmp_path: Path) -> None:
     profile = load_profile(str(path))
     assert (profile.name, profile.description, profile.enforced) == ("strict", "mine", ("f1",))
     assert (profile.f1, profile.accuracy) == (0.6, 1)
+    assert (profile.base_rate, profile.when_undecided) == ((1869 / 7043, 1869 / 7043), "reject")
+    path.write_text("base_rate = [0, 0.1]\nwhen_undecided = 'promote'\n" + toml(least_churners="7"))
+    profile = load_profile(str(path))
+    assert (profile.base_rate, profile.when_undecided, profile.least_churners) == ((0, 0.1), "promote", 7)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +90,11 @@ def test_a_profile_of_ones_own_is_read_from_a_file(tmp_path: Path) -> None:
         ("", "must have the keys description, enforced, thresholds, but lacks"),
         ("extra = 1\n" + toml(), "got 'extra'"),
         ("f1 =", "mine must be TOML"),
+        ("when_undecided = 'wait'\n" + toml(), "when_undecided must be reject or promote, got 'wait'"),
+        ("when_undecided = 3\n" + toml(), "when_undecided must be reject or promote, got 3"),
+        (toml(non_inferiority_level="0.4"), "non_inferiority_level must be a number from 0.5 to 0.999, got 0.4"),
+        (toml(least_churners="-1"), "least_churners must be a number from 0"),
+        (toml(non_inferiority_margn="0.1"), "Did you mean 'non_inferiority_margin'"),
         ("f1 = " + "9" * 5000, "mine must be TOML"),
         ("f1 = " + "[" * 5000, "mine must be TOML, but it is not: "),
         ("base_rate = 0.3\n" + toml(), r"base_rate must be two numbers like \[0.2, 0.3\], got 0.3"),
@@ -109,7 +119,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["telco_chrn", "../secrets", "", "None"])
 def test_an_unknown_name_is_refused(name: str) -> None:
-    with pytest.raises(InputError, match=r"gates must be one of fraud, none, .* or a \.toml file"):
+    with pytest.raises(InputError, match=r"gates must be one of do_no_harm, fraud, .*none, .* or a \.toml file"):
         load_profile(name)
 
 
@@ -121,7 +131,7 @@ def test_a_near_miss_gets_a_suggestion() -> None:
 class TestExplanations:
     def test_every_gate_is_explained_once_with_its_threshold(self) -> None:
         lines = {line.gate: line for line in explain(TELCO)}
-        assert tuple(lines) == ("evidence", *GATES)
+        assert tuple(lines) == ("evidence", *(gate for gate in GATES if gate not in LOOKING_BACK))
         assert lines["latency_ms"].threshold == "<= 50"
         assert lines["robustness"].threshold == "mean 0.05 to 0.95, sd > 0.01"
         assert all(line.enforced == (line.gate != "latency_ms") for line in lines.values())
@@ -129,6 +139,18 @@ class TestExplanations:
     def test_what_is_only_recorded_is_said_to_be(self) -> None:
         for line in explain(load_profile("none")):
             assert line.sentence.endswith("Recorded, not enforced.") == (line.gate != "evidence")
+
+    def test_gates_that_look_back_are_explained_where_they_are_enforced(self) -> None:
+        lines = {line.gate: line for line in explain(load_profile("non_inferiority"))}
+        assert tuple(lines) == ("evidence", *GATES)
+        assert lines["non_inferiority"].threshold == ">= -0.05, level 0.95"
+        assert "not enough evidence, and it is rejected" in lines["non_inferiority"].sentence
+        assert "With fewer than 30 churners" in lines["non_inferiority"].sentence
+        assert "Retraining itself moves F1 by 0.01" in lines["non_inferiority"].sentence
+        assert "promoted if no other gate fails" in sentence(load_profile("do_no_harm"), "non_inferiority")
+        plain = replace(load_profile("do_no_harm"), least_churners=0, retraining_sd=0)
+        assert "With fewer" not in sentence(plain, "non_inferiority")
+        assert "Retraining itself" not in sentence(plain, "non_inferiority")
 
     @pytest.mark.parametrize("gate", ["accuracy", "false_negative_rate", "churn_f1", "minority_share"])
     def test_gates_that_others_imply_are_named(self, gate: str) -> None:
@@ -231,7 +253,7 @@ class TestOtherProfiles:
     ) -> None:
         profile = load_profile(name)
         assert verdict_of(profile, churners, *counts) == ()
-        found, false_alarms = counts
+        found = counts[0]
         assert "recall" in verdict_of(profile, churners, int(churners * profile.recall) - 1, 0)
         assert "precision" in verdict_of(profile, churners, found, found)
         just_recall = -int(-churners * profile.recall // 1)

@@ -59,9 +59,16 @@ class Examiner:
         self._stopwatch = stopwatch
 
     def meet(
-        self, step: int, challenger: Model, champion: Model | None, note_latency: NoteLatency = lambda _: None
+        self,
+        step: int,
+        challenger: Model,
+        champion: Model | None,
+        best: Model | None = None,
+        note_latency: NoteLatency = lambda _: None,
     ) -> GateMeeting:
         """Return the verdict at `step`; labels that arrive today are not yet visible.
+
+        `best` is the best champion so far, for profiles whose gates ask for it.
 
         A measured latency is told to `note_latency`. The verdict has it only where its gate is enforced: elsewhere a
         wall clock would make equal lives unequal.
@@ -70,6 +77,8 @@ class Examiner:
         steps = tuple(complete_steps(self._world.scenario, self._world.day(step - 1))[-window:])
         rows = labelled_rows(self._log.cohorts(steps), holdout=True)
         evidence = self._evidence(step, rows, challenger, champion)
+        if best is not None:
+            evidence = replace(evidence, best=self._clean(step, rows, best), best_threshold=best.threshold)
         if self._stopwatch is not None:
             latency_ms = self._stopwatch(challenger, rows.features)
             note_latency(latency_ms)
@@ -84,6 +93,7 @@ class Examiner:
             champion=None
             if champion is None or evidence.champion is None
             else confusion(rows.label, champion.decide(evidence.champion)),
+            best=None if best is None or evidence.best is None else confusion(rows.label, best.decide(evidence.best)),
         )
 
     def _evidence(self, step: int, rows: LabelledRows, challenger: Model, champion: Model | None) -> Evidence:

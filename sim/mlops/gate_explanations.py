@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sim.mlops.gate_profiles import GATES, TELCO_CHURN_RATE, GateProfile
+from sim.mlops.gate_profiles import TELCO_CHURN_RATE, GateProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ def explain(profile: GateProfile) -> list[Explanation]:
     >>> line.sentence
     'Share of churners who are missed. Never fails alone: it is the recall gate (1 - recall).'
     """
-    lines = (Explanation("evidence", "sound", True, "", _EVIDENCE), *(_explain_gate(gate, profile) for gate in GATES))
-    return list(lines)
+    evidence = Explanation("evidence", "sound", True, "", _EVIDENCE)
+    return [evidence, *(_explain_gate(gate, profile) for gate in profile.gates)]
 
 
 _EVIDENCE = (
@@ -47,6 +47,11 @@ _SENTENCES: Mapping[str, tuple[str, str]] = {
     "minority_share": (">=", "Share of the rarer of the two predictions."),
     "latency_ms": ("<=", "Mean milliseconds of a single-row prediction."),
     "f1_against_champion": ("<=", "Champion's F1 minus challenger's, on the same rows."),
+    "f1_against_best": (
+        "<=",
+        "Best champion's F1 so far minus challenger's, on the same rows: small losses can't add up, as they can"
+        " where only the last champion is asked.",
+    ),
 }
 
 
@@ -62,6 +67,10 @@ def _explain_gate(gate: str, profile: GateProfile) -> Explanation:
     if gate == "robustness":
         return Explanation(
             gate, _robustness_bounds(profile), profile.enforces(gate), "", _robustness_sentence(profile)
+        )
+    if gate == "non_inferiority":
+        return Explanation(
+            gate, _non_inferiority_bound(profile), profile.enforces(gate), "", _non_inferiority(profile)
         )
     comparison, meaning = _SENTENCES[gate]
     remark = _REMARKS[gate](profile) if gate in _REMARKS else _Remark()
@@ -82,6 +91,25 @@ def _robustness_sentence(profile: GateProfile) -> str:
         "Predictions stay in 0 to 1, and neither collapse nor freeze, with 10 % of the values missing, with numbers"
         f" as text and in single precision; the F1 lost is recorded.{recorded}"
     )
+
+
+def _non_inferiority_bound(profile: GateProfile) -> str:
+    return f">= {0.0 - profile.non_inferiority_margin:g}, level {profile.non_inferiority_level:g}"
+
+
+def _non_inferiority(profile: GateProfile) -> str:
+    becomes = {"reject": "rejected", "promote": "promoted if no other gate fails"}[profile.when_undecided]
+    parts = [
+        "Lower bound of challenger's F1 minus champion's, by a paired bootstrap. Where the upper bound lies below the"
+        " threshold the challenger is shown to be worse; where only the lower one does there is not enough evidence,"
+        f" and it is {becomes}.",
+        f"With fewer than {profile.least_churners:g} churners nothing is shown." if profile.least_churners else "",
+        f"Retraining itself moves F1 by {profile.retraining_sd:g} (standard deviation over seeds), which widens both"
+        " bounds."
+        if profile.retraining_sd
+        else "",
+    ]
+    return " ".join(part for part in parts if part)
 
 
 def _accuracy_remark(profile: GateProfile) -> _Remark:
@@ -142,8 +170,8 @@ def _at_base_rates(profile: GateProfile) -> str:
 def _least_accuracies(profile: GateProfile, churn_rate: float) -> dict[tuple[str, ...], float]:
     """Return the least accuracy. With t true positives among c churners, c - t are missed.
 
-    A precision p allows t (1 / p - 1) false alarms, which is most for the lowest recall where p is above one half, and
-    for the highest below. An F1 f allows 2 t (1 - f) / f mistakes in all, which is most where all churners are found.
+    A precision p allows t (1 / p - 1) false alarms. With what is missed that is most at the lowest recall where p is
+    above one half, and at the highest below. An F1 f allows 2 t (1 - f) / f mistakes in all, most where t = c.
     """
     found: dict[tuple[str, ...], float] = {}
     if profile.enforces("precision") and profile.enforces("recall") and profile.precision:

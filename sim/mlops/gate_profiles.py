@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sim.errors import InputError, did_you_mean
 
@@ -21,14 +21,21 @@ GATES = (
     "latency_ms",
     "f1_against_champion",
     "robustness",
+    "non_inferiority",
+    "f1_against_best",
 )
 """The gates that a profile may enforce. The gate `evidence` is always enforced."""
+
+_ONLY_ENFORCED = ("non_inferiority", "f1_against_best")  # they ask for more than the figures of two models
+
+WhenUndecided = Literal["reject", "promote"]
+"""What becomes of a challenger of whom too little is known."""
 
 TELCO_CHURN_RATE = 1869 / 7043
 """The share of churners in the Telco table; a profile is meant for unless it says otherwise."""
 
 _KEYS = ("description", "enforced", "thresholds")
-_OPTIONAL_KEYS = ("base_rate",)
+_OPTIONAL_KEYS = ("base_rate", "when_undecided")
 
 
 def _number(low: float, high: float, default: Any = MISSING) -> Any:
@@ -40,13 +47,29 @@ class GateProfile:
     """Named thresholds, and the gates that are enforced.
 
     A gate that is not enforced is recorded with its value, and always passes. `robustness` has three thresholds for
-    each stress: the bounds of the mean prediction, and its least standard deviation. `base_rate` bounds the share of
-    churners among the customers that the thresholds are meant for; it is only used to explain them.
+    each stress: the bounds of the mean prediction, and its least standard deviation.
+
+    Attributes
+    ----------
+    base_rate
+        Bounds of the share of churners among the customers that the thresholds are meant for; they only explain.
+    non_inferiority_margin, non_inferiority_level
+        `non_inferiority` is met where the lower bound of challenger's F1 less champion's, of this one-sided level,
+        is at least minus the margin, and missed where the upper bound is below that. Between them nothing is shown.
+    least_churners
+        With fewer churners in the gate's rows `non_inferiority` is not met, and missed only as above.
+    retraining_sd
+        The standard deviation of the F1 of models trained on the same rows with other seeds; it widens the bounds.
+    f1_against_best
+        At most this much F1 may be lost against the best champion so far, on the same rows.
+    when_undecided
+        What becomes of a challenger where `non_inferiority` is neither met nor missed.
 
     Raises
     ------
     InputError
-        If a threshold is not a number in its range, `enforced` names no gate, or the base rate is no range.
+        If a threshold is not a number in its range, `enforced` names no gate, the base rate is no range, or
+        `when_undecided` is no rule.
     """
 
     name: str
@@ -66,6 +89,12 @@ class GateProfile:
     stressed_mean_low: float = _number(0, 1)
     stressed_mean_high: float = _number(0, 1)
     stressed_sd: float = _number(0, 0.5)
+    non_inferiority_margin: float = _number(0, 1, 0.05)
+    non_inferiority_level: float = _number(0.5, 0.999, 0.95)
+    least_churners: float = _number(0, 1e9, 0)
+    retraining_sd: float = _number(0, 0.5, 0)
+    f1_against_best: float = _number(-1, 1, 0.02)
+    when_undecided: WhenUndecided = "reject"
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -75,12 +104,20 @@ class GateProfile:
                 known = ", ".join(GATES)
                 hint = did_you_mean(gate, GATES)
                 raise InputError(f"profile {self.name}: enforced must name gates ({known}), got {gate!r}.{hint}")
+        if self.when_undecided not in get_args(WhenUndecided):
+            known = " or ".join(get_args(WhenUndecided))
+            raise InputError(f"profile {self.name}: when_undecided must be {known}, got {self.when_undecided!r}.")
         _check_order(f"profile {self.name}: base_rate", *self.base_rate)
         _check_order(
             f"profile {self.name}: stressed_mean_low to stressed_mean_high",
             self.stressed_mean_low,
             self.stressed_mean_high,
         )
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The gates that are computed, enforced or not."""
+        return tuple(gate for gate in GATES if gate not in _ONLY_ENFORCED or gate in self.enforced)
 
     def enforces(self, gate: str) -> bool:
         """Whether a challenger that fails `gate` is rejected."""
@@ -153,8 +190,9 @@ def _to_profile(name: str, text: str) -> GateProfile:
 
 def _options(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
     """Return the optional keys that a profile has, as arguments."""
-    if "base_rate" not in content:
-        return {}
+    options = {key: content[key] for key in _OPTIONAL_KEYS if key in content}
+    if "base_rate" not in options:
+        return options
     bounds = content["base_rate"]
     if not isinstance(bounds, list) or len(bounds) != 2:
         raise InputError(
@@ -162,7 +200,7 @@ def _options(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
         )
     for bound in bounds:
         _check_number(f"profile {name}: base_rate", bound, 0, 1)
-    return {"base_rate": tuple(bounds)}
+    return {**options, "base_rate": tuple(bounds)}
 
 
 def _check_number(what: str, value: object, low: float, high: float) -> None:
