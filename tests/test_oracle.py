@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lives import CHEAP, IMPOSSIBLE, TWIN, profiles, scenarios, script, small
+from lives import ANCHORED, CHEAP, IMPOSSIBLE, TWIN, profiles, scenarios, script, small
 
 from policies.catalogue import catalogue, load_policy
 from policies.decision import Action
@@ -53,6 +53,8 @@ WORLDS = {
     "training time": (world_of(6, jobs=Jobs(train_days=45)), load_profile("none")),
     "training and approval time": (world_of(6, jobs=Jobs(train_days=31, approval_days=10)), load_profile("none")),
     "approval time and gates": (world_of(6, BACK, jobs=Jobs(approval_days=30)), SOME),
+    "the best champion so far": (world_of(6, BACK), ANCHORED),
+    "the best so far, approval time": (world_of(6, jobs=Jobs(approval_days=30)), ANCHORED),
     "late labels": (world_of(6, labels=Labels(delay_days=30, horizon_days=30)), load_profile("none")),
     "dear retrainings": (world_of(5, prices=Prices(retrain_cost=1e6)), load_profile("none")),
 }

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lives import IMPOSSIBLE, injectors, live, profiles, scenarios, script, scripts, small, toy_population
+from lives import ANCHORED, IMPOSSIBLE, injectors, live, profiles, scenarios, script, scripts, small, toy_population
 
 from policies.catalogue import load_policy
 from policies.decision import Action
 from policies.never import Never
 from scenarios.schema import ConceptDrift, Jobs, NumberDrift, Prices, Scenario
+from sim.mlops.cohort import labelled_rows
 from sim.mlops.jobs import Alias, Status
+from sim.mlops.metrics import confusion
 from sim.study import money
 
 SEEDS = st.integers(0, 2**40)
@@ -266,3 +268,23 @@ def test_gates_of_these_worlds_promote_and_reject():
     lives = [live(small(drift=[drift]), script("rrrrrrr"), profile=gates) for gates in ("none", "telco_churn")]
     assert {job.status for job in lives[0].retrainings[:-1]} == {Status.PROMOTED}
     assert Status.REJECTED in {job.status for job in lives[1].retrainings}
+
+
+def test_the_best_champion_so_far_is_kept_until_a_better_one_serves():
+    """The gate asks for the best champion on the same rows, which a rollback and lesser champions leave alone."""
+    drift = ConceptDrift(kind="concept", shifts={"InternetService=DSL": 2.5}, onset_step=3)
+    life = live(small(steps=12, customers=400, delay_days=30, drift=[drift]), script("rrrrrbrrrrr"), profile=ANCHORED)
+    best = life.state.first.name
+    models = {job.name: life.registry.model(job.version) for job in life.record.jobs}
+    seen = set()
+    for job in life.retrainings:
+        if job.meeting is None:
+            continue
+        cohorts = labelled_rows(life.log.cohorts(job.meeting.gate_steps), holdout=True)
+        answers = models[best].decide(models[best].probability(cohorts.features))
+        assert job.meeting.best == confusion(cohorts.label, answers)
+        if job.status is Status.PROMOTED and job.meeting.challenger.f1 >= job.meeting.best.f1:
+            best = job.name
+        seen.add((job.status, job.name == best))
+    assert life.state.best.job == best != "first"
+    assert {(Status.PROMOTED, True), (Status.REJECTED, False)} <= seen
