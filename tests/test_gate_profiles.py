@@ -146,7 +146,7 @@ class TestExplanations:
         assert lines["non_inferiority"].threshold == ">= -0.05, level 0.95"
         assert "not enough evidence, and it is rejected" in lines["non_inferiority"].sentence
         assert "With fewer than 30 churners" in lines["non_inferiority"].sentence
-        assert "Retraining itself moves F1 by 0.01" in lines["non_inferiority"].sentence
+        assert "Retraining itself moves F1 by 0.002" in lines["non_inferiority"].sentence
         assert "promoted if no other gate fails" in sentence(load_profile("do_no_harm"), "non_inferiority")
         plain = replace(load_profile("do_no_harm"), least_churners=0, retraining_sd=0)
         assert "With fewer" not in sentence(plain, "non_inferiority")

@@ -146,7 +146,7 @@ def _upper_bound(case: Evidence) -> float:
     if case.champion is None or case.champion_threshold is None:
         return 0.0
     answers = (case.challenger >= case.challenger_threshold, case.champion >= case.champion_threshold)
-    return f1_difference_bounds(case.label, *answers, level=0.95, retraining_sd=0.01).high
+    return f1_difference_bounds(case.label, *answers, level=0.95, retraining_sd=0.002).high
 
 
 @settings(max_examples=500)

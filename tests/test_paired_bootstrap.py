@@ -47,9 +47,9 @@ def test_the_bounds_are_those_of_resampled_rows() -> None:
 @pytest.mark.parametrize("n_rows", [1, 2, 7, 600])
 def test_a_resample_draws_as_many_rows_as_there_are(n_rows: int) -> None:
     below = _draws_below(n_rows)
-    assert below.shape == (n_rows + 1, N_RESAMPLES)
-    np.testing.assert_array_equal(below[0], 0)
-    np.testing.assert_array_equal(below[-1], n_rows)
+    assert below.shape == (N_RESAMPLES, n_rows + 1)
+    np.testing.assert_array_equal(below[:, 0], 0)
+    np.testing.assert_array_equal(below[:, -1], n_rows)
 
 
 @settings(max_examples=500)

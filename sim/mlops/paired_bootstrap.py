@@ -83,18 +83,17 @@ def _drawn(sizes: list[int], right: list[int]) -> tuple[NDArray[np.int64], NDArr
     """Return (rows drawn, rows drawn that the challenger has right), each groups x resamples."""
     ends = np.cumsum([0, *sizes])
     below = _draws_below(int(ends[-1]))
-    starts = below[ends[:-1]].astype(np.int64)
-    return below[ends[1:]] - starts, below[ends[:-1] + right] - starts
+    starts = below[:, ends[:-1]].T.astype(np.int64)
+    return below[:, ends[1:]].T - starts, below[:, ends[:-1] + right].T - starts
 
 
-@lru_cache(maxsize=4)  # the meetings of one step have one n
+@lru_cache(maxsize=8)  # the meetings of one step have one n
 def _draws_below(n_rows: int) -> Counts:
-    """Return how often each resample of n rows draws one of the first i of them, as (n + 1) x resamples."""
+    """Return how often each resample of n rows draws one of the first i of them, as resamples x (n + 1)."""
     rng = np.random.default_rng((_SEED, n_rows))
-    below = np.zeros((n_rows + 1, N_RESAMPLES), dtype=np.uint32)
-    for resample in range(N_RESAMPLES):
-        counts = np.bincount(rng.integers(n_rows, size=n_rows), minlength=n_rows)
-        np.cumsum(counts, out=below[1:, resample])
+    below = np.zeros((N_RESAMPLES, n_rows + 1), dtype=np.uint32)
+    for resample in below:
+        np.cumsum(np.bincount(rng.integers(n_rows, size=n_rows), minlength=n_rows), out=resample[1:])
     return below
 
 
