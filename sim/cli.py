@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sim.errors import InputError, did_you_mean
+from sim.errors import InputError, WorkError, did_you_mean
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -46,9 +46,9 @@ def main() -> None:
     """Run the command line: exit code 0 done, 1 the work failed, 2 bad usage or bad input."""
     try:
         app()
-    except InputError as error:
+    except (InputError, WorkError) as error:
         typer.echo(f"retrainlab: {error}", err=True)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, InputError) else 1)
 
 
 @app.command()
