@@ -1,5 +1,6 @@
-"""Faults for real: a kill at random, a store that goes away, a full disk, a locked database, a damaged model, two runs
-at one folder. A clear error, patience where it helps, nothing half-promoted, and a resumed run as if nothing happened.
+"""Faults for real: a kill at random, a store that goes away, a full disk, a locked database, two runs, damage.
+
+A clear error, patience where it helps, nothing half-promoted, and a resumed run as if nothing had happened.
 """
 
 import os
