@@ -27,7 +27,7 @@ def closing_table(record: Record) -> RenderableType:
 def rows_table(title: str, rows: Iterable[Mapping[str, Any]]) -> Table:
     """Return a plain table whose columns are the keys of the rows."""
     listed = list(rows)
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in listed[0] if listed else ():
         table.add_column(name, overflow="fold")
     for row in listed:
