@@ -96,8 +96,7 @@ class MlflowRegistry:
     """
 
     def __init__(self, place: MlflowPlace, life: str, title: str, tags: Mapping[str, str], schema: Schema) -> None:
-        for name in ("alembic", "mlflow"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        _quieten()
         check_model_name(place.model_name)
         mlflow.set_tracking_uri(place.tracking_uri)
         mlflow.set_registry_uri(place.registry_uri)
@@ -320,9 +319,15 @@ def check_model_name(name: str) -> None:
 
 def quiet_client(tracking_uri: str) -> MlflowClient:
     """Return a client of an MLflow store that says nothing but warnings."""
+    _quieten()
+    return MlflowClient(tracking_uri, tracking_uri)
+
+
+def _quieten() -> None:
+    """Let MLflow say nothing but warnings, and not print the traceback of an error that it raises anyway."""
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri, tracking_uri)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 def readable(schema: Schema, features: Matrix) -> Any:

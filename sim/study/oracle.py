@@ -14,6 +14,7 @@ from sim.study.replay import Replay, ReplayLife
 from sim.study.schedule import Schedule
 
 MAX_STEPS = 160
+MAX_STEPS_WITH_BEST = 80
 _FIRST = -1
 """Stands for the first champion, where other models are named by the step that asked for them."""
 
@@ -46,13 +47,14 @@ class Plan:
 def planner(replay: Replay, profile: GateProfile, prices: Prices) -> "Planner | Plan":
     """Return what finds the best schedule of a world, or the plan that says why there is none.
 
-    Where labels depend on what was served, models do too, and no table of them is finite; beyond 160 steps the tables
-    grow too long to wait for.
+    Where labels depend on what was served, models do too, and no table of them is finite. Beyond 160 steps the tables
+    grow too long to wait for, beyond 80 where the gates ask for the best champion so far, whom they hold too.
     """
+    longest = MAX_STEPS_WITH_BEST if profile.enforces("f1_against_best") else MAX_STEPS
     if replay.has_feedback:
         return Plan(None, None, "labels depend on what was served")
-    if len(replay.world.steps) > MAX_STEPS:
-        return Plan(None, None, f"more than {MAX_STEPS} steps")
+    if len(replay.world.steps) > longest:
+        return Plan(None, None, f"more than {longest} steps")
     return Planner(replay, profile, prices)
 
 
