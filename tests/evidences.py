@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from lives import TWIN, live, script, small
 from numpy.typing import NDArray
 
+from sim.mlops.evidence import STRESSES, Evidence
 from sim.mlops.gate_profiles import GATES, GateProfile, load_profile
-from sim.mlops.gates import STRESSES, Evidence, GateResult, Verdict
+from sim.mlops.gates import GateResult, Verdict
 from sim.mlops.model import Model
 from sim.world.telco import SCHEMA
 from sim.world.world import World

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.errors import InputError
+from sim.mlops.evidence import STRESSES, Evidence
 from sim.mlops.gate_explanations import explain
 from sim.mlops.gate_profiles import GATES, GateProfile, load_profile, profiles
-from sim.mlops.gates import STRESSES, Evidence, examine
+from sim.mlops.gates import examine
 from sim.mlops.metrics import Confusion
 
 TELCO = load_profile("telco_churn")

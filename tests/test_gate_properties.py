@@ -27,8 +27,9 @@ from evidences import (
 from hypothesis import find, given, settings
 from hypothesis import strategies as st
 
+from sim.mlops.evidence import STRESSES, Evidence
 from sim.mlops.gate_profiles import GATES, GateProfile
-from sim.mlops.gates import STRESSES, Evidence, GateResult, Outcome, Verdict, examine
+from sim.mlops.gates import GateResult, Outcome, Verdict, examine
 from sim.mlops.paired_bootstrap import f1_difference_bounds
 
 

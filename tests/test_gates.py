@@ -23,8 +23,9 @@ from evidences import (
     rows,
 )
 
+from sim.mlops.evidence import STRESSES, Evidence
 from sim.mlops.gate_profiles import GATES, GateProfile
-from sim.mlops.gates import STRESSES, Evidence, Outcome, examine
+from sim.mlops.gates import Outcome, examine
 from sim.mlops.paired_bootstrap import DifferenceBounds, f1_difference_bounds
 
 

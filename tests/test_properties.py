@@ -4,6 +4,8 @@ import itertools
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from io import StringIO
 from math import fsum
 from pathlib import Path
 
@@ -12,12 +14,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lives import ANCHORED, IMPOSSIBLE, injectors, live, profiles, scenarios, script, scripts, small, toy_population
+from rich.console import Console
 
 from policies.catalogue import load_policy
 from policies.decision import Action
 from policies.never import Never
+from reports.tables import closing_table
 from scenarios.schema import ConceptDrift, Jobs, NumberDrift, Prices, Scenario
 from sim.mlops.cohort import labelled_rows
+from sim.mlops.gate_profiles import load_profile
+from sim.mlops.gates import Outcome
 from sim.mlops.jobs import Alias, Status
 from sim.mlops.metrics import confusion
 from sim.study import money
@@ -268,6 +274,17 @@ def test_gates_of_these_worlds_promote_and_reject():
     lives = [live(small(drift=[drift]), script("rrrrrrr"), profile=gates) for gates in ("none", "telco_churn")]
     assert {job.status for job in lives[0].retrainings[:-1]} == {Status.PROMOTED}
     assert Status.REJECTED in {job.status for job in lives[1].retrainings}
+
+
+def test_a_rejection_for_want_of_evidence_is_told_as_one():
+    profile = replace(load_profile("none"), name="careful", enforced=("non_inferiority",), least_churners=10_000)
+    life = live(small(steps=4), script("r"), profile=profile)
+    (job,) = life.retrainings
+    assert (job.status, job.meeting.verdict.outcome) == (Status.REJECTED, Outcome.NOT_ENOUGH_EVIDENCE)
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(closing_table(life.record))
+    assert "v2 rejected (not enough evidence)" in console.export_text()
+    assert {row.version for row in life.rows} == {1}
 
 
 def test_the_best_champion_so_far_is_kept_until_a_better_one_serves():

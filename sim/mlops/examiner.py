@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from sim.mlops.cohort import LabelledRows, labelled_rows
+from sim.mlops.evidence import Evidence
 from sim.mlops.gate_profiles import GateProfile
-from sim.mlops.gates import Evidence, examine
+from sim.mlops.gates import examine
 from sim.mlops.jobs import GateMeeting
 from sim.mlops.log import LogReader, complete_steps
 from sim.mlops.metrics import confusion

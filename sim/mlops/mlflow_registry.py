@@ -38,6 +38,7 @@ from sqlalchemy.exc import SQLAlchemyError  # MLflow lets the errors of its data
 
 from scenarios.schema import Recipe
 from sim.errors import InputError
+from sim.mlops.gates import Outcome
 from sim.mlops.jobs import Alias, Job, Status
 from sim.mlops.model import Model
 from sim.mlops.patience import patient
@@ -190,7 +191,7 @@ class MlflowRegistry:
             return
         name = self._place.model_name
         number, run_id = self.address(job.version)
-        tags = {"status": str(job.status)}
+        tags = {"status": str(job.status), "verdict": str(job.meeting.verdict.outcome)}
         if job.meeting.verdict.failed:
             tags["failed_gates"] = ", ".join(job.meeting.verdict.failed)
         self._client.log_batch(
@@ -353,8 +354,12 @@ def describe_job(job: Job) -> str:
         f"{window.n_historical} historical rows.",
     ]
     if job.meeting is not None:
-        failed = job.meeting.verdict.failed
-        met = "passed all gates" if not failed else f"failed {', '.join(failed)}"
+        failed = ", ".join(job.meeting.verdict.failed)
+        met = {
+            Outcome.PASSED: "passed all gates",
+            Outcome.FAILED: f"failed {failed}",
+            Outcome.NOT_ENOUGH_EVIDENCE: f"showed not enough evidence for {failed}",
+        }[job.meeting.verdict.outcome]
         lines.append(f"Met its gates on day {job.meeting.day}: {met}; {job.status}.")
     return " ".join(lines)
 

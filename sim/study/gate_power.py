@@ -17,9 +17,10 @@ from scipy.optimize import brentq
 from scenarios.schema import Scenario
 from sim.errors import InputError
 from sim.mlops.cohort import LabelledRows
+from sim.mlops.evidence import Evidence
 from sim.mlops.examiner import stress
 from sim.mlops.gate_profiles import GateProfile
-from sim.mlops.gates import Evidence, Verdict, examine
+from sim.mlops.gates import Verdict, examine
 from sim.mlops.metrics import expected_f1
 from sim.mlops.model import Model
 from sim.mlops.training import fit
