@@ -131,6 +131,8 @@ def test_the_tables_say_what_was_found(result):
 def test_the_chart_is_drawn(tmp_path, result, suffix):
     draw_power(result, tmp_path / f"power{suffix}")
     assert (tmp_path / f"power{suffix}").stat().st_size > 5000
+    draw_power(result, tmp_path / f"again{suffix}")
+    assert (tmp_path / f"again{suffix}").read_bytes() == (tmp_path / f"power{suffix}").read_bytes()
     for wrong in (tmp_path / "power.html", tmp_path / "nowhere" / "power.svg"):
         with pytest.raises(InputError, match="a chart must"):
             check_chart_path(wrong)
