@@ -72,6 +72,20 @@ def test_the_oracle_is_the_best_of_all_sequences_of_actions(scenario, profile, s
     assert worth(replay, profile, best.schedule.actions) == pytest.approx(best.net_value, abs=1e-9)
 
 
+@pytest.mark.parametrize(("seed", "drift"), [(3, BACK), (4, BACK), (4, DRIFT)])
+def test_the_planner_follows_the_best_champion_so_far_through_any_sequence(seed, drift):
+    """Lesser champions leave the best one alone, and so does a rollback."""
+    time, recipe = small(steps=10, customers=200).time, CHEAP.model_copy(update={"rounds": 15})
+    scenario = world_of(drift=drift, time=time, recipe=recipe)
+    profile = replace(ANCHORED, enforced=("f1_against_best",))
+    replay = replay_of(scenario, seed)
+    found = planner(replay, profile, scenario.prices)
+    chances = [0.3, 0.6, 0.1]
+    for actions in np.random.default_rng(seed).choice(np.array(ACTIONS, dtype=object), size=(80, 9), p=chances):
+        schedule = dict(enumerate(actions))
+        assert found.value(schedule) == pytest.approx(worth(replay, profile, schedule), abs=1e-6)
+
+
 def test_these_worlds_ask_for_every_action():
     """The worlds above are no formality: their oracles retrain, roll back, wait, and do nothing."""
     taken = {
