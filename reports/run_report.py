@@ -178,11 +178,7 @@ def _run_command(record: Record, folder: Path) -> str:
     population = record.measured.get("population_arguments") or ["--population", record.population]
     words = [
         *("retrainlab", "run", _scenario_text(record, folder), "--policy", _policy_text(record, folder)),
-        *(
-            "--gates",
-            record.gates,
-            *(record.measured.get("population_arguments") or ("--population", record.population)),
-        ),
+        *("--gates", record.gates, *population),
         *("--seed", str(record.seed), "--trials", str(record.trials)),
     ]
     return shlex.join(words)

@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from policies.decision import Action
+from sim.mlops.gates import Outcome
 from sim.mlops.jobs import Job
 from sim.mlops.record import Record, StepRow
 from sim.study.judge import Summary, clause_counts, expected_f1, keep_reasons, summarise
@@ -27,7 +28,7 @@ def closing_table(record: Record) -> RenderableType:
 def rows_table(title: str, rows: Iterable[Mapping[str, Any]]) -> Table:
     """Return a plain table whose columns are the keys of the rows."""
     listed = list(rows)
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in listed[0] if listed else ():
         table.add_column(name, overflow="fold")
     for row in listed:
@@ -110,13 +111,19 @@ def news(row: StepRow, onset_step: int | None) -> Iterator[str]:
     if row.step == onset_step:
         yield "drift begins"
     if row.job_ended is not None:
-        yield f"v{row.job_ended.version} {row.job_ended.status}"
+        yield f"v{row.job_ended.version} {row.job_ended.status}{_doubt(row.job_ended)}"
     elif row.alias_changes:
         yield f"rolled back to v{row.version}"
     if row.decision.action is not Action.KEEP:
         yield f"{row.decision.action}: {row.decision.reason}"
     elif row.decision.reason != "quiet":
         yield f"kept: {row.decision.reason}"
+
+
+def _doubt(job: Job) -> str:
+    """Tell a rejection for want of evidence from one for cause."""
+    is_open = job.meeting is not None and job.meeting.verdict.outcome is Outcome.NOT_ENOUGH_EVIDENCE
+    return " (not enough evidence)" if is_open else ""
 
 
 def _bar(value: float | None) -> str:

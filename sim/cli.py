@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from sim.errors import InputError, did_you_mean
+from sim.errors import InputError, WorkError, did_you_mean
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,6 +23,19 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="The real Telco table: fetch it, describe it, check a file.")
 app.add_typer(data_app, name="data")
+
+
+class _NameOrCommand(TyperGroup):
+    """A group that takes what is none of its commands as the name of an entry to show."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the command `show` before the name."""
+        is_command = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if is_command else ["show", *args])
+
+
+gates_app = typer.Typer(cls=_NameOrCommand, help="The gate profiles: what each threshold means, and what it lets by.")
+app.add_typer(gates_app, name="gates")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, and nothing else.")]
 PopulationName = Annotated[
@@ -43,9 +57,9 @@ def main() -> None:
     """Run the command line: exit code 0 done, 1 the work failed, 2 bad usage or bad input."""
     try:
         app()
-    except InputError as error:
+    except (InputError, WorkError) as error:
         typer.echo(f"retrainlab: {error}", err=True)
-        sys.exit(2)
+        sys.exit(2 if isinstance(error, InputError) else 1)
 
 
 @app.command()
@@ -296,16 +310,59 @@ def signals(name: Name = None, as_json: AsJson = False) -> None:
     _show("Signals", [{"signal": i.name, "meaning": i.meaning, "unit": i.unit} for i in infos], as_json)
 
 
-@app.command()
-def gates(name: Name = None, as_json: AsJson = False) -> None:
+@gates_app.command("show")
+def show_gates(name: Name = None, as_json: AsJson = False) -> None:
     """List the gate profiles, or explain each threshold of one."""
-    from sim.mlops.gate_profiles import explain, load_profile, profiles
+    from sim.mlops.gate_explanations import explain
+    from sim.mlops.gate_profiles import load_profile, profiles
 
     if name is None:
         _show("Gate profiles", [{"profile": p, "about": load_profile(p).description} for p in profiles()], as_json)
         return
     profile = load_profile(name)
-    _show(f"Gates of {profile.name}", [asdict(line) for line in explain(profile)], as_json)
+    lines = [asdict(line) for line in explain(profile)]
+    if not as_json:
+        for line in lines:
+            del line["implied_by"]  # the sentence says it, and needs the room
+    _show(f"Gates of {profile.name}", lines, as_json)
+
+
+@gates_app.command("power")
+def power_of_gates(
+    profile: Annotated[list[str], typer.Option(help="A gate profile (repeatable).")] = ["telco_churn"],  # noqa: B006
+    holdout: Annotated[str, typer.Option(help="Labelled rows that a gate sees.")] = "100,200,400,1000,2000",
+    difference: Annotated[
+        str, typer.Option(help="True F1 of the challenger less the champion's.")
+    ] = "-0.1,-0.05,-0.02,0,0.02,0.05",
+    scenario: Annotated[str, typer.Option(help="The world whose step 0 models come from, on the twin.")] = "steady",
+    seeds: Annotated[int, typer.Option(help="Worlds; intervals are over them.")] = 10,
+    holdouts: Annotated[int, typer.Option(help="Holdouts of each size drawn in each world.")] = 40,
+    chart: Annotated[Path | None, typer.Option(help="Draw it too, as a file ending in .svg or .png.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how often each gate, and all together, let a worse model through and stop a better one."""
+    from reports.gate_power import check_chart_path, draw_power, power_tables
+    from scenarios.files import load_scenario
+    from sim.mlops.gate_profiles import load_profile
+    from sim.study.gate_power import PowerStudy, gate_power
+
+    study = PowerStudy(
+        scenario=load_scenario(scenario),
+        profiles=tuple(load_profile(name) for name in profile),
+        holdouts=tuple(_whole_numbers("--holdout", holdout)),
+        differences=tuple(_numbers("--difference", difference)),
+        seeds=seeds,
+        holdouts_per_world=holdouts,
+    )
+    if chart is not None:
+        check_chart_path(chart)
+    result = gate_power(study)
+    if chart is not None:
+        draw_power(result, chart)
+    if as_json:
+        typer.echo(json.dumps({"scenario": study.scenario.name, **asdict(result)}, allow_nan=False))
+        return
+    _print(power_tables(result))
 
 
 @data_app.command()
@@ -419,6 +476,20 @@ def _show_one(title: str, facts: Mapping[str, Any], as_json: bool) -> None:
         typer.echo(json.dumps(facts))
     else:
         _show(title, [{"fact": name.replace("_", " "), "value": value} for name, value in facts.items()], as_json)
+
+
+def _numbers(option: str, text: str) -> list[float]:
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"{option} must be numbers with commas between them, got {text!r}.") from error
+
+
+def _whole_numbers(option: str, text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"{option} must be whole numbers with commas between them, got {text!r}.") from error
 
 
 def _check_count(option: str, value: int) -> None:

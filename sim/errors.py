@@ -1,4 +1,4 @@
-"""The one error that a user's mistake raises."""
+"""The errors that are told in one sentence: a user's mistake, and work that failed for outer reasons."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -8,6 +8,13 @@ class InputError(ValueError):
     """A user's input cannot be used; the message is one sentence: what must hold, what came, what to do.
 
     The command line prints the message and exits with code 2.
+    """
+
+
+class WorkError(RuntimeError):
+    """The work failed for a reason outside the program, such as a full disk; the message is one sentence.
+
+    It says what failed and what to do. The command line prints it and exits with code 1.
     """
 
 

@@ -51,6 +51,10 @@ from sim.world.world import World
 
 CHEAP = Recipe(rounds=6, num_leaves=5, min_child_samples=5, learning_rate=0.3)
 TWIN = load_population("twin")
+ANCHORED = replace(
+    load_profile("do_no_harm"), name="anchored", enforced=("non_inferiority", "f1_against_best"), f1_against_best=0.03
+)
+"""Gates that ask for the best champion so far, and leave much open on a small holdout."""
 IMPOSSIBLE = replace(load_profile("telco_churn"), name="impossible", accuracy=1.0, precision=1.0)
 
 
@@ -344,7 +348,7 @@ def plain(scenario: Scenario) -> Scenario:
 
 def profiles() -> st.SearchStrategy[GateProfile]:
     """Return a strategy for gates that let all pass, some, or none."""
-    return st.sampled_from((load_profile("none"), load_profile("telco_churn"), IMPOSSIBLE))
+    return st.sampled_from((load_profile("none"), load_profile("telco_churn"), IMPOSSIBLE, ANCHORED))
 
 
 def scripts() -> st.SearchStrategy[Script]:

@@ -143,6 +143,9 @@ OPTIONS = {
     "show policy": (["policies", "alwys"], "Did you mean 'always'"),
     "show signal": (["signals", "f1drop"], "Did you mean 'f1_drop'"),
     "show gates": (["gates", "non"], "Did you mean 'none'"),
+    "holdout": (["gates", "power", "--holdout", "many"], "--holdout must be whole numbers with commas"),
+    "difference": (["gates", "power", "--difference", "0;1"], "--difference must be numbers with commas"),
+    "chart": (["gates", "power", "--chart", "power.html"], "a chart must be a file ending in .svg or .png"),
 }
 
 
@@ -176,6 +179,7 @@ CATALOGUES = [
     ["signals", "f1_drop"],
     ["gates"],
     ["gates", "telco_churn"],
+    ["gates", "fraud"],
 ]
 
 

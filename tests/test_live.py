@@ -1,13 +1,9 @@
 """The live run: equal to the life in memory, to itself in another process, and to itself after being killed."""
 
 import json
-import os
 import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,18 +13,19 @@ import numpy as np
 import pytest
 from lives import CHEAP, TWIN, live, script, small, toy_population
 from mlflow import MlflowClient
+from runs import CONCEPT, KILLED, Server, assert_whole, settings_of
 
 from policies.catalogue import load_policy
 from scenarios.files import to_toml
-from scenarios.injectors import CategoryDrift, ConceptDrift, DroppedFault, LateFault, NullFault
-from scenarios.schema import Jobs, Labels, Offers, Scenario
+from scenarios.injectors import CategoryDrift, DroppedFault, LateFault, NullFault
+from scenarios.schema import Jobs, Labels, Offers
 from sim.errors import InputError
 from sim.mlops.duckdb_log import DuckDBLog, connect
 from sim.mlops.examiner import Examiner
 from sim.mlops.gate_profiles import load_profile
 from sim.mlops.jobs import FIRST_JOB, Alias
 from sim.mlops.journal import DuckDBJournal
-from sim.mlops.live import Listener, LiveSettings, check_settings, run_live
+from sim.mlops.live import Listener, check_settings, run_live
 from sim.mlops.loop import found, play
 from sim.mlops.mlflow_registry import MlflowPlace, MlflowRegistry
 from sim.mlops.monitor import Monitor
@@ -38,9 +35,6 @@ from sim.mlops.trainer import Trainer
 from sim.study.run_folder import play_live, read_record, to_json
 from sim.world.world import World
 
-CONCEPT = ConceptDrift(
-    kind="concept", onset_step=2, shifts={"InternetService=DSL": 2.4, "InternetService=Fiber optic": -2.5}
-)
 CONTRACTS = CategoryDrift(kind="category", onset_step=1, column="Contract", to="Month-to-month", share=0.9)
 DRIFTING = small(steps=8, drift=[CONCEPT, CONTRACTS])
 FAULTY = small(
@@ -59,6 +53,7 @@ LIVES = {
     "contaminated": (small(offers=Offers(seen_in_labels=True, capacity=0.5)), "every(days=60)", 4, "none"),
     "slow jobs": (small(jobs=Jobs(train_days=45, approval_days=20)), "always", 5, "none"),
     "faults": (FAULTY, "every(days=60)", 7, "none"),
+    "best so far": (DRIFTING, "always", 7, "do_no_harm"),
     "labels at once": (small(steps=5, delay_days=0, step_days=7), "age_days > 10", 6, "none"),
 }
 
@@ -72,21 +67,6 @@ def store(tmp_path_factory) -> str:
 def elsewhere(tmp_path, monkeypatch):
     """Work in a folder of its own: MLflow puts the artifacts of a store that is given into ./mlruns."""
     monkeypatch.chdir(tmp_path)
-
-
-def settings_of(
-    folder: Path, scenario: Scenario, policy: str, seed: int = 1, gates: str = "none", **more
-) -> LiveSettings:
-    return LiveSettings(
-        scenario=scenario,
-        policy=load_policy(policy),
-        population=TWIN,
-        profile=load_profile(gates),
-        seed=seed,
-        trials=more.pop("trials", 0),
-        folder=folder,
-        **more,
-    )
 
 
 @pytest.mark.parametrize(("scenario", "policy", "seed", "gates"), LIVES.values(), ids=LIVES)
@@ -139,38 +119,6 @@ def test_the_log_of_a_run_is_whole(tmp_path, store):
     assert_whole(settings.folder, record)
 
 
-def assert_whole(folder: Path, record: Record) -> None:
-    """Every customer is scored once; every label that is due has come, and no other; each job has one version."""
-    scenario = record.scenario
-    time_, delay = scenario.time, scenario.labels.delay_days
-    last_day = (time_.steps - 1) * time_.step_days
-    with duckdb.connect(str(folder / "loop.duckdb"), read_only=True) as connection:
-
-        def one(query: str) -> tuple:
-            return connection.execute(query).fetchall()[0]
-
-        scored = time_.steps * time_.customers
-        assert one(
-            "SELECT count(*), count(DISTINCT (customer_id, scored_at)) FROM inference_log WHERE step >= 0"
-        ) == (
-            scored,
-            scored,
-        )
-        due = f"scored_at + {delay} <= {last_day}"
-        late = "label_arrived_at < scored_at + " + str(delay)
-        assert one(
-            f"SELECT count(*) FROM inference_log WHERE step >= 0 AND (({due}) <> (ground_truth IS NOT NULL))"
-        ) == (0,)
-        assert one(f"SELECT count(*) FROM inference_log WHERE step >= 0 AND {late}") == (0,)
-        labelled = sum(row.labels_arrived for row in record.steps)
-        assert one("SELECT count(ground_truth) FROM inference_log WHERE step >= 0") == (labelled,)
-        assert one("SELECT count(*), count(DISTINCT model_version), max(model_version) FROM model_versions") == (
-            (len(record.jobs),) * 3
-        )
-        steps = [step for (step,) in connection.execute("SELECT step FROM decisions ORDER BY step").fetchall()]
-        assert steps == list(range(time_.steps))
-
-
 # A process that plays a life and kills itself, without a word, at the `count`-th call of a function, before or after.
 _DOOMED = """
 import os, signal, sys
@@ -219,7 +167,6 @@ def kill_at(folder: Path, scenario: Path, point: tuple[str, str, str, int], *, r
     assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
 
 
-KILLED = small(steps=6, delay_days=30, drift=[CONCEPT])
 THRICE = [
     ("registry", "register", "after", 1),  # the first model is registered, and the log is still empty
     ("registry", "move", "after", 5),  # a model is Previous_Champion, and no champion has followed
@@ -407,44 +354,13 @@ def test_a_damaged_record_is_named(tmp_path):
         read_record(tmp_path)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
 def server(tmp_path):
     """The address of a real MLflow server."""
-    port, folder = free_port(), tmp_path / "server"
-    folder.mkdir()
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-    command += [
-        "--backend-store-uri",
-        f"sqlite:///{folder}/mlflow.db",
-        "--artifacts-destination",
-        str(folder / "artifacts"),
-    ]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, cwd=folder, start_new_session=True)
-    try:
-        wait_for(f"http://127.0.0.1:{port}/health", process)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait(timeout=20)
-
-
-def wait_for(address: str, process: subprocess.Popen, limit_seconds: float = 90) -> None:
-    end = time.monotonic() + limit_seconds
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            urllib.request.urlopen(address, timeout=2).close()
-        except OSError:
-            time.sleep(0.2)
-        else:
-            return
-    raise TimeoutError(address)
+    server = Server(tmp_path / "server")
+    server.start()
+    yield server.address
+    server.stop()
 
 
 @pytest.mark.slow

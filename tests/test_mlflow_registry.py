@@ -12,8 +12,9 @@ from mlflow import MlflowClient
 
 from policies.decision import Cause
 from sim.errors import InputError
+from sim.mlops.evidence import Evidence
 from sim.mlops.gate_profiles import load_profile
-from sim.mlops.gates import Evidence, examine
+from sim.mlops.gates import examine
 from sim.mlops.jobs import Alias, GateMeeting, Job, Status
 from sim.mlops.metrics import confusion
 from sim.mlops.mlflow_registry import MlflowPlace, MlflowRegistry
@@ -200,3 +201,17 @@ def test_a_name_that_mlflow_cannot_register_is_refused(store, name):
 def test_a_store_that_does_not_answer_is_named(uri):
     with pytest.raises(InputError, match=f"the MLflow store {uri} must answer"):
         MlflowRegistry(MlflowPlace(uri, uri, "churn", "retrainlab/test"), "lost", "lost", {}, SCHEMA)
+
+
+def test_a_version_says_when_there_was_not_enough_evidence(store, trained):
+    models, _ = trained
+    registry = open_registry(store, "open", "open")
+    label = np.arange(40) % 2 == 0
+    case = Evidence(label, np.linspace(0.01, 0.99, 40), 0.5, np.linspace(0.02, 0.98, 40), 0.5)
+    profile = replace(load_profile("none"), enforced=("non_inferiority",), least_churners=30)
+    meeting = GateMeeting(7, 210, (2, 3, 4), examine(case, profile), confusion(label, label), None)
+    job = replace(registered(registry, "a", models[0]), meeting=meeting, status=Status.REJECTED)
+    registry.describe(job)
+    version = MlflowClient(store, store).get_model_version("open", registry.address(1)[0])
+    assert (version.tags["status"], version.tags["verdict"]) == ("rejected", "not enough evidence")
+    assert "showed not enough evidence for non_inferiority; rejected" in version.description

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lives import CHEAP, IMPOSSIBLE, TWIN, profiles, scenarios, script, small
+from lives import ANCHORED, CHEAP, IMPOSSIBLE, TWIN, profiles, scenarios, script, small
 
 from policies.catalogue import catalogue, load_policy
 from policies.decision import Action
@@ -15,7 +15,7 @@ from scenarios.injectors import ConceptDrift
 from scenarios.schema import Jobs, Labels, Offers, Prices
 from sim.mlops.gate_profiles import load_profile
 from sim.study import money
-from sim.study.oracle import MAX_STEPS, Planner, plan, planner
+from sim.study.oracle import MAX_STEPS, MAX_STEPS_WITH_BEST, Planner, plan, planner
 from sim.study.regret import constraint_prices, needless
 from sim.study.replay import Replay
 from sim.study.schedule import Schedule, coin
@@ -54,6 +54,8 @@ WORLDS = {
     "training time": (world_of(6, jobs=Jobs(train_days=45)), load_profile("none")),
     "training and approval time": (world_of(6, jobs=Jobs(train_days=31, approval_days=10)), load_profile("none")),
     "approval time and gates": (world_of(6, BACK, jobs=Jobs(approval_days=30)), SOME),
+    "the best champion so far": (world_of(6, BACK), ANCHORED),
+    "the best so far, approval time": (world_of(6, jobs=Jobs(approval_days=30)), ANCHORED),
     "late labels": (world_of(6, labels=Labels(delay_days=30, horizon_days=30)), load_profile("none")),
     "dear retrainings": (world_of(5, prices=Prices(retrain_cost=1e6)), load_profile("none")),
 }
@@ -69,6 +71,20 @@ def test_the_oracle_is_the_best_of_all_sequences_of_actions(scenario, profile, s
     best = plan(replay, profile, scenario.prices)
     assert best.net_value == pytest.approx(max(values), abs=1e-6)
     assert worth(replay, profile, best.schedule.actions) == pytest.approx(best.net_value, abs=1e-9)
+
+
+@pytest.mark.parametrize(("seed", "drift"), [(3, BACK), (4, BACK), (4, DRIFT)])
+def test_the_planner_follows_the_best_champion_so_far_through_any_sequence(seed, drift):
+    """Lesser champions leave the best one alone, and so does a rollback."""
+    time, recipe = small(steps=10, customers=200).time, CHEAP.model_copy(update={"rounds": 15})
+    scenario = world_of(drift=drift, time=time, recipe=recipe)
+    profile = replace(ANCHORED, enforced=("f1_against_best",))
+    replay = replay_of(scenario, seed)
+    found = planner(replay, profile, scenario.prices)
+    chances = [0.3, 0.6, 0.1]
+    for actions in np.random.default_rng(seed).choice(np.array(ACTIONS, dtype=object), size=(80, 9), p=chances):
+        schedule = dict(enumerate(actions))
+        assert found.value(schedule) == pytest.approx(worth(replay, profile, schedule), abs=1e-6)
 
 
 def test_these_worlds_ask_for_every_action():
@@ -125,8 +141,8 @@ def test_there_is_no_oracle_where_labels_depend_on_what_was_served():
 
 
 def test_there_is_no_oracle_for_a_very_long_life():
-    scenario = world_of(MAX_STEPS + 1)
-    assert str(MAX_STEPS) in plan(replay_of(scenario), load_profile("none"), CHEAP_JOBS).reason
+    for profile, longest in ((load_profile("none"), MAX_STEPS), (ANCHORED, MAX_STEPS_WITH_BEST)):
+        assert str(longest) in plan(replay_of(world_of(longest + 1)), profile, CHEAP_JOBS).reason
 
 
 # What constraints cost

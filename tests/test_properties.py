@@ -4,6 +4,8 @@ import itertools
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from io import StringIO
 from math import fsum
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from lives import (
+    ANCHORED,
     IMPOSSIBLE,
     injectors,
     is_playable,
@@ -23,13 +26,19 @@ from lives import (
     small,
     toy_population,
 )
+from rich.console import Console
 
 from policies.catalogue import load_policy
 from policies.decision import Action
 from policies.never import Never
+from reports.tables import closing_table
 from scenarios.injectors import ConceptDrift, NumberDrift
 from scenarios.schema import Jobs, Prices, Scenario
+from sim.mlops.cohort import labelled_rows
+from sim.mlops.gate_profiles import load_profile
+from sim.mlops.gates import Outcome
 from sim.mlops.jobs import Alias, Status
+from sim.mlops.metrics import confusion
 from sim.study import money
 
 SEEDS = st.integers(0, 2**40)
@@ -64,7 +73,7 @@ def test_the_future_of_the_world_changes_nothing_up_to_today(future, seed, profi
 @given(futures(), SEEDS)
 def test_the_future_of_a_replayed_table_changes_nothing_up_to_today(future, seed):
     step, one, other = future
-    table = toy_population(333)
+    table = toy_population(2000)
     rows = [live(each, load_policy(WATCHFUL).build(), seed, table, "none").rows for each in (one, other)]
     assert rows[0][: step + 1] == rows[1][: step + 1]
 
@@ -94,7 +103,7 @@ def test_the_same_seed_leaves_the_same_record(scenario, seed, profile):
 @settings(max_examples=40)
 @given(scenarios(), SEEDS, scripts())
 def test_each_label_arrives_once_on_its_date_and_meets_its_own_prediction(scenario, seed, policy):
-    life = live(scenario, policy, seed, toy_population(400), "none")
+    life = live(scenario, policy, seed, toy_population(2000), "none")
     world, last_day = life.world, life.rows[-1].day
     arrived = []
     for day, event in life.log.diary:
@@ -287,3 +296,34 @@ def test_gates_of_these_worlds_promote_and_reject():
     lives = [live(small(drift=[drift]), script("rrrrrrr"), profile=gates) for gates in ("none", "telco_churn")]
     assert {job.status for job in lives[0].retrainings[:-1]} == {Status.PROMOTED}
     assert Status.REJECTED in {job.status for job in lives[1].retrainings}
+
+
+def test_a_rejection_for_want_of_evidence_is_told_as_one():
+    profile = replace(load_profile("none"), name="careful", enforced=("non_inferiority",), least_churners=10_000)
+    life = live(small(steps=4), script("r"), profile=profile)
+    (job,) = life.retrainings
+    assert (job.status, job.meeting.verdict.outcome) == (Status.REJECTED, Outcome.NOT_ENOUGH_EVIDENCE)
+    console = Console(width=120, record=True, file=StringIO())
+    console.print(closing_table(life.record))
+    assert "v2 rejected (not enough evidence)" in console.export_text()
+    assert {row.version for row in life.rows} == {1}
+
+
+def test_the_best_champion_so_far_is_kept_until_a_better_one_serves():
+    """The gate asks for the best champion on the same rows, which a rollback and lesser champions leave alone."""
+    drift = ConceptDrift(kind="concept", shifts={"InternetService=DSL": 2.5}, onset_step=3)
+    life = live(small(steps=12, customers=400, delay_days=30, drift=[drift]), script("rrrrrbrrrrr"), profile=ANCHORED)
+    best = life.state.first.name
+    models = {job.name: life.registry.model(job.version) for job in life.record.jobs}
+    seen = set()
+    for job in life.retrainings:
+        if job.meeting is None:
+            continue
+        cohorts = labelled_rows(life.log.cohorts(job.meeting.gate_steps), life.world.scenario.offers, holdout=True)
+        answers = models[best].decide(models[best].probability(cohorts.features))
+        assert job.meeting.best == confusion(cohorts.label, answers)
+        if job.status is Status.PROMOTED and job.meeting.challenger.f1 >= job.meeting.best.f1:
+            best = job.name
+        seen.add((job.status, job.name == best))
+    assert life.state.best.job == best != "first"
+    assert {(Status.PROMOTED, True), (Status.REJECTED, False)} <= seen

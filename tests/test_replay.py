@@ -180,7 +180,7 @@ def test_the_life_in_memory_is_its_replay(scenario, seed, profile, policies):
 @settings(max_examples=15)
 @given(scenarios(), SEEDS, profiles(), st.sampled_from(("proposal", WATCHFUL, "f1_drop > 0.05", MANUAL, "every")))
 def test_a_rule_decides_the_same_in_memory_and_in_replay(scenario, seed, profile, policy):
-    population, spec = toy_population(300), load_policy(policy)
+    population, spec = toy_population(2000), load_policy(policy)
     memory = live(scenario, spec.build(), seed, population, profile).rows
     replay = replay_of(scenario, seed, population)
     for _ in range(2):

@@ -142,7 +142,7 @@ def test_the_draw_of_historical_rows_follows_the_stream():
 @settings(max_examples=20)
 @given(scenarios().map(plain), st.integers(0, 2**32), scripts())
 def test_no_training_row_is_ever_in_the_holdout_and_windows_are_as_recorded(scenario, seed, policy):
-    life = live(scenario, policy, seed, toy_population(300), "none")
+    life = live(scenario, policy, seed, toy_population(2000), "none")
     check_training(life)
 
 

@@ -248,7 +248,7 @@ def check_structure(features):
 
 
 @settings(max_examples=50)
-@given(drifts(0, 3, max_size=4, min_size=1), st.integers(0, 6), st.sampled_from((TWIN, toy_population(500))))
+@given(drifts(0, 3, max_size=4, min_size=1), st.integers(0, 6), st.sampled_from((TWIN, toy_population(900))))
 def test_a_drifted_customer_keeps_the_structural_rules_whatever_is_seen_of_him(drift, step, population):
     world = World(small(steps=8, drift=drift), 1, population)
     check_structure(world.truth(step).features)

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from scenarios.schema import Scenario
 from sim.mlops.cohort import Cohort, LabelledRows, labelled_rows
+from sim.mlops.evidence import Evidence
 from sim.mlops.gate_profiles import GateProfile
-from sim.mlops.gates import Evidence, examine
+from sim.mlops.gates import examine
 from sim.mlops.jobs import GateMeeting
 from sim.mlops.log import LogReader, usable_steps
 from sim.mlops.metrics import Confusion, confusion
@@ -60,9 +61,16 @@ class Examiner:
         self._stopwatch = stopwatch
 
     def meet(
-        self, step: int, challenger: Model, champion: Model | None, note_latency: NoteLatency = lambda _: None
+        self,
+        step: int,
+        challenger: Model,
+        champion: Model | None,
+        best: Model | None = None,
+        note_latency: NoteLatency = lambda _: None,
     ) -> GateMeeting:
         """Return the verdict at `step`; labels that arrive today are not yet visible.
+
+        `best` is the best champion so far, for profiles whose gates ask for it.
 
         A measured latency is told to `note_latency`. The verdict has it only where its gate is enforced: elsewhere a
         wall clock would make equal lives unequal.
@@ -73,6 +81,8 @@ class Examiner:
         counted = labelled_rows(cohorts, scenario.offers, holdout=True)
         rows = counted.repeated()
         evidence = self._evidence(step, rows, challenger, champion)
+        if best is not None:
+            evidence = replace(evidence, best=self._clean(step, rows, best), best_threshold=best.threshold)
         if self._stopwatch is not None:
             latency_ms = self._stopwatch(challenger, rows.features)
             note_latency(latency_ms)
@@ -87,6 +97,7 @@ class Examiner:
             champion=None
             if champion is None or evidence.champion is None
             else _counts(counted, champion.decide(evidence.champion)),
+            best=None if best is None or evidence.best is None else _counts(counted, best.decide(evidence.best)),
         )
 
     def _evidence(self, step: int, rows: LabelledRows, challenger: Model, champion: Model | None) -> Evidence:

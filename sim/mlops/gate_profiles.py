@@ -1,11 +1,11 @@
-"""Gate profiles: which gates are enforced, at which thresholds, and what each of them means."""
+"""Gate profiles: which gates are enforced, at which thresholds, and for which customers. Profiles are data."""
 
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sim.errors import InputError, did_you_mean
 
@@ -21,14 +21,25 @@ GATES = (
     "latency_ms",
     "f1_against_champion",
     "robustness",
+    "non_inferiority",
+    "f1_against_best",
 )
 """The gates that a profile may enforce. The gate `evidence` is always enforced."""
 
-_TELCO_CHURN_RATE = 1869 / 7043
+_ONLY_ENFORCED = ("non_inferiority", "f1_against_best")  # they ask for more than the figures of two models
+
+WhenUndecided = Literal["reject", "promote"]
+"""What becomes of a challenger of whom too little is known."""
+
+TELCO_CHURN_RATE = 1869 / 7043
+"""The share of churners in the Telco table; a profile is meant for unless it says otherwise."""
+
+_KEYS = ("description", "enforced", "thresholds")
+_OPTIONAL_KEYS = ("base_rate", "when_undecided")
 
 
-def _number(low: float, high: float) -> Any:
-    return field(metadata={"low": low, "high": high})
+def _number(low: float, high: float, default: Any = MISSING) -> Any:
+    return field(default=default, metadata={"low": low, "high": high})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,15 +49,33 @@ class GateProfile:
     A gate that is not enforced is recorded with its value, and always passes. `robustness` has three thresholds for
     each stress: the bounds of the mean prediction, and its least standard deviation.
 
+    Attributes
+    ----------
+    base_rate
+        Bounds of the share of churners among the customers that the thresholds are meant for; they only explain.
+    non_inferiority_margin, non_inferiority_level
+        `non_inferiority` is met where the lower bound of challenger's F1 less champion's, of this one-sided level,
+        is at least minus the margin, and missed where the upper bound is below that. Between them nothing is shown.
+    least_churners
+        With fewer churners in the gate's rows `non_inferiority` is not met, and missed only as above.
+    retraining_sd
+        The standard deviation of the F1 of models trained on the same rows with other seeds; it widens the bounds.
+    f1_against_best
+        At most this much F1 may be lost against the best champion so far, on the same rows.
+    when_undecided
+        What becomes of a challenger where `non_inferiority` is neither met nor missed.
+
     Raises
     ------
     InputError
-        If a threshold is not a number in its range, or `enforced` names no gate.
+        If a threshold is not a number in its range, `enforced` names no gate, the base rate is no range, or
+        `when_undecided` is no rule.
     """
 
     name: str
     description: str
     enforced: tuple[str, ...]
+    base_rate: tuple[float, float] = (TELCO_CHURN_RATE, TELCO_CHURN_RATE)
     accuracy: float = _number(0, 1)
     precision: float = _number(0, 1)
     recall: float = _number(0, 1)
@@ -60,6 +89,12 @@ class GateProfile:
     stressed_mean_low: float = _number(0, 1)
     stressed_mean_high: float = _number(0, 1)
     stressed_sd: float = _number(0, 0.5)
+    non_inferiority_margin: float = _number(0, 1, 0.05)
+    non_inferiority_level: float = _number(0.5, 0.999, 0.95)
+    least_churners: float = _number(0, 1e9, 0)
+    retraining_sd: float = _number(0, 0.5, 0)
+    f1_against_best: float = _number(-1, 1, 0.02)
+    when_undecided: WhenUndecided = "reject"
 
     def __post_init__(self) -> None:
         for name, (low, high) in _RANGES.items():
@@ -69,11 +104,20 @@ class GateProfile:
                 known = ", ".join(GATES)
                 hint = did_you_mean(gate, GATES)
                 raise InputError(f"profile {self.name}: enforced must name gates ({known}), got {gate!r}.{hint}")
-        if self.stressed_mean_low > self.stressed_mean_high:
-            raise InputError(
-                f"profile {self.name}: stressed_mean_low must be at most stressed_mean_high, got"
-                f" {self.stressed_mean_low:g} and {self.stressed_mean_high:g}: swap them."
-            )
+        if self.when_undecided not in get_args(WhenUndecided):
+            known = " or ".join(get_args(WhenUndecided))
+            raise InputError(f"profile {self.name}: when_undecided must be {known}, got {self.when_undecided!r}.")
+        _check_order(f"profile {self.name}: base_rate", *self.base_rate)
+        _check_order(
+            f"profile {self.name}: stressed_mean_low to stressed_mean_high",
+            self.stressed_mean_low,
+            self.stressed_mean_high,
+        )
+
+    @property
+    def gates(self) -> tuple[str, ...]:
+        """The gates that are computed, enforced or not."""
+        return tuple(gate for gate in GATES if gate not in _ONLY_ENFORCED or gate in self.enforced)
 
     def enforces(self, gate: str) -> bool:
         """Whether a challenger that fails `gate` is rejected."""
@@ -83,12 +127,7 @@ class GateProfile:
 _RANGES: Mapping[str, tuple[float, float]] = {
     f.name: (f.metadata["low"], f.metadata["high"]) for f in fields(GateProfile) if "low" in f.metadata
 }
-
-
-def _check_number(what: str, value: object, low: float, high: float) -> None:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:  # type: ignore[operator] # a number here; NaN is refused too
-        raise InputError(f"{what} must be a number from {low:g} to {high:g}, got {value!r}: correct it.")
+_REQUIRED = tuple(f.name for f in fields(GateProfile) if f.name in _RANGES and f.default is MISSING)
 
 
 def profiles() -> tuple[str, ...]:
@@ -130,21 +169,49 @@ def _read_profile(path: Path) -> GateProfile:
 def _to_profile(name: str, text: str) -> GateProfile:
     try:
         content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits is no TOMLDecodeError
         raise InputError(f"profile {name} must be TOML, but it is not: {error}.") from error
-    _check_keys(f"profile {name}", content, ("description", "enforced", "thresholds"))
+    _check_keys(f"profile {name}", content, _KEYS, _OPTIONAL_KEYS)
     _check_type(name, "description", content["description"], str, "text")
     _check_type(name, "thresholds", content["thresholds"], dict, "a table")
     _check_type(name, "enforced", content["enforced"], list, "a list of gates")
-    _check_keys(f"profile {name}: thresholds", content["thresholds"], tuple(_RANGES))
+    optional = [key for key in _RANGES if key not in _REQUIRED]
+    _check_keys(f"profile {name}: thresholds", content["thresholds"], _REQUIRED, optional)
     for gate in content["enforced"]:
         _check_type(name, "an enforced gate", gate, str, "a name in quotes")
     return GateProfile(
         name=name,
         description=content["description"],
         enforced=tuple(content["enforced"]),
+        **_options(name, content),
         **content["thresholds"],
     )
+
+
+def _options(name: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the optional keys that a profile has, as arguments."""
+    options = {key: content[key] for key in _OPTIONAL_KEYS if key in content}
+    if "base_rate" not in options:
+        return options
+    bounds = content["base_rate"]
+    if not isinstance(bounds, list) or len(bounds) != 2:
+        raise InputError(
+            f"profile {name}: base_rate must be two numbers like [0.2, 0.3], got {bounds!r}: correct it."
+        )
+    for bound in bounds:
+        _check_number(f"profile {name}: base_rate", bound, 0, 1)
+    return {**options, "base_rate": tuple(bounds)}
+
+
+def _check_number(what: str, value: object, low: float, high: float) -> None:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high:  # type: ignore[operator] # a number here; NaN is refused too
+        raise InputError(f"{what} must be a number from {low:g} to {high:g}, got {value!r}: correct it.")
+
+
+def _check_order(what: str, low: float, high: float) -> None:
+    if low > high:
+        raise InputError(f"{what} must not fall, got {low:g} to {high:g}: swap them.")
 
 
 def _check_type(profile: str, key: str, value: object, wanted: type, noun: str) -> None:
@@ -152,133 +219,15 @@ def _check_type(profile: str, key: str, value: object, wanted: type, noun: str) 
         raise InputError(f"profile {profile}: {key} must be {noun}, got {value!r}: correct it.")
 
 
-def _check_keys(what: str, content: Mapping[str, object], wanted: Sequence[str]) -> None:
+def _check_keys(
+    what: str, content: Mapping[str, object], wanted: Sequence[str], optional: Sequence[str] = ()
+) -> None:
     for key in content:
-        if key not in wanted:
-            hint = did_you_mean(key, wanted)
-            raise InputError(f"{what} must have the keys {', '.join(wanted)}, got {key!r}: remove it.{hint}")
+        if key not in wanted and key not in optional:
+            known = (*wanted, *optional)
+            raise InputError(
+                f"{what} must have the keys {', '.join(known)}, got {key!r}: remove it.{did_you_mean(key, known)}"
+            )
     missing = [key for key in wanted if key not in content]
     if missing:
         raise InputError(f"{what} must have the keys {', '.join(wanted)}, but lacks {', '.join(missing)}: add them.")
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """A line of `retrainlab gates NAME`."""
-
-    gate: str
-    threshold: str
-    enforced: bool
-    sentence: str
-
-
-def explain(profile: GateProfile) -> list[Explanation]:
-    """Explain each gate in words, and say which can never be the only one to fail.
-
-    >>> line = explain(load_profile("telco_churn"))[6]
-    >>> line.gate, line.threshold, line.enforced
-    ('false_negative_rate', '<= 0.5', True)
-    >>> line.sentence
-    'Share of churners who are missed. Never fails alone: it is the recall gate (1 - recall).'
-    """
-    lines = (Explanation("evidence", "sound", True, _EVIDENCE), *(_explain_gate(gate, profile) for gate in GATES))
-    return list(lines)
-
-
-_EVIDENCE = (
-    "Holdout rows of both classes and finite probabilities from 0 to 1, all of one length; always enforced, so no"
-    " accident promotes a model."
-)
-
-_SENTENCES: Mapping[str, tuple[str, str]] = {
-    "accuracy": (">=", "Share of right predictions."),
-    "precision": (">=", "Share of churners among those predicted to churn."),
-    "recall": (">=", "Share of churners who are predicted."),
-    "f1": (">=", "Harmonic mean of precision and recall of the churn class."),
-    "roc_auc": (">=", "Probability that a churner outranks a stayer; a tie counts one half."),
-    "false_negative_rate": ("<=", "Share of churners who are missed."),
-    "churn_f1": (">=", "F1 of the churn class."),
-    "minority_share": (">=", "Share of the rarer of the two predictions."),
-    "latency_ms": ("<=", "Mean milliseconds of a single-row prediction."),
-    "f1_against_champion": ("<=", "Champion's F1 minus challenger's, on the same rows."),
-}
-
-
-def _explain_gate(gate: str, profile: GateProfile) -> Explanation:
-    if gate == "robustness":
-        return Explanation(gate, _robustness_bounds(profile), profile.enforces(gate), _robustness_sentence(profile))
-    comparison, meaning = _SENTENCES[gate]
-    remark = _REMARKS[gate](profile) if gate in _REMARKS else ""
-    recorded = "" if profile.enforces(gate) else "Recorded, not enforced."
-    sentence = " ".join(part for part in (meaning, remark, recorded) if part)
-    return Explanation(gate, f"{comparison} {getattr(profile, gate):g}", profile.enforces(gate), sentence)
-
-
-def _robustness_bounds(profile: GateProfile) -> str:
-    low, high, sd = profile.stressed_mean_low, profile.stressed_mean_high, profile.stressed_sd
-    return f"mean {low:g} to {high:g}, sd > {sd:g}"
-
-
-def _robustness_sentence(profile: GateProfile) -> str:
-    recorded = "" if profile.enforces("robustness") else " Recorded, not enforced."
-    return (
-        "Predictions stay in 0 to 1, and neither collapse nor freeze, with 10 % of the values missing, with numbers"
-        f" as text and in single precision; the F1 lost is recorded.{recorded}"
-    )
-
-
-def _accuracy_remark(profile: GateProfile) -> str:
-    majority = 1 - _TELCO_CHURN_RATE
-    weak = f"Always saying 'stays' reaches {majority:.3f} on the Telco table." if profile.accuracy <= majority else ""
-    alone = _implied_on_telco(profile, _least_accuracy, profile.accuracy)
-    return " ".join(part for part in (weak, alone) if part)
-
-
-def _f1_remark(profile: GateProfile) -> str:
-    precision, recall = profile.precision, profile.recall
-    least = 2 * precision * recall / (precision + recall) if precision + recall else 0.0
-    is_implied = profile.enforces("precision") and profile.enforces("recall") and least >= profile.f1
-    return "Never fails alone: the precision and recall gates imply it." if is_implied else ""
-
-
-def _false_negative_remark(profile: GateProfile) -> str:
-    is_implied = profile.enforces("recall") and profile.recall >= 1 - profile.false_negative_rate
-    return "Never fails alone: it is the recall gate (1 - recall)." if is_implied else "It is 1 - recall."
-
-
-def _churn_f1_remark(profile: GateProfile) -> str:
-    is_implied = profile.enforces("f1") and profile.f1 >= profile.churn_f1
-    return f"Never fails alone: F1 >= {profile.f1:g} implies it." if is_implied else "It is the value of the gate f1."
-
-
-def _minority_remark(profile: GateProfile) -> str:
-    alone = _implied_on_telco(profile, _least_minority_share, profile.minority_share)
-    return " ".join(part for part in ("Even a perfect model fails it where churners are rarer.", alone) if part)
-
-
-def _implied_on_telco(profile: GateProfile, least: Callable[[float, float], float], threshold: float) -> str:
-    """Remark whether precision and recall at their thresholds imply a gate at the churn rate of the Telco table."""
-    if not (profile.enforces("precision") and profile.enforces("recall") and profile.precision):
-        return ""
-    if least(profile.precision, profile.recall) < threshold:
-        return ""
-    return "Never fails alone at Telco's churn rate of 0.265: the precision and recall gates imply it."
-
-
-def _least_accuracy(precision: float, recall: float) -> float:
-    """Return the least accuracy: t true positives come with churners - t missed and t / precision - t false ones."""
-    found = _TELCO_CHURN_RATE * (recall if precision > 0.5 else 1)
-    return 1 - (_TELCO_CHURN_RATE + found * (1 / precision - 2))
-
-
-def _least_minority_share(precision: float, recall: float) -> float:
-    return min(recall * _TELCO_CHURN_RATE, 1 - _TELCO_CHURN_RATE / precision)
-
-
-_REMARKS: Mapping[str, Callable[[GateProfile], str]] = {
-    "accuracy": _accuracy_remark,
-    "f1": _f1_remark,
-    "false_negative_rate": _false_negative_remark,
-    "churn_f1": _churn_f1_remark,
-    "minority_share": _minority_remark,
-}

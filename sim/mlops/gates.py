@@ -5,57 +5,34 @@ the probability is at least the model's threshold. A gate holds at its own thres
 <=. Only the standard deviation on stressed rows must be more (>) than its threshold.
 
 Whatever cannot be computed is missing, and a missing value fails an enforced gate. Evidence that is malformed fails
-under every profile, so no accident promotes a challenger.
+under every profile, so no accident promotes a challenger. Where the rows are too few to tell, `non_inferiority` says
+so instead of guessing, and the profile says what becomes of the challenger then.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
-from typing import Any, Literal, TypeGuard
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.mlops import metrics
+from sim.mlops.evidence import STRESSES, Evidence, array_fault, evidence_faults, is_number
 from sim.mlops.gate_profiles import GateProfile
 from sim.mlops.metrics import Confusion
+from sim.mlops.paired_bootstrap import DifferenceBounds, f1_difference_bounds
 
 Comparison = Literal[">=", "<=", ">"]
-
-STRESSES = ("missing", "text", "float32")
-"""The stresses of a robust model: 10 % of the values missing, numbers as text, numbers in single precision."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
-    """What a challenger showed on the n holdout rows of its gate window.
-
-    Attributes
-    ----------
-    label
-        n booleans: who churned.
-    challenger, champion
-        n probabilities of each; no champion and no threshold of one (`None`) means a first model.
-    stressed
-        The challenger's n probabilities on the same rows under each of `STRESSES`.
-    latency_ms
-        The mean time of a single-row prediction; `None` where it was not measured.
-    """
-
-    label: NDArray[np.bool_]
-    challenger: NDArray[np.float64]
-    challenger_threshold: float
-    champion: NDArray[np.float64] | None = None
-    champion_threshold: float | None = None
-    stressed: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    latency_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
     """One check: it passes if it is met or not enforced.
 
-    A value is missing (`None`) where it could not be computed; a threshold is `None` for what is only recorded.
+    A value is missing (`None`) where it could not be computed; a threshold is `None` for what is only recorded. A
+    check is `undecided` where it is neither met nor missed; whether it passes is then a matter of the profile.
     """
 
     name: str
@@ -65,6 +42,15 @@ class GateResult:
     enforced: bool
     passed: bool
     note: str = ""
+    undecided: bool = False
+
+
+class Outcome(StrEnum):
+    """What the gates say of a challenger."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    NOT_ENOUGH_EVIDENCE = "not enough evidence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +69,14 @@ class Verdict:
         """The names of the failed checks."""
         return tuple(result.name for result in self.results if not result.passed)
 
+    @property
+    def outcome(self) -> Outcome:
+        """What the gates say: not enough evidence where nothing else than that speaks against the challenger."""
+        if self.passed:
+            return Outcome.PASSED
+        is_open = all(result.passed or result.undecided for result in self.results)
+        return Outcome.NOT_ENOUGH_EVIDENCE if is_open else Outcome.FAILED
+
 
 def examine(evidence: Evidence, profile: GateProfile) -> Verdict:
     """Put a challenger through the gates of a profile.
@@ -97,11 +91,12 @@ def examine(evidence: Evidence, profile: GateProfile) -> Verdict:
     >>> verdict.failed, verdict.results[0].note
     (('evidence',), 'challenger must be finite, got NaN or infinity')
     """
-    faults = dict(_faults(evidence))
+    faults = dict(evidence_faults(evidence))
     values = _figures(evidence, faults)
     results = tuple(_judge(check, values.get(check.name), profile) for check in _checks(evidence, profile))
     sound = GateResult("evidence", len(faults), "<=", 0, True, not faults, "; ".join(faults.values()))
-    return Verdict((sound, *results))
+    tested = (_non_inferiority(evidence, faults, profile),) if profile.enforces("non_inferiority") else ()
+    return Verdict((sound, *results, *tested))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +109,7 @@ class _Check:
     may_be_missing: bool = False
 
 
+_NO_CHAMPION = "no champion to compare with"
 _MEETS: Mapping[Comparison, Callable[[float, float], bool]] = {
     ">=": lambda value, threshold: value >= threshold,
     "<=": lambda value, threshold: value <= threshold,
@@ -135,10 +131,13 @@ def _checks(evidence: Evidence, profile: GateProfile) -> Iterator[_Check]:
         yield _Check(gate, gate, ">=", getattr(profile, gate))
     for gate in ("false_negative_rate", "latency_ms"):
         yield _Check(gate, gate, "<=", getattr(profile, gate))
-    is_first = evidence.champion is None and evidence.champion_threshold is None
-    note = "no champion to compare with" if is_first else ""
+    is_first = evidence.is_first
+    note = _NO_CHAMPION if is_first else ""
     gate = "f1_against_champion"
     yield _Check(gate, gate, "<=", profile.f1_against_champion, note, may_be_missing=is_first)
+    if profile.enforces("f1_against_best"):
+        gate = "f1_against_best"
+        yield _Check(gate, gate, "<=", profile.f1_against_best, note, may_be_missing=is_first)
     for stress in _stresses(evidence):
         yield from _stress_checks(f"robustness_{stress}", profile)
 
@@ -157,59 +156,9 @@ def _stresses(evidence: Evidence) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*STRESSES, *sorted(evidence.stressed))))
 
 
-def _faults(evidence: Evidence) -> Iterator[tuple[str, str]]:
-    """Yield what is malformed: the field and a sentence. Fields without a fault are safe to compute with."""
-    label = evidence.label
-    rows = None if _array_fault(label, "b", None) else len(label)
-    probabilities: dict[str, tuple[object, object]] = {
-        "challenger": (evidence.challenger, evidence.challenger_threshold)
-    }
-    if evidence.champion is not None or evidence.champion_threshold is not None:
-        probabilities["champion"] = (evidence.champion, evidence.champion_threshold)
-    checked = {
-        "label": _label_fault(label),
-        **{name: _model_fault(*model, rows) for name, model in probabilities.items()},
-        **{f"stressed {name}": _array_fault(values, "f", rows) for name, values in evidence.stressed.items()},
-    }
-    yield from ((name, f"{name} {fault}") for name, fault in checked.items() if fault)
-
-
-def _label_fault(label: Any) -> str:
-    fault = _array_fault(label, "b", None)
-    if not fault and (label.all() or not label.any()):
-        return f"must have churners and stayers, got {len(label)} of one kind"
-    return fault
-
-
-def _model_fault(probability: Any, threshold: object, rows: int | None) -> str:
-    fault = _array_fault(probability, "f", rows)
-    if fault:
-        return fault
-    if probability.min() < 0 or probability.max() > 1:
-        return f"must lie in 0 to 1, got {probability.min():g} to {probability.max():g}"
-    if not _is_number(threshold) or not 0 <= threshold <= 1:
-        return f"must have a threshold from 0 to 1, got {threshold!r}"
-    return ""
-
-
-def _is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float | np.floating) and not isinstance(value, bool)
-
-
-def _array_fault(values: Any, kind: Literal["b", "f"], rows: int | None) -> str:
-    noun = {"b": "booleans", "f": "floats"}[kind]
-    if type(values) is not np.ndarray:  # a masked array would show what it hides
-        return f"must be a numpy array of {noun}, got {type(values).__name__}"
-    if values.ndim != 1 or values.dtype.kind != kind or values.dtype.itemsize > 8:
-        return f"must be one-dimensional {noun}, got {values.dtype} of shape {values.shape}"
-    if not len(values) or rows not in {None, len(values)}:
-        return f"must have {rows or 'some'} rows, got {len(values)}"
-    return "" if np.isfinite(values).all() else "must be finite, got NaN or infinity"
-
-
 def _figures(evidence: Evidence, faults: Mapping[str, str]) -> dict[str, float | None]:
     """Return every value by the name of its check, as far as the faults allow."""
-    if _array_fault(evidence.label, "b", None) or "challenger" in faults:
+    if array_fault(evidence.label, "b", None) or "challenger" in faults:
         return {}
     counts = _count(evidence.label, evidence.challenger, evidence.challenger_threshold)
     return {
@@ -222,14 +171,23 @@ def _figures(evidence: Evidence, faults: Mapping[str, str]) -> dict[str, float |
         "minority_share": _minority_share(counts),
         "false_negative_rate": counts.false_negative_rate,
         "latency_ms": _latency_ms(evidence.latency_ms),
-        "f1_against_champion": _f1_against_champion(evidence, counts, faults),
+        "f1_against_champion": None
+        if "champion" in faults
+        else _f1_against(evidence.label, evidence.champion, evidence.champion_threshold, counts),
+        "f1_against_best": None
+        if "best" in faults
+        else _f1_against(evidence.label, evidence.best, evidence.best_threshold, counts),
         **_stressed_figures(evidence, counts, faults),
     }
 
 
 def _count(label: NDArray[np.bool_], probability: NDArray[np.float64], threshold: float) -> Confusion:
-    """Count predictions in double precision, so that a threshold is not rounded to the precision of an array."""
-    return metrics.confusion(label, probability.astype(np.float64) >= float(threshold))
+    return metrics.confusion(label, _predictions(probability, threshold))
+
+
+def _predictions(probability: NDArray[np.float64], threshold: float) -> NDArray[np.bool_]:
+    """Compare in double precision, so that a threshold is not rounded to the precision of an array."""
+    return np.asarray(probability.astype(np.float64) >= float(threshold))
 
 
 def _minority_share(counts: Confusion) -> float:
@@ -238,13 +196,54 @@ def _minority_share(counts: Confusion) -> float:
 
 
 def _latency_ms(latency_ms: object) -> float | None:
-    return float(latency_ms) if _is_number(latency_ms) and 0 <= latency_ms < float("inf") else None
+    return float(latency_ms) if is_number(latency_ms) and 0 <= latency_ms < float("inf") else None
 
 
-def _f1_against_champion(evidence: Evidence, counts: Confusion, faults: Mapping[str, str]) -> float | None:
-    if evidence.champion is None or evidence.champion_threshold is None or "champion" in faults:
+def _f1_against(
+    label: NDArray[np.bool_], other: NDArray[np.float64] | None, threshold: float | None, counts: Confusion
+) -> float | None:
+    """Return another model's F1 less the challenger's, whose predictions are counted; missing without another."""
+    if other is None or threshold is None:
         return None
-    return _f1_difference(_count(evidence.label, evidence.champion, evidence.champion_threshold), counts)
+    return _f1_difference(_count(label, other, threshold), counts)
+
+
+def _non_inferiority(evidence: Evidence, faults: Mapping[str, str], profile: GateProfile) -> GateResult:
+    """Return whether the challenger's F1 is shown to be no worse than the champion's by more than the margin.
+
+    The value is the lower bound of its F1 less the champion's.
+    """
+    worst = 0.0 - profile.non_inferiority_margin  # never -0.0
+    bounds = _difference_bounds(evidence, faults, profile)
+    if bounds is None:
+        note = _NO_CHAMPION if evidence.is_first else ""
+        return GateResult("non_inferiority", None, ">=", worst, True, evidence.is_first, note)
+    churners = int(np.count_nonzero(evidence.label))
+    if bounds.high < worst:
+        is_met, doubt = False, ""
+    elif churners < profile.least_churners:
+        is_met, doubt = False, f"not enough evidence: {churners} churners, {profile.least_churners:g} needed"
+    else:
+        is_met = bounds.low >= worst
+        doubt = "" if is_met else f"not enough evidence: between {bounds.low:+.3f} and {bounds.high:+.3f}"
+    passes = is_met or (bool(doubt) and profile.when_undecided == "promote")
+    return GateResult("non_inferiority", bounds.low, ">=", worst, True, passes, doubt, undecided=bool(doubt))
+
+
+def _difference_bounds(
+    evidence: Evidence, faults: Mapping[str, str], profile: GateProfile
+) -> DifferenceBounds | None:
+    """Return the bounds of challenger's F1 less champion's; missing where a part of them is missing or broken."""
+    champion, threshold = evidence.champion, evidence.champion_threshold
+    if champion is None or threshold is None or faults.keys() & {"label", "challenger", "champion"}:
+        return None
+    return f1_difference_bounds(
+        evidence.label,
+        _predictions(evidence.challenger, evidence.challenger_threshold),
+        _predictions(champion, threshold),
+        profile.non_inferiority_level,
+        profile.retraining_sd,
+    )
 
 
 def _f1_difference(first: Confusion, second: Confusion) -> float:

@@ -34,7 +34,8 @@ class Alias(StrEnum):
 class GateMeeting:
     """A challenger's meeting with the gates: when, on the holdout rows of which steps, and the verdict.
 
-    `challenger` and `champion` count their predictions on the same rows; `champion` is missing for the first model.
+    `challenger`, `champion` and `best` (the best champion so far) count their predictions on the same rows.
+    `champion` is missing for the first model, and `best` where no gate asks for it.
     """
 
     step: int
@@ -43,6 +44,12 @@ class GateMeeting:
     verdict: Verdict
     challenger: Confusion
     champion: Confusion | None
+    best: Confusion | None = None
+
+    @property
+    def is_new_best(self) -> bool:
+        """Whether the challenger did as well as the best champion so far, where a gate asks for that one."""
+        return self.best is not None and (self.challenger.f1 or 0.0) >= (self.best.f1 or 0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
@@ -15,6 +14,7 @@ from sim.mlops.jobs import Alias, AliasChange, Job
 from sim.mlops.mlflow_registry import MlflowRegistry
 from sim.mlops.parts import State
 from sim.mlops.record import StepRow
+from sim.mlops.resume import Checkpoint
 
 _SIGNAL_COLUMNS = ",\n".join(f"    {name} DOUBLE" for name in CATALOGUE)
 _TABLES = f"""
@@ -46,14 +46,6 @@ CREATE TABLE IF NOT EXISTS alias_changes (
 CREATE TABLE IF NOT EXISTS checkpoints (step INTEGER PRIMARY KEY, state JSON, row JSON);
 """
 _BEFORE_STEP_0 = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
-    """A life as it was last committed: where it stands, and every step so far."""
-
-    state: State
-    rows: tuple[StepRow, ...]
 
 
 def trace_query() -> str:

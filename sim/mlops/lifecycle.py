@@ -46,6 +46,8 @@ def end_due(company: Company, state: State, step: int) -> tuple[Job | None, tupl
         return None, ()
     changes = _crown(company, state, deployed(job), step)
     state.may_roll_back = True
+    if job.meeting is not None and job.meeting.is_new_best:
+        state.later_best = state.champion
     return _end(company, state, job, Status.PROMOTED, step), changes
 
 
@@ -54,7 +56,7 @@ def _meet_gates(company: Company, state: State, job: Job, step: int) -> Job:
 
     No champion can change while a job is open, since a rollback is refused then, so one meeting is enough.
     """
-    return replace(job, meeting=company.examine(step, job, state.champion))
+    return replace(job, meeting=company.examine(step, job, state.champion, state.best))
 
 
 def _end(company: Company, state: State, job: Job, status: Status, step: int) -> Job:

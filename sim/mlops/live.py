@@ -2,9 +2,10 @@
 
 import json
 import platform
+import shlex
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -14,23 +15,24 @@ from uuid import uuid4
 
 import duckdb
 
-from policies.decision import Policy
 from policies.spec import PolicySpec
 from scenarios.files import to_toml
 from scenarios.schema import Recipe, Scenario
-from sim.errors import InputError
+from sim.errors import InputError, WorkError
+from sim.mlops.claim import ARTIFACTS_FOLDER, LOG_FILE, SETTINGS_FILE, STORE_FILE, claimed
 from sim.mlops.cohort import LabelledRows
 from sim.mlops.duckdb_log import DuckDBLog, connect
 from sim.mlops.examiner import Examiner
 from sim.mlops.gate_profiles import GateProfile
-from sim.mlops.jobs import FIRST_JOB, Alias
-from sim.mlops.journal import Checkpoint, DuckDBJournal
+from sim.mlops.jobs import FIRST_JOB
+from sim.mlops.journal import DuckDBJournal
 from sim.mlops.loop import found, play
-from sim.mlops.mlflow_registry import MlflowPlace, MlflowRegistry
+from sim.mlops.mlflow_registry import STORE_ERRORS, MlflowPlace, MlflowRegistry, gist
 from sim.mlops.model import Model
 from sim.mlops.monitor import Monitor
 from sim.mlops.parts import Parts, State
 from sim.mlops.record import Record, StepRow
+from sim.mlops.resume import catch_up, restore_aliases
 from sim.mlops.stopwatch import Stopwatch
 from sim.mlops.trainable import check_trainable
 from sim.mlops.trainer import Trainer
@@ -39,12 +41,6 @@ from sim.world.population import Population
 from sim.world.schema import Matrix
 from sim.world.world import World
 
-LOG_FILE = "loop.duckdb"
-_SETTINGS_FILE = "settings.json"
-_BEGUN_FILE = f"{_SETTINGS_FILE}.part"
-_WORD_FILES = ("scenario.toml", "policy.toml")
-_STORE_FILE = "mlflow.db"
-_ARTIFACTS_FOLDER = "mlartifacts"
 _LATENCY_ROWS = 10
 _STEPS_PER_LOGGING = 12  # a call to MLflow costs as much for a year of metrics as for a month
 _PACKAGES = ("retrainlab", "duckdb", "lightgbm", "mlflow", "numpy", "optuna", "pandas")
@@ -113,18 +109,18 @@ def run_live(settings: LiveSettings, *, resume: bool, listener: Listener | None 
     InputError
         If the folder holds a run and `resume` is not set, or holds another run than the one asked for; if the world
         cannot be opened; if the MLflow store does not answer. A new run folder is not left behind then.
+    WorkError
+        If a store fails on the way for longer than it is waited for, as where a disk is full. What was committed is
+        kept: the run goes on with `resume`.
     """
     listener = listener or Listener()
     stopwatch = Stopwatch()
     world = World(settings.scenario, settings.seed, settings.population)
     if not resume:
         check_trainable(world, trials=settings.trials)
-    life = check_settings(settings) if resume else _new_life(settings)
-    with stopwatch.timing("start_up"), nullcontext() if resume else _given_back_on_error(settings.folder):
-        if not resume:
-            _claim(settings, life)
-        listener.phase("opening MLflow and the inference log")
-        connection, registry = _open_stores(settings, life, world)
+    life = check_settings(settings) if resume else uuid4().hex
+    with stopwatch.timing("start_up"):
+        connection, registry = _open(settings, life, world, listener, resume=resume)
     try:
         log = DuckDBLog(connection, world.schema)
         journal = DuckDBJournal(connection, registry)
@@ -142,15 +138,25 @@ def run_live(settings: LiveSettings, *, resume: bool, listener: Listener | None 
     except BaseException as error:
         with suppress(Exception):  # the store itself may be what failed, and the first error is the one to tell
             registry.close("KILLED" if isinstance(error, KeyboardInterrupt) else "FAILED")
+        if isinstance(error, (*STORE_ERRORS, duckdb.Error)):
+            raise _stopped(settings.folder, error) from error
         raise
     finally:
-        connection.close()
+        with suppress(duckdb.Error):  # what was committed is kept; a full disk forbids no more than the rest
+            connection.close()
     return record
+
+
+def _stopped(folder: Path, error: Exception) -> WorkError:
+    return WorkError(
+        f"the run stopped because a store failed ({gist(error)}); put that right and go on with --resume --out "
+        f"{shlex.quote(str(folder))}."
+    )
 
 
 def check_settings(settings: LiveSettings) -> str:
     """Return the name of the life in the run folder; `InputError` if it holds none, or another than asked for."""
-    path = settings.folder / _SETTINGS_FILE
+    path = settings.folder / SETTINGS_FILE
     if not path.exists():
         msg = f"--resume needs the folder of a run, but {settings.folder} holds none; leave --resume out."
         raise InputError(msg)
@@ -205,8 +211,8 @@ def _live(
         state, rows = found(parts, lambda warmup: _recipe(settings, parts, warmup, registry, listener)), []
     else:
         state, rows = checkpoint.state, list(checkpoint.rows)
-        _catch_up(parts, policy, rows)
-        _restore_aliases(registry, checkpoint)
+        catch_up(parts, policy, rows)
+        restore_aliases(registry, checkpoint)
         registry.log_metrics(step_metrics(rows))
     listener.phase("playing")
     with parts.stopwatch.timing("loop"):
@@ -249,114 +255,30 @@ def _recipe(
     return search.recipe
 
 
-def _catch_up(parts: Parts, policy: Policy, rows: Sequence[StepRow]) -> None:
-    """Bring policy and mail to where the last committed step left them.
+def _open(
+    settings: LiveSettings, life: str, world: World, listener: Listener, *, resume: bool
+) -> tuple[duckdb.DuckDBPyConnection, MlflowRegistry]:
+    """Open the log and the registry; a new run takes its folder for itself first, and gives it back on an error."""
 
-    A policy hears the same signals again, and must decide the same; the labels of past steps are sent again, and
-    those that had arrived are dropped.
-    """
-    world = parts.world
-    for row in rows:
-        if row.alias_changes:
-            policy.deployed(row.champion)
-        decision = policy.decide(row.signals)
-        if decision.clauses != row.decision.clauses:
-            msg = f"a policy must decide the same on the same signals, but did not at step {row.step} of the run"
-            raise RuntimeError(msg)
-        parts.mail.send(world.labels(row.step, parts.log.offered(row.step)))
-    parts.mail.deliver(rows[-1].day if rows else 0)
+    def open_registry() -> MlflowRegistry:
+        listener.phase("opening MLflow and the inference log")
+        return MlflowRegistry(_place(settings), life, _title(settings), _tags(settings), world.schema)
 
-
-def _restore_aliases(registry: MlflowRegistry, checkpoint: Checkpoint) -> None:
-    """Let the aliases point where the last committed step left them, wherever a broken step or others moved them."""
-    state = checkpoint.state
-    challengers = [row.job_opened.version for row in checkpoint.rows if row.job_opened]
-    registry.move(Alias.CHALLENGER, max(challengers, default=state.first.version))
-    if state.previous is not None:
-        registry.move(Alias.PREVIOUS_CHAMPION, state.previous.version)
-    registry.move(Alias.CHAMPION, state.champion.version)
-
-
-def _new_life(settings: LiveSettings) -> str:
-    """Return the name of a new life; `InputError` if the run folder is not free for it."""
-    if _is_taken(settings.folder):
-        msg = f"a run needs a folder of its own, but {settings.folder} is not empty; use --resume or another --out."
-        raise InputError(msg)
-    return uuid4().hex
-
-
-def _is_taken(folder: Path) -> bool:
-    """Tell whether a folder holds anything but a claim that a killed process began, which counts as nothing."""
-    if not folder.exists():
-        return False
-    if not folder.is_dir():
-        return True
-    names = {item.name for item in folder.iterdir()}
-    return bool(names) and not (_BEGUN_FILE in names and names <= {_BEGUN_FILE, *_WORD_FILES})
-
-
-def _claim(settings: LiveSettings, life: str) -> None:
-    """Take the run folder for a life.
-
-    The file of the settings is begun first, to mark all that follows as a run's, and takes its name last: from then
-    on the folder holds a run.
-    """
-    folder, begun = settings.folder, settings.folder / _BEGUN_FILE
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        begun.write_text(json.dumps({"life": life, **settings.identity()}, indent=1), encoding="utf-8")
-        for name, text in _words(settings).items():
-            (folder / name).write_text(text, encoding="utf-8")
-        begun.replace(folder / _SETTINGS_FILE)
-    except OSError as error:
-        msg = f"a run folder must be writable, but {folder} is not ({error.strerror}); use another --out."
-        raise InputError(msg) from error
-
-
-def _open_stores(settings: LiveSettings, life: str, world: World) -> tuple[duckdb.DuckDBPyConnection, MlflowRegistry]:
-    connection = connect(settings.folder / LOG_FILE)
-    try:
-        registry = MlflowRegistry(_place(settings), life, _title(settings), _tags(settings), world.schema)
-    except BaseException:
-        connection.close()
-        raise
-    return connection, registry
-
-
-def _words(settings: LiveSettings) -> dict[str, str]:
-    """Return the text of each file that says what a run was asked for."""
+    if resume:
+        connection = connect(settings.folder / LOG_FILE)
+        try:
+            return connection, open_registry()
+        except BaseException:
+            connection.close()
+            raise
     texts = (to_toml(settings.scenario), settings.policy.to_toml())
-    return dict(zip(_WORD_FILES, texts, strict=True))
-
-
-@contextmanager
-def _given_back_on_error(folder: Path) -> Iterator[None]:
-    """Remove what was only just made for a new run if the stores cannot be opened, and nothing else."""
-    missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    try:
-        yield
-    except InputError:
-        with suppress(OSError):  # the first error is the one to tell
-            _remove_own_files(folder)
-        with suppress(OSError):  # others may have put something there since
-            for path in missing:
-                path.rmdir()
-        raise
-
-
-def _remove_own_files(folder: Path) -> None:
-    """Remove the files that a run has when its stores are opened; the artifacts' folder only while it is empty."""
-    stores = [path for name in (LOG_FILE, _STORE_FILE) for path in folder.glob(f"{name}*") if path.is_file()]
-    for path in (*stores, *(folder / name for name in (*_WORD_FILES, _BEGUN_FILE, _SETTINGS_FILE))):
-        path.unlink(missing_ok=True)
-    artifacts = folder / _ARTIFACTS_FOLDER
-    if artifacts.exists():
-        artifacts.rmdir()
+    with claimed(settings.folder, {"life": life, **settings.identity()}, texts) as connection:
+        return connection, open_registry()
 
 
 def tracking_uri(settings: LiveSettings) -> str:
     """Return the URI of the MLflow store that a run uses."""
-    return settings.tracking_uri or f"sqlite:///{(settings.folder / _STORE_FILE).resolve()}"
+    return settings.tracking_uri or f"sqlite:///{(settings.folder / STORE_FILE).resolve()}"
 
 
 def _place(settings: LiveSettings) -> MlflowPlace:
@@ -365,7 +287,7 @@ def _place(settings: LiveSettings) -> MlflowPlace:
         registry_uri=settings.registry_uri or tracking_uri(settings),
         model_name=settings.model_name,
         experiment=f"retrainlab/{settings.scenario.id}",
-        artifact_location=None if settings.tracking_uri else (settings.folder / _ARTIFACTS_FOLDER).resolve().as_uri(),
+        artifact_location=None if settings.tracking_uri else (settings.folder / ARTIFACTS_FOLDER).resolve().as_uri(),
     )
 
 

@@ -38,8 +38,10 @@ from sqlalchemy.exc import SQLAlchemyError  # MLflow lets the errors of its data
 
 from scenarios.schema import Recipe
 from sim.errors import InputError
+from sim.mlops.gates import Outcome
 from sim.mlops.jobs import Alias, Job, Status
 from sim.mlops.model import Model
+from sim.mlops.patience import patient
 from sim.mlops.registry import Scores
 from sim.world.schema import UNSEEN, Column, Matrix, Schema
 
@@ -95,8 +97,7 @@ class MlflowRegistry:
     """
 
     def __init__(self, place: MlflowPlace, life: str, title: str, tags: Mapping[str, str], schema: Schema) -> None:
-        for name in ("alembic", "mlflow"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        _quieten()
         check_model_name(place.model_name)
         mlflow.set_tracking_uri(place.tracking_uri)
         mlflow.set_registry_uri(place.registry_uri)
@@ -115,9 +116,15 @@ class MlflowRegistry:
             self._started = int(self._client.get_run(self.run_id).info.start_time)
             self._versions = self._known_versions()
         except STORE_ERRORS as error:
-            msg = f"the MLflow store {place.tracking_uri} must answer, but says: {_gist(error)}; check the URI."
+            msg = f"the MLflow store {place.tracking_uri} must answer, but says: {gist(error)}; check the URI."
             raise InputError(msg) from error
 
+    def reread(self) -> None:
+        """Look up the runs and versions that the store holds."""
+        self._runs = self._known_runs()
+        self._versions = self._known_versions()
+
+    @patient
     def register(self, job: Job, model: Model, recipe: Recipe) -> int:
         """Log a job's model in a run of its own and register it; a job that is known already keeps its version."""
         for ordinal, known in enumerate(self._versions, start=1):
@@ -139,6 +146,7 @@ class MlflowRegistry:
         self._models[len(self._versions)] = model
         return len(self._versions)
 
+    @patient
     def model(self, version: int) -> Model:
         """Return the model of a version, from the registry's artifacts if it was not made in this process."""
         if version not in self._models:
@@ -147,12 +155,14 @@ class MlflowRegistry:
             self._models[version] = Model.load(folder / "data" / _MODEL_FOLDER)
         return self._models[version]
 
+    @patient
     def recipe(self, version: int) -> Recipe:
         """Return the recipe of a version, read from the parameters of its run."""
         params = self._client.get_run(self._versions[version - 1].run_id or "").data.params
         fields = {name: _parsed(params[name]) for name in Recipe.model_fields}
         return Recipe.model_validate(fields)
 
+    @patient
     def move(self, alias: Alias, version: int) -> None:
         """Let an alias point to a version; it is moved in one step, so it always points to one."""
         number = self._versions[version - 1].version
@@ -160,8 +170,9 @@ class MlflowRegistry:
         if alias is Alias.CHAMPION:
             self._scorer = None
 
+    @patient
     def score(self, features: Matrix) -> Scores:
-        """Answer a batch with the model loaded from `models:/<name>@Champion`.
+        """Answer a batch with the model that `models:/<name>@Champion` stands for.
 
         Raises
         ------
@@ -173,13 +184,14 @@ class MlflowRegistry:
         answers = self._scorer.predict(readable(self._schema, features))
         return Scores(answers["probability"].to_numpy(), answers["prediction"].to_numpy() == 1)
 
+    @patient
     def describe(self, job: Job) -> None:
         """Note on a version how its job ended: status, gate results and description."""
         if job.meeting is None:
             return
         name = self._place.model_name
         number, run_id = self.address(job.version)
-        tags = {"status": str(job.status)}
+        tags = {"status": str(job.status), "verdict": str(job.meeting.verdict.outcome)}
         if job.meeting.verdict.failed:
             tags["failed_gates"] = ", ".join(job.meeting.verdict.failed)
         self._client.log_batch(
@@ -209,6 +221,7 @@ class MlflowRegistry:
         """Return MLflow's version number and run id of each job."""
         return {v.tags[JOB_TAG]: {"version": str(v.version), "run_id": v.run_id or ""} for v in self._versions}
 
+    @patient
     def log_metrics(self, metrics: Sequence[tuple[str, float, int]]) -> None:
         """Log (name, value, step) triples to the life's run, in as few calls as MLflow allows.
 
@@ -218,6 +231,7 @@ class MlflowRegistry:
         for start in range(0, len(entities), _METRICS_PER_CALL):
             self._client.log_batch(self.run_id, metrics=entities[start : start + _METRICS_PER_CALL])
 
+    @patient
     def log_latency(self, version: int, step: int, latency_ms: float) -> None:
         """Log the milliseconds of a single row, measured at a gate meeting, to the run of a version."""
         metric = Metric("latency_ms", latency_ms, self._started, step)
@@ -268,16 +282,17 @@ class MlflowRegistry:
         return sorted(own, key=lambda version: int(version.version))
 
     def _load_champion(self) -> Any:
-        """Load the champion by its alias, and make sure that it is the one that this life put there."""
-        champion = mlflow.pyfunc.load_model(f"models:/{self._place.model_name}@{Alias.CHAMPION}")
-        if champion.metadata.run_id not in self._runs.values():
+        """Load the champion by its alias, if this life put it there: the model of a stranger may run any code."""
+        name = self._place.model_name
+        champion = self._client.get_model_version_by_alias(name, str(Alias.CHAMPION))
+        if champion.run_id not in self._runs.values():
             msg = (
                 f"a registered model belongs to one run at a time, but somebody else moved the alias "
-                f"{Alias.CHAMPION} of {self._place.model_name!r}; go on with --resume once they are done, or start "
-                f"again with another --model-name."
+                f"{Alias.CHAMPION} of {name!r}; go on with --resume once they are done, or start again with another "
+                f"--model-name."
             )
             raise InputError(msg)
-        return champion
+        return mlflow.pyfunc.load_model(f"models:/{name}/{champion.version}")
 
     def _log_model(self, run_id: str, model: Model) -> str:
         """Log the model to a run, with its requirements given; inferring them takes seconds a model."""
@@ -305,9 +320,15 @@ def check_model_name(name: str) -> None:
 
 def quiet_client(tracking_uri: str) -> MlflowClient:
     """Return a client of an MLflow store that says nothing but warnings."""
+    _quieten()
+    return MlflowClient(tracking_uri, tracking_uri)
+
+
+def _quieten() -> None:
+    """Let MLflow say nothing but warnings, and not print the traceback of an error that it raises anyway."""
     for name in ("alembic", "mlflow"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    return MlflowClient(tracking_uri, tracking_uri)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 def readable(schema: Schema, features: Matrix) -> Any:
@@ -333,8 +354,12 @@ def describe_job(job: Job) -> str:
         f"{window.n_historical} historical rows.",
     ]
     if job.meeting is not None:
-        failed = job.meeting.verdict.failed
-        met = "passed all gates" if not failed else f"failed {', '.join(failed)}"
+        failed = ", ".join(job.meeting.verdict.failed)
+        met = {
+            Outcome.PASSED: "passed all gates",
+            Outcome.FAILED: f"failed {failed}",
+            Outcome.NOT_ENOUGH_EVIDENCE: f"showed not enough evidence for {failed}",
+        }[job.meeting.verdict.outcome]
         lines.append(f"Met its gates on day {job.meeting.day}: {met}; {job.status}.")
     return " ".join(lines)
 
@@ -389,6 +414,6 @@ def _signature(schema: Schema) -> ModelSignature:
     )
 
 
-def _gist(error: Exception) -> str:
-    """Return the gist of an MLflow error: what failed, without the chain of causes."""
+def gist(error: Exception) -> str:
+    """Return the gist of a store's error: what failed, without the chain of causes."""
     return re.split(r" with exception|\. ", str(error).strip().splitlines()[0])[0][:200]

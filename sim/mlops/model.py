@@ -1,5 +1,6 @@
 """The model: LightGBM trees and a decision threshold, saved as text and loaded without pickle."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from sim.errors import WorkError
 from sim.world.schema import Column, Matrix, Schema, without_unseen
 
 _TREES_FILE = "trees.txt"
@@ -61,14 +63,40 @@ class Model:
         (folder / _TREES_FILE).write_text(self.trees, encoding="utf-8")
         columns = [{"name": column.name, "categories": list(column.categories)} for column in self.schema.columns]
         card = {"threshold": self.threshold, "columns": columns}
-        (folder / _CARD_FILE).write_text(json.dumps(card, indent=1), encoding="utf-8")
+        signed = {**card, "sha256": _digest(self.trees, card)}
+        (folder / _CARD_FILE).write_text(json.dumps(signed, indent=1), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a model that `save` wrote."""
-        card = json.loads((folder / _CARD_FILE).read_text(encoding="utf-8"))
-        columns = tuple(Column(column["name"], tuple(column["categories"])) for column in card["columns"])
-        return cls((folder / _TREES_FILE).read_text(encoding="utf-8"), card["threshold"], Schema(columns))
+        """Read a model that `save` wrote.
+
+        Raises
+        ------
+        WorkError
+            If a file is missing, or not what was written: damaged trees may well load, and answer something else.
+        """
+        try:
+            card = json.loads((folder / _CARD_FILE).read_text(encoding="utf-8"))
+            trees = (folder / _TREES_FILE).read_text(encoding="utf-8")
+            wanted = card.pop("sha256")
+            columns = tuple(Column(column["name"], tuple(column["categories"])) for column in card["columns"])
+            threshold = float(card["threshold"])
+        except (OSError, ValueError, AttributeError, LookupError, TypeError) as error:
+            raise _damaged(folder, f"{type(error).__name__}: {error}") from error
+        if _digest(trees, card) != wanted:
+            raise _damaged(folder, "its SHA-256 is another")
+        return cls(trees, threshold, Schema(columns))
+
+
+def _digest(trees: str, card: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of all that makes a model what it is."""
+    return hashlib.sha256((trees + json.dumps(card, sort_keys=True)).encode()).hexdigest()
+
+
+def _damaged(folder: Path, reason: str) -> WorkError:
+    return WorkError(
+        f"a model must be as it was saved, but {folder} is damaged ({reason}); restore it or start again."
+    )
 
 
 def threads(n_rows: int) -> int:

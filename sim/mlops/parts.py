@@ -6,7 +6,7 @@ from typing import Protocol
 from scenarios.schema import Recipe
 from sim.mlops.business import choose_offers
 from sim.mlops.examiner import Examiner
-from sim.mlops.jobs import Alias, Deployed, GateMeeting, Job
+from sim.mlops.jobs import Alias, Deployed, GateMeeting, Job, deployed
 from sim.mlops.log import InferenceLog
 from sim.mlops.model import Model
 from sim.mlops.monitor import Monitor, Observation, signals
@@ -29,6 +29,12 @@ class State:
     job: Job | None = None
     is_rollback_due: bool = False
     may_roll_back: bool = False
+    later_best: Deployed | None = None
+
+    @property
+    def best(self) -> Deployed:
+        """The best champion so far: the first, until a gate that asks for the best has seen a better one."""
+        return self.later_best or deployed(self.first)
 
 
 class Journal(Protocol):
@@ -93,8 +99,8 @@ class Company(Protocol):
         """Train a job's model with the champion's recipe, register it, and return the job with window and version."""
         ...
 
-    def examine(self, step: int, job: Job, champion: Deployed) -> GateMeeting:
-        """Have a job's model meet the gates against the champion."""
+    def examine(self, step: int, job: Job, champion: Deployed, best: Deployed) -> GateMeeting:
+        """Have a job's model meet the gates against the champion, and the best one so far where they ask for it."""
         ...
 
     def move(self, alias: Alias, model: Deployed) -> None:
@@ -159,13 +165,15 @@ class Parts:
             self.registry.move(Alias.CHALLENGER, registered.version)
         return registered
 
-    def examine(self, step: int, job: Job, champion: Deployed | None) -> GateMeeting:
+    def examine(self, step: int, job: Job, champion: Deployed | None, best: Deployed | None = None) -> GateMeeting:
         """Have a job's model meet the gates on the holdout rows that are visible; the first has no champion."""
+        asked = best if self.examiner.profile.enforces("f1_against_best") else None
         with self.stopwatch.timing("validation"):
             return self.examiner.meet(
                 step,
                 self.registry.model(job.version),
                 self.registry.model(champion.version) if champion else None,
+                self.registry.model(asked.version) if asked else None,
                 lambda latency_ms: self.journal.note_latency(job, step, latency_ms),
             )
 

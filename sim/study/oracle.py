@@ -14,6 +14,7 @@ from sim.study.replay import Replay, ReplayLife
 from sim.study.schedule import Schedule
 
 MAX_STEPS = 160
+MAX_STEPS_WITH_BEST = 80
 _FIRST = -1
 """Stands for the first champion, where other models are named by the step that asked for them."""
 
@@ -21,7 +22,8 @@ _FIRST = -1
 class Standing(NamedTuple):
     """Where a life stands when a step begins, in the terms of `State`; models are named by the step of their job.
 
-    `job` is the open job and `met` the step at which it passed its gates.
+    `job` is the open job and `met` the step at which it passed its gates. `best` is the best champion so far where
+    the gates ask for it, else it stays the first.
     """
 
     champion: int = _FIRST
@@ -30,6 +32,7 @@ class Standing(NamedTuple):
     is_rollback_due: bool = False
     job: int | None = None
     met: int | None = None
+    best: int = _FIRST
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +47,14 @@ class Plan:
 def planner(replay: Replay, profile: GateProfile, prices: Prices) -> "Planner | Plan":
     """Return what finds the best schedule of a world, or the plan that says why there is none.
 
-    Where labels depend on what was served, models do too, and no table of them is finite; beyond 160 steps the tables
-    grow too long to wait for.
+    Where labels depend on what was served, models do too, and no table of them is finite. Beyond 160 steps the tables
+    grow too long to wait for, beyond 80 where the gates ask for the best champion so far, whom they hold too.
     """
+    longest = MAX_STEPS_WITH_BEST if profile.enforces("f1_against_best") else MAX_STEPS
     if replay.has_feedback:
         return Plan(None, None, "labels depend on what was served")
-    if len(replay.world.steps) > MAX_STEPS:
-        return Plan(None, None, f"more than {MAX_STEPS} steps")
+    if len(replay.world.steps) > longest:
+        return Plan(None, None, f"more than {longest} steps")
     return Planner(replay, profile, prices)
 
 
@@ -63,8 +67,9 @@ def plan(replay: Replay, profile: GateProfile, prices: Prices) -> Plan:
 class Planner:
     """Finds the best schedule of keep, retrain and rollback in a world, by exact dynamic programming.
 
-    The state is (champion, previous champion, open job, what a rollback may do); every transition is the one that the
-    loop makes, with the same models, gates and delays. No signal is computed: a schedule looks at none.
+    The state is (champion, previous champion, open job, what a rollback may do, best champion so far); every
+    transition is the one that the loop makes, with the same models, gates and delays. No signal is computed: a
+    schedule looks at none.
 
     Notes
     -----
@@ -79,7 +84,7 @@ class Planner:
         self._life = _scout(replay, profile)
         self._deployed: dict[int, Deployed] = {_FIRST: replay.state(profile).champion}
         self._jobs: dict[int, Job] = {}
-        self._passes: dict[tuple[int, int, int], bool] = {}
+        self._met: dict[tuple[int, int, int, int], tuple[bool, bool]] = {}
         self._worth: dict[tuple[int, int], float] = {}
 
     def value(self, actions: Mapping[int, Action]) -> float:
@@ -144,36 +149,42 @@ class Planner:
     def _begin(self, step: int, standing: Standing) -> Standing:
         """Return the standing after the first phase of a step: what is due by today has ended."""
         if standing.is_rollback_due and standing.previous is not None:
-            return Standing(champion=standing.previous)  # until a promotion there is nothing to go back to
+            # until a promotion there is nothing to go back to
+            return Standing(champion=standing.previous, best=standing.best)
         job, days, day = standing.job, self._world.scenario.jobs, self._world.day(step)
         if job is None or day < self._world.day(job) + days.train_days:
             return standing
         met = standing.met
         if met is None:
-            if not self._is_passed(step, job, standing.champion):
+            if not self._meet(step, job, standing)[0]:
                 return standing._replace(job=None)
             met = step
         if day < self._world.day(met) + days.approval_days:
             return standing._replace(met=met)
-        self._deploy(met, job, standing.champion)
-        return Standing(champion=job, previous=standing.champion, may_roll_back=True)
+        self._deploy(met, job, standing)
+        is_new_best = self._meet(met, job, standing)[1]
+        best = job if is_new_best else standing.best
+        return Standing(champion=job, previous=standing.champion, may_roll_back=True, best=best)
 
-    def _is_passed(self, step: int, job: int, champion: int) -> bool:
-        key = (step, job, champion)
-        if key not in self._passes:
-            self._passes[key] = self._examined(step, job, champion).verdict.passed
-        return self._passes[key]
+    def _meet(self, step: int, job: int, standing: Standing) -> tuple[bool, bool]:
+        """Return whether a job passes its gates at a step, and whether it is the best champion so far then."""
+        key = (step, job, standing.champion, standing.best)
+        if key not in self._met:
+            meeting = self._examined(step, job, standing)
+            self._met[key] = meeting.verdict.passed, meeting.is_new_best
+        return self._met[key]
 
-    def _deploy(self, met: int, job: int, champion: int) -> None:
+    def _deploy(self, met: int, job: int, standing: Standing) -> None:
         """Note the model of a job that has passed; its baseline plays no part in any value."""
         if job not in self._deployed:
-            meeting = self._examined(met, job, champion)
+            meeting = self._examined(met, job, standing)
             self._deployed[job] = deployed(replace(self._job(job), meeting=meeting))
 
-    def _examined(self, step: int, job: int, champion: int) -> GateMeeting:
+    def _examined(self, step: int, job: int, standing: Standing) -> GateMeeting:
         trained = self._job(job)  # looks at the log of another day, so before today is set
         self._life.log.today = self._world.day(step - 1)
-        return self._life.examine(step, trained, self._deployed[champion])
+        champion, best = self._deployed[standing.champion], self._deployed[standing.best]
+        return self._life.examine(step, trained, champion, best)
 
     def _job(self, step: int) -> Job:
         if step not in self._jobs:

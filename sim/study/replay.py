@@ -229,12 +229,20 @@ class ReplayLife:
         self._models.append(self._replay.keep(key, trained.model))
         return replace(job, window=trained.window, version=len(self._models))
 
-    def examine(self, step: int, job: Job, champion: Deployed) -> GateMeeting:
+    def examine(self, step: int, job: Job, champion: Deployed, best: Deployed) -> GateMeeting:
         """Have a job's model meet the gates."""
         challenger, other = self._models[job.version - 1], self._models[champion.version - 1]
-        key = ("meeting", self._profile, step, challenger, other, self._past)
+        asked = best if self._profile.enforces("f1_against_best") else None
+        anchor = self._models[asked.version - 1] if asked else None
+        key = ("meeting", self._profile, step, challenger, other, anchor, self._past)
         return self._replay.recall(
-            key, lambda: self.examiner.meet(step, self.model(job.version), self.model(champion.version))
+            key,
+            lambda: self.examiner.meet(
+                step,
+                self.model(job.version),
+                self.model(champion.version),
+                self.model(asked.version) if asked else None,
+            ),
         )
 
     def move(self, alias: Alias, model: Deployed) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
@@ -21,8 +22,8 @@ class ReplayCache:
     """Keeps the contents of replays in a folder, one file a world, known by all that went into them.
 
     The key holds the scenario, the seed, the population, the number of trials, this package's own code and the
-    versions of the libraries that compute: a file is never right for anything but the same. The folder must be one
-    that only its user can write to, for the files are pickles.
+    versions of the libraries that compute: a file is never right for anything but the same. The files are pickles,
+    which may run code when they are read: one that somebody else owns or could write to counts as nothing.
 
     Parameters
     ----------
@@ -38,12 +39,12 @@ class ReplayCache:
         if self._folder is None:
             return
         path = self._folder / _name(replay)
+        if not _is_trusted(path):
+            return
         try:
             name, contents = joblib.load(path)
             if name == path.name:
                 replay.restore(contents)
-        except FileNotFoundError:
-            return
         except Exception:  # noqa: BLE001 - a damaged pickle raises anything: compute it again
             with suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -58,12 +59,22 @@ class ReplayCache:
         path = self._folder / _name(replay)
         part = path.with_suffix(f".{os.getpid()}.part")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             joblib.dump((path.name, replay.contents()), part, compress=("zlib", 1))
             part.replace(path)
         except OSError:
             with suppress(OSError):
                 part.unlink(missing_ok=True)
+
+
+def _is_trusted(path: Path) -> bool:
+    """Tell whether a file is there, and its user the only one to put it there: the owner, and not all may write."""
+    try:
+        facts = [path.stat(), path.parent.stat()]
+    except OSError:
+        return False
+    user = os.getuid() if hasattr(os, "getuid") else None  # Windows keeps such folders to their user by itself
+    return user is None or all(fact.st_uid == user and not fact.st_mode & stat.S_IWOTH for fact in facts)
 
 
 def _name(replay: Replay) -> str:
