@@ -32,15 +32,19 @@ class Truth(StrEnum):
     MISSING = "missing"
 
 
+KEEP_REASONS = ("quiet", "missing", "waiting", "disarmed", "cooldown", "budget", "job_open")
+"""Why a policy may keep the champion; see `Decision`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """An action with its reason and evidence.
 
-    `reason` of a `keep` is one of `quiet` (nothing asked for an action), `missing` (a missing signal left the rule
-    unknown), `waiting` (true, but not for `for_steps` steps yet), `cooldown` and `job_open` (asked for, but
-    suppressed); the loop adds `no_previous` to a rollback that has nowhere to go. Any other action gives the clauses
-    that asked for it. `evidence` holds the signal values that the policy looked at, `None` where missing; `clauses`
-    the value of each clause of a rule.
+    `reason` of a `keep` is one of `KEEP_REASONS`: `quiet` (nothing asked for an action), `missing` (a missing signal
+    left the rule unknown), `waiting` (true, but not for `for_steps` steps yet), `disarmed`, `cooldown`, `budget` and
+    `job_open` (asked for, but suppressed); the loop adds `no_previous` to a rollback that has nowhere to go. Any
+    other action gives the clauses that asked for it. `evidence` holds the signal values that the policy looked at,
+    `None` where missing; `clauses` the value of each clause of a rule.
     """
 
     action: Action

@@ -18,7 +18,9 @@ from sim.errors import InputError
 
 NAMES = ["never", "always", "every", "manual", "proposal", "proposal_without_age"]
 NAMES += ["f1_only", "psi_only", "nulls_only", "age_only"]
-KEEP_REASONS = {"quiet", "missing", "waiting", "cooldown", "job_open"}
+NAMES += ["two_of_three", "f1_and_psi", "f1_or_psi", "f1_confirmed", "f1_falling", "psi_with_hysteresis"]
+NAMES += ["f1_on_a_budget"]
+KEEP_REASONS = {"quiet", "missing", "waiting", "disarmed", "cooldown", "budget", "job_open"}
 
 
 def life(known):
@@ -84,7 +86,8 @@ class TestConformance:
 def test_the_proposal_is_the_one_of_the_design():
     spec = catalogue()["proposal"]
     rule = "f1_drop > 0.05 or psi_max > 0.25 or null_rate > 0.10 or age_days > 30"
-    assert spec.parameters == {"retrain_when": rule, "cooldown_days": 30, "for_steps": 1}
+    defaults = {"for_steps": 1, "rearm_when": "", "budget_per_year": 0}
+    assert spec.parameters == {"retrain_when": rule, "cooldown_days": 30, **defaults}
     parts = [
         catalogue()[name].parameters["retrain_when"] for name in ("f1_only", "psi_only", "nulls_only", "age_only")
     ]
@@ -125,22 +128,30 @@ def test_equality_is_by_value_defaults_included():
         ("every", "every", "Every(days=90)"),
         (" every( days = 30.0 ) ", "every(days=30)", "Every(days=30.0)"),
         ("always()", "always()", "Always()"),
-        ("f1_drop>0.050", "f1_drop > 0.05", "Rule(retrain_when='f1_drop > 0.05', cooldown_days=0, for_steps=1)"),
-        ("not(f1 > 1)", "not (f1 > 1)", "Rule(retrain_when='not (f1 > 1)', cooldown_days=0, for_steps=1)"),
+        (
+            "f1_drop>0.050",
+            "f1_drop > 0.05",
+            repr(Rule("f1_drop > 0.05", 0, 1)),
+        ),
+        (
+            "not(f1 > 1)",
+            "not (f1 > 1)",
+            repr(Rule("not (f1 > 1)", 0, 1)),
+        ),
         (
             "at_least(2, f1 < 0.5, psi_max > 1, age_days > 9)",
             "at_least(2, f1 < 0.5, psi_max > 1, age_days > 9)",
-            "Rule(retrain_when='at_least(2, f1 < 0.5, psi_max > 1, age_days > 9)', cooldown_days=0, for_steps=1)",
+            repr(Rule("at_least(2, f1 < 0.5, psi_max > 1, age_days > 9)", 0, 1)),
         ),
         (
             "f1_only(cooldown_days=60)",
             "f1_only(cooldown_days=60)",
-            "Rule(retrain_when='f1_drop > 0.05', cooldown_days=60, for_steps=1)",
+            repr(Rule("f1_drop > 0.05", 60, 1)),
         ),
         (
             'rule(retrain_when="f1 < 0.5", for_steps=2)',
             "rule(retrain_when='f1 < 0.5', for_steps=2)",
-            "Rule(retrain_when='f1 < 0.5', cooldown_days=0, for_steps=2)",
+            repr(Rule("f1 < 0.5", 0, 2)),
         ),
     ],
 )
