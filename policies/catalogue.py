@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
+from policies.conformance import check_policy
 from policies.expression import Expression, literal_number, number_text, parse_tree, piece, shorten
 from policies.signals import CATALOGUE as SIGNALS
 from policies.spec import KINDS, Parameter, PolicySpec, policies_from_toml
@@ -15,6 +16,7 @@ from sim.errors import InputError, did_you_mean
 
 __all__ = ["PolicySpec", "catalogue", "load_policy"]
 
+_CLASS = re.compile(r"(?P<kind>.+\.py:(?P<name>[A-Za-z_]\w*))(?P<call>\s*\(.*\))?", re.DOTALL)
 _FILE = re.compile(r"(?P<path>.+\.toml)(?::(?P<name>.+))?", re.DOTALL)
 _WORD = re.compile(r"[\w-]+")
 
@@ -43,12 +45,14 @@ def load_policy(text: str) -> PolicySpec:
     text
         A name of the catalogue (`proposal`); a name or kind with parameters (`proposal(cooldown_days=60)`,
         `rule(retrain_when="f1_drop > 0.05", for_steps=2)`); a TOML file with one policy (`mine.toml`), or one policy
-        of a file with several (`mine.toml:strict`); otherwise a rule (`f1_drop > 0.05`).
+        of a file with several (`mine.toml:strict`); a class of one's own in a Python file, which is run
+        (`mine.py:Patient`, `mine.py:Patient(days=3)`); otherwise a rule (`f1_drop > 0.05`).
 
     Raises
     ------
     InputError
-        If it is none of these; the message says what is wrong with what it looks most like.
+        If it is none of these; the message says what is wrong with what it looks most like. If a class of one's own
+        breaks the contract (see `policies.conformance`).
 
     Examples
     --------
@@ -62,6 +66,8 @@ def load_policy(text: str) -> PolicySpec:
     tidy = text.strip()
     if tidy in catalogue():
         return catalogue()[tidy]
+    if found := _CLASS.fullmatch(tidy):
+        return _from_class(found["kind"], found["name"], found["call"] or "")
     if file := _FILE.fullmatch(tidy):
         return _from_file(file["path"], file["name"])
     if _WORD.fullmatch(tidy):
@@ -91,6 +97,15 @@ def _from_file(path: str, name: str | None) -> PolicySpec:
     return specs[name]
 
 
+def _from_class(kind: str, name: str, call: str) -> PolicySpec:
+    text = name + call.strip()
+    tree = parse_tree(text)
+    given = _given(text, tree) if isinstance(tree, ast.Call) else {}
+    spec = PolicySpec(text, kind, given)
+    check_policy(spec.build, name)
+    return spec
+
+
 def _policy_call(text: str) -> ast.Call | None:
     """Return the tree of `name(...)`, or None if the text is something else."""
     if not re.match(r"\w+\s*\(", text) or text.startswith("at_least"):
@@ -105,15 +120,21 @@ def _from_call(text: str, call: ast.Call) -> PolicySpec:
     if base is None and name not in KINDS:
         known = [*catalogue(), *KINDS, "at_least"]
         raise InputError(f"A policy must be one of the catalogue or a kind, got {name!r}.{did_you_mean(name, known)}")
+    given = _given(text, call)
+    full_name = f"{name}({', '.join(f'{key}={_literal_text(value)}' for key, value in given.items())})"
+    if base is None:
+        return PolicySpec(full_name, name, given)
+    return PolicySpec(full_name, base.kind, {**base.parameters, **given}, base.story)
+
+
+def _given(text: str, call: ast.Call) -> dict[str, Parameter]:
+    """Return the parameters that a call gives by name."""
     if call.args or any(keyword.arg is None for keyword in call.keywords):
         raise InputError(f"Parameters must be written name=value, got {piece(text, call)!r}.")
     given = {str(keyword.arg): _literal(text, keyword) for keyword in call.keywords}
     if len(given) < len(call.keywords):
         raise InputError(f"Each parameter must be given once, got {piece(text, call)!r}.")
-    full_name = f"{name}({', '.join(f'{key}={_literal_text(value)}' for key, value in given.items())})"
-    if base is None:
-        return PolicySpec(full_name, name, given)
-    return PolicySpec(full_name, base.kind, {**base.parameters, **given}, base.story)
+    return given
 
 
 def _literal(text: str, keyword: ast.keyword) -> Parameter:

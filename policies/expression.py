@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from policies.conditions import AtLeast, Comparison, Condition, Evidence, Link, Not, Operand, Reason
 from policies.decision import Truth
-from policies.signals import CATALOGUE, Signals
+from policies.signals import CATALOGUE, Signals, known
 from policies.trend import MOST_STEPS, Trend
 from sim.errors import InputError, did_you_mean
 
@@ -113,8 +113,7 @@ class Expression:
         """Return the signals that the rule names, `None` where missing or not a number; a trend is always missing."""
         evidence: dict[str, float | None] = {trend.text: None for trend in self.trends}
         for name in self.names:
-            value = getattr(signals, name)
-            evidence[name] = value if value == value else None  # noqa: PLR0124  only a nan differs from itself
+            evidence[name] = known(getattr(signals, name))
         return evidence
 
     def compare(self, evidence: Evidence) -> dict[str, Truth]:

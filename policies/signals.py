@@ -51,6 +51,15 @@ class Signals:
         return {name: getattr(self, name) for name in CATALOGUE}
 
 
+def known(value: float | None) -> float | None:
+    """Return a value, `None` where it is missing or not a number.
+
+    >>> known(0.5), known(None), known(float("nan"))
+    (0.5, None, None)
+    """
+    return value if value == value else None  # noqa: PLR0124  only a nan differs from itself
+
+
 @dataclass(frozen=True, slots=True)
 class SignalInfo:
     """One line of the signal catalogue."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import fsum
 
-from policies.signals import Signals
+from policies.signals import Signals, known
 
 MOST_STEPS = 1000
 """Steps that a trend may look back."""
@@ -29,12 +29,12 @@ class Trend:
 
     def slope(self, values: Sequence[float | None]) -> float | None:
         """Return the slope of the newest `steps` values, oldest first; missing unless all of them are known."""
-        known = [value for value in values[-self.steps :] if value is not None and value == value]  # noqa: PLR0124  only a nan differs from itself
-        if len(known) < self.steps:
+        recent = [value for value in values[-self.steps :] if value is not None]
+        if len(recent) < self.steps:
             return None
         middle = (self.steps - 1) / 2
         spread = fsum((at - middle) ** 2 for at in range(self.steps))
-        return fsum((at - middle) * value for at, value in enumerate(known)) / spread
+        return fsum((at - middle) * value for at, value in enumerate(recent)) / spread
 
 
 @dataclass(slots=True)
@@ -60,7 +60,7 @@ class History:
     def see(self, signals: Signals) -> dict[str, float | None]:
         """Take in the signals of a step and return every trend by its text, `None` where missing."""
         for signal, values in self._past.items():
-            values.append(getattr(signals, signal))
+            values.append(known(getattr(signals, signal)))
         return {trend.text: trend.slope(tuple(self._past[trend.signal])) for trend in self.trends}
 
     def forget(self) -> None:

@@ -41,7 +41,11 @@ def main() -> None:
 def run(
     scenario: Annotated[str, typer.Argument(help="A scenario of the catalogue, or a TOML file.")],
     policy: Annotated[
-        str, typer.Option(help="A policy of the catalogue, a TOML file, or an expression such as 'f1_drop > 0.05'.")
+        str,
+        typer.Option(
+            help="A policy of the catalogue, a TOML file, an expression such as 'f1_drop > 0.05', or a class of your "
+            "own as path/to/file.py:ClassName (it is code, and will be run)."
+        ),
     ] = "proposal",
     gates: Annotated[str, typer.Option(help="A gate profile of the catalogue, or a TOML file.")] = "telco_churn",
     population: Annotated[str, typer.Option(help="telco, twin, or the path of the Telco table.")] = "telco",

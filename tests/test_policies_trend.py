@@ -30,9 +30,17 @@ def test_a_slope_is_the_least_squares_slope(values):
     assert Trend("f1", len(values)).slope(values) == pytest.approx(wanted, abs=1e-9)
 
 
-@pytest.mark.parametrize("values", [[], [0.5], [0.5, None], [None, 0.5], [0.5, float("nan")]])
+@pytest.mark.parametrize("values", [[], [0.5], [0.5, None], [None, 0.5]])
 def test_a_slope_is_missing_unless_every_step_is_known(values):
     assert Trend("f1", 2).slope(values) is None
+
+
+def test_what_is_no_number_is_missing_from_a_history():
+    history = History((Trend("f1", 2),))
+    seen = [
+        history.see(month(step, f1=value))["slope(f1, 2)"] for step, value in enumerate((0.5, float("nan"), 0.5, 1))
+    ]
+    assert seen == [None, None, None, 0.5]
 
 
 def test_only_the_last_steps_count():
