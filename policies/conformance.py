@@ -4,9 +4,10 @@ import pickle
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
-from policies.decision import KEEP_REASONS, Action, Cause, Decision, Policy
-from policies.signals import CATALOGUE, Signals
+from policies.decision import KEEP_REASONS, Action, Cause, Decision, Policy, wanted
+from policies.signals import CATALOGUE, ROWS, Signals
 from sim.errors import InputError
 
 Factory = Callable[[], Policy]
@@ -15,6 +16,7 @@ Factory = Callable[[], Policy]
 _MONTHS = 30
 _SHARED_MONTHS = 15
 _REIGN_MONTHS = 7
+_ROWS = 15
 _PROTOCOL = ("decide", "deployed")
 
 
@@ -31,7 +33,8 @@ def check_policy(factory: Factory, name: str = "policy") -> None:
 
     A policy keeps the contract if it
 
-    - has `decide(signals)` and `deployed(version)`, and is built anew by each call of the factory;
+    - has `decide(signals)` and `deployed(version)`, wants nothing that cannot be asked for, and is built anew by each
+      call of the factory;
     - answers every day with a `Decision`: a keep for one of `KEEP_REASONS` and without a cause, any other action with
       a reason and a cause;
     - survives missing signals and values that are no number, and raises no alarm where every signal is missing;
@@ -81,6 +84,7 @@ def _check_interface(factory: Factory, name: str) -> None:
     for method in _PROTOCOL:
         if not callable(getattr(policy, method, None)):
             raise InputError(f"A policy must have the methods decide and deployed, but {name} lacks {method}.")
+    wanted(policy)
     if policy is factory():
         raise InputError(f"A policy must be built anew for each life, but {name} came twice as the same object.")
 
@@ -192,10 +196,12 @@ def _life(name: str, seed: int) -> Life:
 
 
 def _month(step: int, rng: random.Random) -> Signals:
-    values = {signal: rng.random() * (step + 1) / _MONTHS for signal in CATALOGUE}
-    psi = {"tenure": values["psi_max"], "Contract": values["psi_max"] / 2}
-    age = {"age_days": 30.0 * (step % _REIGN_MONTHS)}
-    return Signals(step=step, day=30 * step, job_open=step % 5 == 4, psi=psi, **(values | age))
+    values: dict[str, Any] = {signal: rng.random() * (step + 1) / _MONTHS for signal in CATALOGUE}
+    values["age_days"] = 30.0 * (step % _REIGN_MONTHS)
+    values["psi"] = {"tenure": values["psi_max"], "Contract": values["psi_max"] / 2}
+    values["scores"] = tuple(rng.random() for _ in range(_ROWS))
+    values["errors"] = tuple(rng.random() < 0.2 + 0.6 * step / _MONTHS for _ in range(_ROWS))
+    return Signals(step=step, day=30 * step, job_open=step % 5 == 4, **values)
 
 
 def _without_signals(signals: Signals) -> Signals:
@@ -209,9 +215,11 @@ def _patchy(life: Life) -> Life:
 
 
 def _with_gaps(signals: Signals, rng: random.Random) -> Signals:
-    values = signals.scalars()
-    for name in values:
+    gaps: dict[str, Any] = {}
+    for name in (*CATALOGUE, *ROWS):
         draw = rng.random()
-        if draw < 0.4:
-            values[name] = None if draw < 0.3 else float("nan")
-    return Signals(step=signals.step, day=signals.day, job_open=signals.job_open, psi=signals.psi, **values)
+        if draw < 0.3:
+            gaps[name] = None
+        elif draw < 0.4:
+            gaps[name] = () if name in ROWS else float("nan")
+    return replace(signals, **gaps)

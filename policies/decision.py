@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from policies.signals import Signals
+from policies.signals import ON_REQUEST, Signals
+from sim.errors import InputError, did_you_mean
 
 
 class Action(StrEnum):
@@ -55,7 +56,10 @@ class Decision:
 
 
 class Policy(Protocol):
-    """Decides from signals alone; its configuration is its constructor."""
+    """Decides from signals alone; its configuration is its constructor.
+
+    A policy that looks at signals on request also has an attribute `wants` with their names.
+    """
 
     def decide(self, signals: Signals) -> Decision:
         """Answer the signals of one day. Called once a step, in order of time."""
@@ -64,3 +68,19 @@ class Policy(Protocol):
     def deployed(self, version: str) -> None:
         """Hear that the model `version` (the name of its job) has become champion."""
         ...
+
+
+def wanted(policy: Policy) -> frozenset[str]:
+    """Return the signals on request that a policy wants measured; none if it does not say.
+
+    Raises
+    ------
+    InputError
+        If it wants something that cannot be asked for.
+    """
+    names = frozenset(getattr(policy, "wants", ()))
+    for name in sorted(names - ON_REQUEST):
+        raise InputError(
+            f"A policy may want {', '.join(sorted(ON_REQUEST))}, got {name!r}.{did_you_mean(name, ON_REQUEST)}"
+        )
+    return names

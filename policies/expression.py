@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from policies.conditions import AtLeast, Comparison, Condition, Evidence, Link, Not, Operand, Reason
 from policies.decision import Truth
-from policies.signals import CATALOGUE, Signals, known
+from policies.signals import CATALOGUE, ON_REQUEST, Signals, known
 from policies.trend import MOST_STEPS, Trend
 from sim.errors import InputError, did_you_mean
 
@@ -95,6 +95,11 @@ class Expression:
     def signals(self) -> tuple[str, ...]:
         """Every signal that the rule looks at, itself or its trend, each once."""
         return tuple(dict.fromkeys([*self.names, *(trend.signal for trend in self.trends)]))
+
+    @property
+    def wants(self) -> frozenset[str]:
+        """The signals on request that the rule looks at."""
+        return ON_REQUEST.intersection(self.signals)
 
     @property
     def clauses(self) -> tuple[str, ...]:

@@ -59,6 +59,11 @@ class Manual:
         self._rule = Expression.parse(self.notice)
         self._history = History(self._rule.trends)
 
+    @property
+    def wants(self) -> frozenset[str]:
+        """The signals on request that the person looks at."""
+        return self._rule.wants
+
     def decide(self, signals: Signals) -> Decision:
         """Answer `retrain` when the work that a look has started is done."""
         evidence = {**self._rule.evidence(signals), **self._history.see(signals)}

@@ -75,6 +75,11 @@ class Rule:
         trends = (*self.expression.trends, *(self._rearm.trends if self._rearm else ()))
         self._history = History(tuple(dict.fromkeys(trends)))
 
+    @property
+    def wants(self) -> frozenset[str]:
+        """The signals on request that its rules look at."""
+        return self.expression.wants | (self._rearm.wants if self._rearm else frozenset())
+
     def decide(self, signals: Signals) -> Decision:
         """Answer `retrain` with the clauses that asked for it, or `keep` with what held it back."""
         trends = self._history.see(signals)

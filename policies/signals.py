@@ -1,14 +1,14 @@
 """The signals: every number that production could know on the day it decides."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
 
 
-def _signal(meaning: str, unit: str) -> Any:
+def _signal(meaning: str, unit: str, *, on_request: bool = False) -> Any:
     """Declare a signal that is missing unless given; `meaning` and `unit` are what the catalogue prints."""
-    return field(default=None, metadata={"meaning": meaning, "unit": unit})
+    return field(default=None, metadata={"meaning": meaning, "unit": unit, "on_request": on_request})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,11 @@ class Signals:
     A signal that cannot be known yet is missing (`None`), never zero. Performance signals speak of the newest
     label-complete cohort that the current champion scored itself; drift signals compare today's batch with the
     recent part of the rows that the champion was trained on.
+
+    A signal on request is measured only for a policy that names it: a rule does so by itself, any other policy by an
+    attribute `wants`. So are `scores`, the champion's probabilities for today's batch, and `errors`, whether each of
+    its own predictions was wrong, for the cohorts that have become label-complete since the step before. Both are in
+    the order of (`scored_at`, `customer_id`), and are not kept in the record.
 
     >>> Signals(step=4, day=120, job_open=False, f1_drop=0.08).f1_drop
     0.08
@@ -45,6 +50,14 @@ class Signals:
     )
     age_days: float | None = _signal("days since the training of the champion was requested", "days")
     psi: Mapping[str, float] = field(default_factory=dict)  # PSI of each feature
+    scores: tuple[float, ...] | None = None
+    errors: tuple[bool, ...] | None = None
+
+    def without_rows(self) -> "Signals":
+        """Return the signals as the record keeps them: without `scores` and `errors`."""
+        if self.scores is None and self.errors is None:
+            return self
+        return replace(self, scores=None, errors=None)
 
     def scalars(self) -> dict[str, float | None]:
         """Return the signals that a rule may use, by name; `None` where missing."""
@@ -67,13 +80,16 @@ class SignalInfo:
     name: str
     meaning: str
     unit: str
+    on_request: bool
 
 
 CATALOGUE: Mapping[str, SignalInfo] = MappingProxyType(
-    {
-        f.name: SignalInfo(f.name, f.metadata["meaning"], f.metadata["unit"])
-        for f in fields(Signals)
-        if "meaning" in f.metadata
-    }
+    {f.name: SignalInfo(f.name, **f.metadata) for f in fields(Signals) if "meaning" in f.metadata}
 )
 """The scalar signals by name, in the order in which they are printed; the names a rule may use."""
+
+ROWS = ("scores", "errors")
+"""What a policy may ask for beside scalar signals: single rows."""
+
+ON_REQUEST = frozenset([*ROWS, *(name for name, info in CATALOGUE.items() if info.on_request)])
+"""What is measured only for a policy that wants it."""

@@ -9,15 +9,14 @@ import tomli_w
 
 from policies.always import Always
 from policies.decision import Policy
+from policies.detector import Detector
 from policies.every import Every
 from policies.manual import Manual
 from policies.never import Never
 from policies.rule import Rule
+from policies.settings import Value
 from policies.user_class import code_digest, is_user_class, user_class
 from sim.errors import InputError, did_you_mean
-
-Parameter = str | int | float
-"""The value of a policy's parameter."""
 
 KINDS: Mapping[str, Callable[..., Policy]] = {
     "rule": Rule,
@@ -25,6 +24,7 @@ KINDS: Mapping[str, Callable[..., Policy]] = {
     "always": Always,
     "every": Every,
     "manual": Manual,
+    "detector": Detector,
 }
 """What builds the policies of each kind; its arguments are the parameters."""
 
@@ -68,7 +68,7 @@ class PolicySpec:
 
     name: str
     kind: str = "rule"
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    parameters: Mapping[str, Value] = field(default_factory=dict)
     story: str = ""
     code: str = ""
 
@@ -124,7 +124,7 @@ class PolicySpec:
             )
         object.__setattr__(self, "code", digest)
 
-    def _complete(self) -> dict[str, Parameter]:
+    def _complete(self) -> dict[str, Value]:
         """Return the parameters in the constructor's order, defaults filled in."""
         known = inspect.signature(self._constructor).parameters
         for name in self.parameters:

@@ -241,7 +241,16 @@ def signals(name: Name = None, as_json: AsJson = False) -> None:
             f"a signal must be one of {', '.join(CATALOGUE)}, got {name!r}.{did_you_mean(name, CATALOGUE)}"
         )
     infos = [CATALOGUE[name]] if name else list(CATALOGUE.values())
-    _show("Signals", [{"signal": i.name, "meaning": i.meaning, "unit": i.unit} for i in infos], as_json)
+    rows = [
+        {
+            "signal": i.name,
+            "meaning": i.meaning,
+            "unit": i.unit,
+            "measured": "on request" if i.on_request else "always",
+        }
+        for i in infos
+    ]
+    _show("Signals", rows, as_json)
 
 
 @app.command()

@@ -54,6 +54,7 @@ LIVES = {
     "contaminated, always": (CONTAMINATED, "always", 6, "none"),
     "contaminated, threshold": (CONTAMINATED, "f1_drop > 0.05", 7, "telco_churn"),
     "slow jobs, always": (SLOW_JOBS, "always", 8, "none"),
+    "drift, a detector": (DRIFTING, "hddm_a", 2, "none"),
 }
 
 

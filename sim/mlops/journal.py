@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no type information
 from pydantic import TypeAdapter
 
-from policies.signals import CATALOGUE
+from policies.signals import CATALOGUE, Signals
 from sim.mlops.jobs import Alias, AliasChange, Job
 from sim.mlops.mlflow_registry import MlflowRegistry
 from sim.mlops.parts import State
@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS gate_results (
 CREATE TABLE IF NOT EXISTS alias_changes (
     step INTEGER, day INTEGER, alias VARCHAR, job VARCHAR, model_version INTEGER, PRIMARY KEY (step, alias)
 );
+CREATE TABLE IF NOT EXISTS signal_rows (step INTEGER PRIMARY KEY, scores DOUBLE[], errors BOOLEAN[]);
 CREATE TABLE IF NOT EXISTS checkpoints (step INTEGER PRIMARY KEY, state JSON, row JSON);
 """
 _BEFORE_STEP_0 = -1
@@ -98,6 +99,20 @@ class DuckDBJournal:
         self.latency_ms[job.name] = latency_ms
         self._connection.execute("UPDATE model_versions SET latency_ms = ? WHERE job = ?", [latency_ms, job.name])
         self._registry.log_latency(job.version, step, latency_ms)
+
+    def note_rows(self, step: int, signals: Signals) -> None:
+        """Note the single rows among the signals of a step; a resumed policy is shown them again."""
+        rows = [None if part is None else list(part) for part in (signals.scores, signals.errors)]
+        self._insert("signal_rows", [(step, *rows)])
+
+    def with_rows(self, signals: Signals) -> Signals:
+        """Return the signals of a past step as its policy saw them, single rows included."""
+        query = "SELECT scores, errors FROM signal_rows WHERE step = ?"
+        found = self._connection.execute(query, [signals.step]).fetchone()
+        if found is None:
+            return signals
+        scores, errors = (None if part is None else tuple(part) for part in found)
+        return replace(signals, scores=scores, errors=errors)
 
     def checkpoint(self) -> Checkpoint | None:
         """Return the life as it was last committed, `None` if nothing was."""

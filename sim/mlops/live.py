@@ -202,7 +202,7 @@ def _live(
         state, rows = found(parts, lambda warmup: _recipe(settings, parts, warmup, registry, listener)), []
     else:
         state, rows = checkpoint.state, list(checkpoint.rows)
-        _catch_up(parts, policy, rows)
+        _catch_up(parts, journal, policy, rows)
         _restore_aliases(registry, checkpoint)
         registry.log_metrics(step_metrics(rows))
     listener.phase("playing")
@@ -242,7 +242,7 @@ def _recipe(
     return search.recipe
 
 
-def _catch_up(parts: Parts, policy: Policy, rows: Sequence[StepRow]) -> None:
+def _catch_up(parts: Parts, journal: DuckDBJournal, policy: Policy, rows: Sequence[StepRow]) -> None:
     """Bring policy and mail to where the last committed step left them.
 
     A policy hears the same signals again, and must decide the same; the labels of past steps are sent again, and
@@ -252,8 +252,8 @@ def _catch_up(parts: Parts, policy: Policy, rows: Sequence[StepRow]) -> None:
     for row in rows:
         if row.alias_changes:
             policy.deployed(row.champion)
-        decision = policy.decide(row.signals)
-        if decision.clauses != row.decision.clauses:
+        decision = policy.decide(journal.with_rows(row.signals))
+        if (decision.clauses, decision.evidence) != (row.decision.clauses, row.decision.evidence):
             msg = f"a policy must decide the same on the same signals, but did not at step {row.step} of the run"
             raise RuntimeError(msg)
         parts.mail.send(world.labels(row.step, parts.log.offered(row.step)))

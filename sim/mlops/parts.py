@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from policies.signals import Signals
 from scenarios.schema import Recipe
 from sim.mlops.business import choose_offers
 from sim.mlops.examiner import Examiner
@@ -10,6 +11,7 @@ from sim.mlops.jobs import Alias, Deployed, GateMeeting, Job
 from sim.mlops.log import InferenceLog
 from sim.mlops.model import Model
 from sim.mlops.monitor import Monitor, Observation, signals
+from sim.mlops.on_request import Requests, Wants
 from sim.mlops.record import Served, StepRow, Tally, tally
 from sim.mlops.registry import Registry
 from sim.mlops.stopwatch import Stopwatch
@@ -46,6 +48,10 @@ class Journal(Protocol):
         """Note the measured milliseconds of a job's gate meeting at a step."""
         ...
 
+    def note_rows(self, step: int, signals: Signals) -> None:
+        """Note the single rows among the signals of a step, which the record leaves out."""
+        ...
+
 
 class NoJournal:
     """Keeps nothing: a life in memory starts again from the beginning."""
@@ -58,6 +64,9 @@ class NoJournal:
 
     def note_latency(self, job: Job, step: int, latency_ms: float) -> None:
         """Forget what was measured."""
+
+    def note_rows(self, step: int, signals: Signals) -> None:
+        """Forget what was shown."""
 
 
 class Company(Protocol):
@@ -85,8 +94,8 @@ class Company(Protocol):
         """Join the labels that arrive on a day to their predictions; return how many."""
         ...
 
-    def observe(self, step: int, champion: Deployed, *, job_open: bool) -> Observation:
-        """Measure what is visible at a step."""
+    def observe(self, step: int, champion: Deployed, *, job_open: bool, wants: Wants) -> Observation:
+        """Measure what is visible at a step, and of the signals on request those that are wanted."""
         ...
 
     def train(self, job: Job, champion: Deployed) -> Job:
@@ -138,11 +147,16 @@ class Parts:
         """Backfill the labels that arrive on a day."""
         return self.log.backfill(self.mail.deliver(day), day)
 
-    def observe(self, step: int, champion: Deployed, *, job_open: bool) -> Observation:
-        """Have the monitor look at the log."""
+    def observe(self, step: int, champion: Deployed, *, job_open: bool, wants: Wants) -> Observation:
+        """Have the monitor look at the log; the journal keeps the single rows that a policy was shown."""
         drift = self.monitor.drift(step, champion)
         performance = self.monitor.performance(step, champion)
         seen = signals(step, self.world.day(step), champion, drift, performance, job_open=job_open)
+        if wants:
+            seen = Requests(self.world, self.log, self.registry, self.monitor.reference).answer(
+                step, champion, seen, wants
+            )
+            self.journal.note_rows(step, seen)
         return Observation(seen, drift.features)
 
     def train(self, job: Job, champion: Deployed) -> Job:

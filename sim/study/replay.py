@@ -19,6 +19,7 @@ from sim.mlops.log import MemoryLog
 from sim.mlops.loop import found, play
 from sim.mlops.model import Model
 from sim.mlops.monitor import Monitor, Observation, make_reference, signals
+from sim.mlops.on_request import Requests, Wants
 from sim.mlops.parts import Journal, NoJournal, Parts, State
 from sim.mlops.record import Record, Served, StepRow, Tally, tally
 from sim.mlops.registry import MemoryRegistry
@@ -184,6 +185,7 @@ class ReplayLife:
         self._profile = profile
         self._trainer = Trainer(replay.world, self.log)
         self._monitor = Monitor(replay.world, self.log, self, self._reference)
+        self._requests = Requests(replay.world, self.log, self, self._reference, self._recall_request)
         self._models = [_FIRST]
         self._past = _NO_PAST
 
@@ -213,12 +215,15 @@ class ReplayLife:
         self.log.today = day
         return int(arrived[0])
 
-    def observe(self, step: int, champion: Deployed, *, job_open: bool) -> Observation:
-        """Measure what is visible at a step."""
+    def observe(self, step: int, champion: Deployed, *, job_open: bool, wants: Wants) -> Observation:
+        """Measure what is visible at a step, and of the signals on request those that are wanted."""
         model = self._models[champion.version - 1]
         newest = self.log.newest_step_scored_by(champion.job, self._complete_before(step))
         key = ("observation", step, model, newest, job_open, self._past)
-        return self._replay.recall(key, lambda: self._measure(step, champion, job_open))
+        seen = self._replay.recall(key, lambda: self._measure(step, champion, job_open))
+        if not wants:
+            return seen
+        return replace(seen, signals=self._requests.answer(step, champion, seen.signals, wants))
 
     def train(self, job: Job, champion: Deployed) -> Job:  # noqa: ARG002 - every model of a world has one recipe
         """Train a job's model on the labels visible at its step."""
@@ -251,6 +256,10 @@ class ReplayLife:
 
     def _train(self, step: int) -> Trained:
         return self._trainer.train(step, self._replay.founding.recipe)
+
+    def _recall_request(self, key: Hashable, version: int, compute: Callable[[], T]) -> T:
+        """Return what was measured on request of a model; what it served before is in the key."""
+        return self._replay.recall(("request", key, self._models[version - 1], self._past), lambda: (compute(),))[0]
 
     def _answer(self, step: int, model: int) -> Answers:
         batch, scorer = self.world.batch(step), self._replay.model(model)
