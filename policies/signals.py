@@ -49,6 +49,53 @@ class Signals:
         "largest share of values outside the vocabulary in any categorical feature today", "0 to 1"
     )
     age_days: float | None = _signal("days since the training of the champion was requested", "days")
+    f1_drop_p: float | None = _signal(
+        "chance of an `f1_drop` as large without a drop (one-sided normal test)", "p-value", on_request=True
+    )
+    f1_estimated: float | None = _signal(
+        "expected F1 of today's batch, from calibrated scores, without labels (CBPE)", "0 to 1", on_request=True
+    )
+    f1_estimated_se: float | None = _signal(
+        "standard deviation of the F1 that will be observed around `f1_estimated`",
+        "difference of F1",
+        on_request=True,
+    )
+    f1_estimated_drop: float | None = _signal(
+        "champion's F1 at its own gate minus `f1_estimated`", "difference of F1", on_request=True
+    )
+    precision_estimated: float | None = _signal("expected precision of today's batch", "0 to 1", on_request=True)
+    recall_estimated: float | None = _signal("expected recall of today's batch", "0 to 1", on_request=True)
+    accuracy_estimated: float | None = _signal("expected accuracy of today's batch", "0 to 1", on_request=True)
+    roc_auc_estimated: float | None = _signal("expected ROC AUC of today's batch", "0 to 1", on_request=True)
+    f1_estimated_weighted: float | None = _signal(
+        "as `f1_estimated`, calibrated on gate rows weighted to look like today's", "0 to 1", on_request=True
+    )
+    f1_estimated_weighted_drop: float | None = _signal(
+        "champion's F1 at its own gate minus `f1_estimated_weighted`", "difference of F1", on_request=True
+    )
+    two_sample_auc: float | None = _signal(
+        "how well a classifier tells today's batch from the champion's gate rows (0.5: not at all)",
+        "0 to 1",
+        on_request=True,
+    )
+    two_sample_p: float | None = _signal(
+        "chance of a `two_sample_auc` as high where nothing has moved", "p-value", on_request=True
+    )
+    score_ks_p: float | None = _signal(
+        "Kolmogorov-Smirnov p-value of today's scores against those on the champion's gate rows",
+        "p-value",
+        on_request=True,
+    )
+    psi_p: float | None = _signal(
+        "chance of a PSI as large in any feature at these sample sizes where nothing has moved (Bonferroni)",
+        "p-value",
+        on_request=True,
+    )
+    drift_p: float | None = _signal(
+        "smallest Benjamini-Hochberg p-value of any feature (Kolmogorov-Smirnov, chi-squared)",
+        "p-value",
+        on_request=True,
+    )
     psi: Mapping[str, float] = field(default_factory=dict)  # PSI of each feature
     scores: tuple[float, ...] | None = None
     errors: tuple[bool, ...] | None = None
