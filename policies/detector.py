@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from policies.decision import Action, Cause, Decision
-from policies.parameters import check_days
+from policies.decision import Action, Decision
+from policies.requesting import Requests
 from policies.settings import Value, read_settings
 from policies.signals import Signals
 from sim.errors import InputError, did_you_mean
@@ -108,10 +108,10 @@ class Detector:
     cooldown_days: float = 0
     _alarm: str = field(default="", init=False, repr=False, compare=False)
     _engine: Engine | None = field(default=None, init=False, repr=False, compare=False)
-    _last_request_day: int | None = field(default=None, init=False, repr=False, compare=False)
+    _requests: Requests = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        check_days("cooldown_days", self.cooldown_days, minimum=0)
+        self._requests = Requests(self.cooldown_days)
         _check_choice("detector", self.detector, DETECTORS)
         info = DETECTORS[self.detector]
         _check_choice(f"the stream that {self.detector} watches", self.watches, info.streams)
@@ -129,11 +129,9 @@ class Detector:
         if rows and not self._alarm:
             self._watch(rows, signals.day)
         evidence = {f"{self.watches}_mean": sum(rows) / len(rows) if rows else None}
-        held_back_by = self._held_back_by(signals, is_missing=rows is None)
-        if held_back_by:
-            return Decision(Action.KEEP, held_back_by, evidence=evidence)
-        self._last_request_day = signals.day
-        return Decision(Action.RETRAIN, self._alarm, Cause.ALARM, evidence)
+        if not self._alarm:
+            return Decision(Action.KEEP, "missing" if rows is None else "quiet", evidence=evidence)
+        return self._requests.ask(signals, self._alarm, evidence)
 
     def deployed(self, version: str) -> None:  # noqa: ARG002  any new champion will do
         """Start again: the errors and scores of the old champion say nothing of the new one."""
@@ -148,13 +146,6 @@ class Detector:
             if self._engine.drift_detected:
                 self._alarm = f"{self.detector} on {self.watches}, row {number} of {len(rows)} on day {day}"
                 return
-
-    def _held_back_by(self, signals: Signals, *, is_missing: bool) -> str:
-        if not self._alarm:
-            return "missing" if is_missing else "quiet"
-        if self._last_request_day is not None and signals.day - self._last_request_day < self.cooldown_days:
-            return "cooldown"
-        return "job_open" if signals.job_open else ""
 
 
 def new_engine(detector: str, settings: str) -> Engine:

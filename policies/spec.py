@@ -8,11 +8,17 @@ from dataclasses import dataclass, field
 import tomli_w
 
 from policies.always import Always
+from policies.cara import Cara
 from policies.decision import Policy
 from policies.detector import Detector
+from policies.dynamic import Dynamic
 from policies.every import Every
+from policies.expected_value import ExpectedValue
+from policies.forecast import Forecast
 from policies.manual import Manual
 from policies.never import Never
+from policies.online_fdr import OnlineFdr
+from policies.reactive import Reactive
 from policies.rule import Rule
 from policies.settings import Value
 from policies.user_class import code_digest, is_user_class, user_class
@@ -25,6 +31,12 @@ KINDS: Mapping[str, Callable[..., Policy]] = {
     "every": Every,
     "manual": Manual,
     "detector": Detector,
+    "online_fdr": OnlineFdr,
+    "dynamic": Dynamic,
+    "cara": Cara,
+    "expected_value": ExpectedValue,
+    "forecast": Forecast,
+    "reactive": Reactive,
 }
 """What builds the policies of each kind; its arguments are the parameters."""
 
