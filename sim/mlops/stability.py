@@ -114,13 +114,8 @@ def chi_squared_p(reference: NDArray[np.int64], today: NDArray[np.int64]) -> flo
     >>> round(chi_squared_p(np.array([50, 50, 0]), np.array([60, 40, 0])), 3)
     0.155
     """
-    both = reference + today
-    held = both > 0
-    n_bins, n, m = int(held.sum()), int(reference.sum()), int(today.sum())
-    if n_bins < 2 or not n or not m:
-        return 1.0
-    gaps = (reference / n - today / m)[held] ** 2 / both[held]
-    return float(chdtrc(n_bins - 1, n * m * gaps.sum()))
+    start, whole = np.array([0]), np.array([len(reference)])
+    return float(_chi_squared_p(reference, today, start, whole)[0])
 
 
 def adjusted_p(p_values: Sequence[float]) -> float:
@@ -197,13 +192,10 @@ class Reference:
 
     def test_p_values(self, features: Matrix) -> list[float]:
         """Return each feature's p-value: Kolmogorov-Smirnov for known numbers, chi-squared for categories."""
-        counts = self._count(features)
-        spans = [slice(start, start + size) for start, size in zip(self._starts, self._sizes, strict=True)]
+        chi_squared = _chi_squared_p(self._counts, self._count(features), self._starts, self._sizes).tolist()
         return [
-            chi_squared_p(self._counts[span], counts[span])
-            if column.is_category
-            else _one_if_missing(self._ks_p(index, features))
-            for index, (column, span) in enumerate(zip(self.schema.columns, spans, strict=True))
+            chi_squared[index] if column.is_category else _one_if_missing(self._ks_p(index, features))
+            for index, column in enumerate(self.schema.columns)
         ]
 
     def score_ks_p(self, scores: Matrix) -> float | None:
@@ -242,6 +234,19 @@ def _stability(
 def _smoothed(counts: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> Matrix:
     totals = np.add.reduceat(counts, starts) + SMOOTHING * sizes
     return np.asarray((counts + SMOOTHING) / np.repeat(totals, sizes))
+
+
+def _chi_squared_p(
+    reference: NDArray[np.int64], today: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> Matrix:
+    """Return the p-value of each feature, whose counts stand one after another; 1 where nothing can differ."""
+    both = reference + today
+    n, m = np.add.reduceat(reference, starts), np.add.reduceat(today, starts)
+    gaps = (reference * np.repeat(m, sizes) - today * np.repeat(n, sizes)) ** 2 / np.maximum(both, 1)
+    freedom = np.add.reduceat((both > 0).astype(np.int64), starts) - 1
+    comparable = (n > 0) & (m > 0) & (freedom > 0)
+    statistic = np.add.reduceat(gaps, starts) / np.maximum(n * m, 1)
+    return np.where(comparable, chdtrc(np.maximum(freedom, 1), statistic), 1.0)
 
 
 def _one_if_missing(p_value: float | None) -> float:
