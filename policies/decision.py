@@ -10,11 +10,17 @@ from sim.errors import InputError, did_you_mean
 
 
 class Action(StrEnum):
-    """What can be done with a deployed model."""
+    """What can be done with a deployed model.
+
+    `recalibrate` maps its scores anew and sets a new threshold, `rollback` brings its predecessor back, `quarantine`
+    keeps today's batch out of training, gates, references and baselines for good.
+    """
 
     KEEP = "keep"
     RETRAIN = "retrain"
+    RECALIBRATE = "recalibrate"
     ROLLBACK = "rollback"
+    QUARANTINE = "quarantine"
 
 
 class Cause(StrEnum):

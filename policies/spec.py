@@ -15,6 +15,7 @@ from policies.dynamic import Dynamic
 from policies.every import Every
 from policies.expected_value import ExpectedValue
 from policies.forecast import Forecast
+from policies.ladder import Ladder
 from policies.manual import Manual
 from policies.never import Never
 from policies.online_fdr import OnlineFdr
@@ -37,6 +38,7 @@ KINDS: Mapping[str, Callable[..., Policy]] = {
     "expected_value": ExpectedValue,
     "forecast": Forecast,
     "reactive": Reactive,
+    "ladder": Ladder,
 }
 """What builds the policies of each kind; its arguments are the parameters."""
 

@@ -63,6 +63,7 @@ class DuckDBLog:
             f"CREATE TABLE IF NOT EXISTS inference_log ({_OWN_COLUMNS},\n{features},\n"
             f"PRIMARY KEY (scored_at, customer_id))"
         )
+        connection.execute("CREATE TABLE IF NOT EXISTS quarantine (step INTEGER PRIMARY KEY)")
         self._select = f"""
             SELECT step, scored_at, job, customer_id, holdout, prediction_proba, prediction, ground_truth,
                 {", ".join(_quoted(name) for name in schema.names)}
@@ -150,6 +151,15 @@ class DuckDBLog:
         """Return who got an offer in a step, in the order of its customers."""
         query = "SELECT offered FROM inference_log WHERE step = ? ORDER BY customer_id"
         return np.array(self._connection.execute(query, [step]).fetchall(), dtype=np.bool_).reshape(-1)
+
+    @property
+    def quarantined(self) -> frozenset[int]:
+        """The steps whose batches are in quarantine."""
+        return frozenset(step for (step,) in self._connection.execute("SELECT step FROM quarantine").fetchall())
+
+    def quarantine(self, step: int) -> None:
+        """Put the batch of a step into quarantine."""
+        self._connection.execute("INSERT INTO quarantine VALUES (?)", [step]).fetchall()
 
     def _with_rows(self, rows: pa.Table, statement: str) -> list[tuple[Any, ...]]:
         self._connection.register("new_rows", rows)

@@ -13,6 +13,7 @@ from sim.mlops.jobs import GateMeeting
 from sim.mlops.log import LogReader, complete_steps
 from sim.mlops.metrics import confusion
 from sim.mlops.model import Model
+from sim.mlops.quarantine import without_quarantined
 from sim.world.schema import Matrix, Schema
 from sim.world.world import World
 
@@ -67,9 +68,10 @@ class Examiner:
         wall clock would make equal lives unequal.
         """
         window = self._world.scenario.training.gate_window_steps
-        steps = tuple(complete_steps(self._world.scenario, self._world.day(step - 1))[-window:])
+        complete = complete_steps(self._world.scenario, self._world.day(step - 1))
+        steps = tuple(without_quarantined(complete, self._log)[-window:])
         rows = labelled_rows(self._log.cohorts(steps), holdout=True)
-        evidence = self._evidence(step, rows, challenger, champion)
+        evidence = self._evidence((step, steps), rows, challenger, champion)
         if self._stopwatch is not None:
             latency_ms = self._stopwatch(challenger, rows.features)
             note_latency(latency_ms)
@@ -86,18 +88,23 @@ class Examiner:
             else confusion(rows.label, champion.decide(evidence.champion)),
         )
 
-    def _evidence(self, step: int, rows: LabelledRows, challenger: Model, champion: Model | None) -> Evidence:
+    def _evidence(
+        self, window: tuple[int, tuple[int, ...]], rows: LabelledRows, challenger: Model, champion: Model | None
+    ) -> Evidence:
+        """Return what the models answer on the rows of a window: (step of the meeting, steps of the rows)."""
         return Evidence(
             label=rows.label,
-            challenger=self._clean(step, rows, challenger),
+            challenger=self._clean(window, rows, challenger),
             challenger_threshold=challenger.threshold,
-            champion=self._clean(step, rows, champion) if champion else None,
+            champion=self._clean(window, rows, champion) if champion else None,
             champion_threshold=champion.threshold if champion else None,
-            stressed=self._kept(("stressed", step, id(challenger)), lambda: self._stressed(step, rows, challenger)),
+            stressed=self._kept(
+                ("stressed", window, id(challenger)), lambda: self._stressed(window[0], rows, challenger)
+            ),
         )
 
-    def _clean(self, step: int, rows: LabelledRows, model: Model) -> Matrix:
-        kept = self._kept(("clean", step, id(model)), lambda: {"clean": model.probability(rows.features)})
+    def _clean(self, window: Hashable, rows: LabelledRows, model: Model) -> Matrix:
+        kept = self._kept(("clean", window, id(model)), lambda: {"clean": model.probability(rows.features)})
         return kept["clean"]
 
     def _stressed(self, step: int, rows: LabelledRows, model: Model) -> Mapping[str, Matrix]:

@@ -34,7 +34,8 @@ CREATE TABLE IF NOT EXISTS model_versions (
     mlflow_run_id VARCHAR, requested_step INTEGER, requested_day INTEGER, cause VARCHAR, reason VARCHAR,
     recent_steps INTEGER[], historical_steps INTEGER[], n_recent INTEGER, n_historical INTEGER,
     status VARCHAR, gate_step INTEGER, gate_day INTEGER, gates_passed BOOLEAN, failed_gates VARCHAR[],
-    f1_challenger DOUBLE, f1_champion DOUBLE, ended_step INTEGER, ended_day INTEGER, latency_ms DOUBLE
+    f1_challenger DOUBLE, f1_champion DOUBLE, ended_step INTEGER, ended_day INTEGER, latency_ms DOUBLE,
+    action VARCHAR
 );
 CREATE TABLE IF NOT EXISTS gate_results (
     job VARCHAR, step INTEGER, gate VARCHAR, value DOUBLE, comparison VARCHAR, threshold DOUBLE,
@@ -152,7 +153,7 @@ class DuckDBJournal:
             list(meeting.verdict.failed) if meeting else None,
             meeting.challenger.f1 if meeting else None,
             meeting.champion.f1 if meeting and meeting.champion else None,
-            *(job.ended_step, job.ended_day, self.latency_ms.get(job.name)),
+            *(job.ended_step, job.ended_day, self.latency_ms.get(job.name), str(job.action)),
         ]
         self._insert("model_versions", [tuple(values)], how="INSERT OR REPLACE")
         if meeting:

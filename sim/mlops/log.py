@@ -16,6 +16,11 @@ from sim.world.world import Batch, LabelEvents
 class LogReader(Protocol):
     """What training, gates and monitor read of the log."""
 
+    @property
+    def quarantined(self) -> frozenset[int]:
+        """The steps whose batches are kept out of training, gates, references and baselines."""
+        ...
+
     def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
         """Return the cohorts of these steps, as known today, in the order asked for."""
         ...
@@ -44,6 +49,10 @@ class InferenceLog(LogReader, Protocol):
         """Return who got an offer in a scored step, in the order of its customers."""
         ...
 
+    def quarantine(self, step: int) -> None:
+        """Put the batch of a step into quarantine, for good."""
+        ...
+
 
 def complete_steps(scenario: Scenario, day: int) -> range:
     """Return the steps whose cohorts are label-complete on `day`, the warm-up first.
@@ -60,6 +69,7 @@ class MemoryLog:
     def __init__(self) -> None:
         self._cohorts: dict[int, Cohort] = {}
         self._offered: dict[int, NDArray[np.bool_]] = {}
+        self.quarantined: frozenset[int] = frozenset()
 
     def append(self, batch: Batch, served: Served | None) -> None:
         """Store a batch and what was served for it."""
@@ -108,3 +118,7 @@ class MemoryLog:
     def offered(self, step: int) -> NDArray[np.bool_]:
         """Return who got an offer in a scored step."""
         return self._offered[step]
+
+    def quarantine(self, step: int) -> None:
+        """Put the batch of a step into quarantine."""
+        self.quarantined |= {step}

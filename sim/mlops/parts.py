@@ -102,6 +102,14 @@ class Company(Protocol):
         """Train a job's model with the champion's recipe, register it, and return the job with window and version."""
         ...
 
+    def recalibrate(self, job: Job, champion: Deployed) -> Job:
+        """Calibrate the champion's trees anew, register the model, and return the job with window and version."""
+        ...
+
+    def quarantine(self, step: int) -> None:
+        """Keep the batch of a step out of training, gates, references and baselines for good."""
+        ...
+
     def examine(self, step: int, job: Job, champion: Deployed) -> GateMeeting:
         """Have a job's model meet the gates against the champion."""
         ...
@@ -165,6 +173,17 @@ class Parts:
         with self.stopwatch.timing("training"):
             trained = self.trainer.train(job.requested_step, recipe)
         return self.register(replace(job, window=trained.window), trained.model, recipe)
+
+    def recalibrate(self, job: Job, champion: Deployed) -> Job:
+        """Calibrate the champion's trees anew and register the model."""
+        recipe, model = self.registry.recipe(champion.version), self.registry.model(champion.version)
+        with self.stopwatch.timing("training"):
+            trained = self.trainer.recalibrate(job.requested_step, model, recipe)
+        return self.register(replace(job, window=trained.window), trained.model, recipe)
+
+    def quarantine(self, step: int) -> None:
+        """Set the batch of a step apart in the log."""
+        self.log.quarantine(step)
 
     def register(self, job: Job, model: Model, recipe: Recipe) -> Job:
         """Register a model as the challenger and return its job with the version."""

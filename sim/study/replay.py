@@ -227,15 +227,28 @@ class ReplayLife:
 
     def train(self, job: Job, champion: Deployed) -> Job:  # noqa: ARG002 - every model of a world has one recipe
         """Train a job's model on the labels visible at its step."""
-        key = ("trained", job.requested_step, self._past)
+        key = ("trained", job.requested_step, self._past, self.log.quarantined)
         trained: Trained = self._replay.recall(key, lambda: self._train(job.requested_step))
         self._models.append(self._replay.keep(key, trained.model))
         return replace(job, window=trained.window, version=len(self._models))
 
+    def recalibrate(self, job: Job, champion: Deployed) -> Job:
+        """Calibrate the champion's trees anew on the labels visible at the job's step."""
+        base = self._models[champion.version - 1]
+        key = ("recalibrated", job.requested_step, base, self._past, self.log.quarantined)
+        recipe, model = self._replay.founding.recipe, self._replay.model(base)
+        trained = self._replay.recall(key, lambda: self._trainer.recalibrate(job.requested_step, model, recipe))
+        self._models.append(self._replay.keep(key, trained.model))
+        return replace(job, window=trained.window, version=len(self._models))
+
+    def quarantine(self, step: int) -> None:
+        """Set the batch of a step apart."""
+        self.log.quarantined |= {step}
+
     def examine(self, step: int, job: Job, champion: Deployed) -> GateMeeting:
         """Have a job's model meet the gates."""
         challenger, other = self._models[job.version - 1], self._models[champion.version - 1]
-        key = ("meeting", self._profile, step, challenger, other, self._past)
+        key = ("meeting", self._profile, step, challenger, other, self._past, self.log.quarantined)
         return self._replay.recall(
             key, lambda: self.examiner.meet(step, self.model(job.version), self.model(champion.version))
         )
@@ -287,6 +300,7 @@ class _ReplayLog:
     def __init__(self, replay: Replay) -> None:
         self.served: list[Served] = []
         self.today = _BEFORE_ALL_LABELS
+        self.quarantined: frozenset[int] = frozenset()
         self._replay = replay
 
     def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
