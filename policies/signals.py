@@ -73,6 +73,14 @@ class Signals:
     f1_estimated_weighted_drop: float | None = _signal(
         "champion's F1 at its own gate minus `f1_estimated_weighted`", "difference of F1", on_request=True
     )
+    f1_delay_adjusted: float | None = _signal(
+        "F1 that the newest cohort will have of whose churners half are known, by the chain ladder",
+        "0 to 1",
+        on_request=True,
+    )
+    f1_delay_adjusted_drop: float | None = _signal(
+        "champion's F1 at its own gate minus `f1_delay_adjusted`", "difference of F1", on_request=True
+    )
     two_sample_auc: float | None = _signal(
         "how well a classifier tells today's batch from the champion's gate rows (0.5: not at all)",
         "0 to 1",

@@ -147,6 +147,11 @@ class DuckDBLog:
         newest = self._connection.execute(query, [job, scored_by_day]).fetchall()[0][0]
         return None if newest is None else int(newest)
 
+    def arrived_at(self, step: int) -> Matrix:
+        """Return the day on which each label of a scored step arrived, `nan` where none has."""
+        query = "SELECT label_arrived_at FROM inference_log WHERE step = ? ORDER BY customer_id"
+        return _floats(self._connection.sql(query, params=[step]).to_arrow_table()["label_arrived_at"])
+
     def offered(self, step: int) -> NDArray[np.bool_]:
         """Return who got an offer in a step, in the order of its customers."""
         query = "SELECT offered FROM inference_log WHERE step = ? ORDER BY customer_id"

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scenarios.schema import Scenario
 from sim.mlops.cohort import Cohort, Outcomes
 from sim.mlops.record import Served
+from sim.world.schema import Matrix
 from sim.world.world import Batch, LabelEvents
 
 
@@ -31,6 +32,10 @@ class LogReader(Protocol):
 
     def newest_step_scored_by(self, job: str, scored_by_day: int) -> int | None:
         """Return the newest step that the job's model scored on or before a day, `None` if there is none."""
+        ...
+
+    def arrived_at(self, step: int) -> Matrix:
+        """Return the day on which each label of a scored step arrived, `nan` where none has."""
         ...
 
 
@@ -69,11 +74,13 @@ class MemoryLog:
     def __init__(self) -> None:
         self._cohorts: dict[int, Cohort] = {}
         self._offered: dict[int, NDArray[np.bool_]] = {}
+        self._arrived_at: dict[int, Matrix] = {}
         self.quarantined: frozenset[int] = frozenset()
 
     def append(self, batch: Batch, served: Served | None) -> None:
         """Store a batch and what was served for it."""
         n_rows = len(batch.customer_id)
+        self._arrived_at[batch.step] = np.full(n_rows, np.nan)
         if served is not None:
             self._offered[batch.step] = served.offered
         self._cohorts[batch.step] = Cohort(
@@ -88,12 +95,14 @@ class MemoryLog:
             label=np.full(n_rows, np.nan),
         )
 
-    def backfill(self, events: Sequence[LabelEvents], day: int) -> int:  # noqa: ARG002 - the day is kept by other logs
+    def backfill(self, events: Sequence[LabelEvents], day: int) -> int:
         """Join labels to their own predictions; return how many."""
         for event in events:
             cohort = self._cohorts[event.step]
+            rows = np.searchsorted(cohort.customer_id, event.customer_id)
             label = cohort.label.copy()
-            label[np.searchsorted(cohort.customer_id, event.customer_id)] = event.label
+            label[rows] = event.label
+            self._arrived_at[event.step][rows] = day
             self._cohorts[event.step] = replace(cohort, label=label)
         return sum(len(event.label) for event in events)
 
@@ -114,6 +123,10 @@ class MemoryLog:
             if cohort.scored_by == job and cohort.scored_at <= scored_by_day
         )
         return max(steps, default=None)
+
+    def arrived_at(self, step: int) -> Matrix:
+        """Return the day on which each label of a scored step arrived."""
+        return self._arrived_at[step].copy()
 
     def offered(self, step: int) -> NDArray[np.bool_]:
         """Return who got an offer in a scored step."""

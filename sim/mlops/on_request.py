@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from policies.signals import Signals
+from sim.mlops.chain_ladder import Arrivals, delay_adjusted_f1, development
 from sim.mlops.cohort import LabelledRows, labelled_rows
 from sim.mlops.estimates import Calibration, Estimate, estimate
 from sim.mlops.jobs import Deployed
@@ -73,6 +74,8 @@ class Requests:
             found["errors"] = self._errors(self._newly_complete(step, champion))
         if "f1_drop_p" in wants:
             found["f1_drop_p"] = _upper_tail(seen.f1_drop, seen.f1_drop_se)
+        if wants & _DELAYED:
+            found |= {name: value for name, value in self._delay_adjusted(step, champion).items() if name in wants}
         look = _Look(self._log, self._models, self._reference, step, champion)
         for names, measure in _GROUPS.items():
             if wants & names:
@@ -86,6 +89,26 @@ class Requests:
         wrong = [(part.prediction != (part.label == 1))[~np.isnan(part.label)] for part in parts]
         rows = tuple(np.concatenate(wrong).tolist()) if wrong else ()
         return rows or None
+
+    def _delay_adjusted(self, step: int, champion: Deployed) -> Values:
+        """Measure the newest cohort that the champion scored and of whose churners at least half should be known."""
+        day, scenario = self._world.day(step), self._world.scenario
+        complete = range(0, complete_steps(scenario, day).stop)[-_DEVELOPED_COHORTS:]
+        if not complete:
+            return dict.fromkeys(_DELAYED)
+        known = self._recall(
+            ("development", step), champion.version, lambda: development([self._arrivals(each) for each in complete])
+        )
+        old_enough = (each for each in range(step, -1, -1) if known.churner_share(day - self._world.day(each)) >= 0.5)
+        newest = self._log.newest_step_scored_by(champion.job, self._world.day(next(old_enough, -1)))
+        if newest is None:
+            return dict.fromkeys(_DELAYED)
+        f1 = delay_adjusted_f1(self._arrivals(newest), day - self._world.day(newest), known)
+        return {"f1_delay_adjusted": f1, "f1_delay_adjusted_drop": _drop(champion, f1)}
+
+    def _arrivals(self, step: int) -> Arrivals:
+        outcomes = self._log.outcomes(step)
+        return Arrivals(outcomes.prediction, outcomes.label, self._log.arrived_at(step) - self._world.day(step))
 
     def _newly_complete(self, step: int, champion: Deployed) -> tuple[int, ...]:
         """Return the steps whose cohorts the champion scored and that became label-complete since the step before."""
@@ -138,11 +161,6 @@ class _Look:
         calibration = Calibration.fitted(self.gate_scores, self.gate.label, weight)
         return estimate(calibration.probabilities(today.probability), today.prediction, today.probability)
 
-    def drop(self, f1: float | None) -> float | None:
-        """Return the champion's F1 at its own gate less an estimate of today's."""
-        baseline = self.champion.baseline.f1
-        return None if f1 is None or baseline is None else baseline - f1
-
 
 def _estimates(look: _Look) -> Values:
     found = look.estimate()
@@ -151,7 +169,7 @@ def _estimates(look: _Look) -> Values:
     return {
         "f1_estimated": found.f1,
         "f1_estimated_se": found.f1_se,
-        "f1_estimated_drop": look.drop(found.f1),
+        "f1_estimated_drop": _drop(look.champion, found.f1),
         "precision_estimated": found.precision,
         "recall_estimated": found.recall,
         "accuracy_estimated": found.accuracy,
@@ -168,7 +186,7 @@ def _two_samples(look: _Look) -> Values:
         "two_sample_auc": None if found is None else found.auc,
         "two_sample_p": None if found is None else found.p_value,
         "f1_estimated_weighted": f1,
-        "f1_estimated_weighted_drop": look.drop(f1),
+        "f1_estimated_weighted_drop": _drop(look.champion, f1),
     }
 
 
@@ -184,6 +202,14 @@ def _tests(look: _Look) -> Values:
     }
 
 
+def _drop(champion: Deployed, f1: float | None) -> float | None:
+    """Return the champion's F1 at its own gate less an estimate of what it is now."""
+    baseline = champion.baseline.f1
+    return None if f1 is None or baseline is None else baseline - f1
+
+
+_DEVELOPED_COHORTS = 6
+_DELAYED = frozenset({"f1_delay_adjusted", "f1_delay_adjusted_drop"})
 _ESTIMATES = frozenset(
     {
         *("f1_estimated", "f1_estimated_se", "f1_estimated_drop"),

@@ -321,6 +321,13 @@ class _ReplayLog:
                 return step
         return None
 
+    def arrived_at(self, step: int) -> Matrix:
+        """Return the first step day on or after each label's date that has come, which is when it is joined."""
+        events = self._replay.world.labels(step, self.served[step].offered)
+        step_days = self._replay.world.scenario.time.step_days
+        joined = -(-events.arrives_at // step_days) * step_days
+        return np.where(joined <= self.today, joined, np.nan)
+
     def _cohort(self, step: int) -> Cohort:
         served, batch = self.served[step], self._replay.world.batch(step)
         events = self._replay.world.labels(step, served.offered)
