@@ -77,6 +77,11 @@ def test_every_policy_of_the_catalogue_has_its_story():
     assert one_sided == []
 
 
+def test_every_policy_of_the_catalogue_is_in_the_docs():
+    page = (Path(__file__).parents[1] / "docs" / "policies.md").read_text(encoding="utf-8")
+    assert {name for name in on_disk(policies, "policy") if f"`{name}`" not in page} == set()
+
+
 def test_the_audit_sees_what_stands_outside():
     @pytest.mark.parametrize("name", ["known"])
     def suite(name):
