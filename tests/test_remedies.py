@@ -24,7 +24,7 @@ from sim.mlops.mlflow_registry import MlflowPlace, MlflowRegistry
 from sim.mlops.model import Model
 from sim.mlops.monitor import Monitor
 from sim.mlops.parts import Parts
-from sim.mlops.recalibration import fit_scaling
+from sim.mlops.recalibration import Scaling, fit_scaling
 from sim.mlops.trainer import Trainer
 from sim.study import money
 from sim.study.cells import WorldOrder, play_world
@@ -61,6 +61,10 @@ def test_a_scaling_is_the_most_likely_one_and_keeps_the_order():
     wanted = minimize(loss, [0, 1], method="Nelder-Mead", options={"xatol": 1e-7, "fatol": 1e-12}).x
     assert (found_scaling.intercept, found_scaling.slope) == pytest.approx(wanted, abs=1e-4)
     np.testing.assert_array_equal(np.argsort(found_scaling.applied(probability)), np.argsort(probability))
+
+
+def test_no_rows_change_nothing():
+    assert fit_scaling(np.empty(0), np.empty(0, dtype=bool)) == Scaling(0.0, 1.0)
 
 
 @pytest.mark.parametrize("labels", [[True] * 8, [False] * 8, [True] * 4 + [False] * 4])

@@ -39,8 +39,10 @@ def fit_scaling(probability: Matrix, label: NDArray[np.bool_]) -> Scaling:
     Parameters
     ----------
     probability, label
-        What the trees answered for some rows, and what happened.
+        What the trees answered for some rows, and what happened; no rows change nothing.
     """
+    if not len(label):
+        return Scaling(0.0, 1.0)
     score = _logit(probability)
     churners = int(np.count_nonzero(label))
     target = np.where(label, (churners + 1) / (churners + 2), 1 / (len(label) - churners + 2))
