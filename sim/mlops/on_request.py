@@ -40,7 +40,7 @@ def _forget(key: Hashable, version: int, compute: Callable[[], T]) -> T:  # noqa
     return compute()
 
 
-class Requests:
+class SignalsOnRequest:
     """Measures signals on request from the log as production can see it today.
 
     Parameters

@@ -11,7 +11,7 @@ from sim.mlops.jobs import Alias, Deployed, GateMeeting, Job
 from sim.mlops.log import InferenceLog
 from sim.mlops.model import Model
 from sim.mlops.monitor import Monitor, Observation, signals
-from sim.mlops.on_request import Requests, Wants
+from sim.mlops.on_request import SignalsOnRequest, Wants
 from sim.mlops.record import Served, StepRow, Tally, tally
 from sim.mlops.registry import Registry
 from sim.mlops.stopwatch import Stopwatch
@@ -161,7 +161,7 @@ class Parts:
         performance = self.monitor.performance(step, champion)
         seen = signals(step, self.world.day(step), champion, drift, performance, job_open=job_open)
         if wants:
-            seen = Requests(self.world, self.log, self.registry, self.monitor.reference).answer(
+            seen = SignalsOnRequest(self.world, self.log, self.registry, self.monitor.reference).answer(
                 step, champion, seen, wants
             )
             self.journal.note_rows(step, seen)

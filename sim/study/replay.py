@@ -19,7 +19,7 @@ from sim.mlops.log import MemoryLog
 from sim.mlops.loop import found, play
 from sim.mlops.model import Model
 from sim.mlops.monitor import Monitor, Observation, make_reference, signals
-from sim.mlops.on_request import Requests, Wants
+from sim.mlops.on_request import SignalsOnRequest, Wants
 from sim.mlops.parts import Journal, NoJournal, Parts, State
 from sim.mlops.record import Record, Served, StepRow, Tally, tally
 from sim.mlops.registry import MemoryRegistry
@@ -185,7 +185,7 @@ class ReplayLife:
         self._profile = profile
         self._trainer = Trainer(replay.world, self.log)
         self._monitor = Monitor(replay.world, self.log, self, self._reference)
-        self._requests = Requests(replay.world, self.log, self, self._reference, self._recall_request)
+        self._on_request = SignalsOnRequest(replay.world, self.log, self, self._reference, self._recall_request)
         self._models = [_FIRST]
         self._past = _NO_PAST
 
@@ -223,7 +223,7 @@ class ReplayLife:
         seen = self._replay.recall(key, lambda: self._measure(step, champion, job_open))
         if not wants:
             return seen
-        return replace(seen, signals=self._requests.answer(step, champion, seen.signals, wants))
+        return replace(seen, signals=self._on_request.answer(step, champion, seen.signals, wants))
 
     def train(self, job: Job, champion: Deployed) -> Job:  # noqa: ARG002 - every model of a world has one recipe
         """Train a job's model on the labels visible at its step."""
