@@ -107,6 +107,16 @@ class PolicySpec:
     def __hash__(self) -> int:
         return hash((self.name, self.kind, tuple(self.parameters.items()), self.story, self.code))
 
+    @property
+    def chosen(self) -> dict[str, Value]:
+        """The parameters that are not what they would be by default.
+
+        >>> PolicySpec("yearly", "every", {"days": 365}).chosen, PolicySpec("quarterly", "every", {"days": 90}).chosen
+        ({'days': 365}, {})
+        """
+        defaults = inspect.signature(self._constructor).parameters
+        return {name: value for name, value in self.parameters.items() if value != defaults[name].default}
+
     def build(self) -> Policy:
         """Return a fresh policy that has seen nothing yet."""
         try:

@@ -218,7 +218,11 @@ def policies(name: Name = None, as_json: AsJson = False) -> None:
 
     if name is None:
         rows = [
-            {"policy": spec.name, "kind": spec.kind, "parameters": _inline(spec.parameters)}
+            {
+                "policy": spec.name,
+                "kind": spec.kind,
+                "parameters": _inline(spec.parameters if as_json else spec.chosen),
+            }
             for spec in catalogue().values()
         ]
         _show("Policies", rows, as_json)

@@ -103,6 +103,8 @@ class DuckDBJournal:
 
     def note_rows(self, step: int, signals: Signals) -> None:
         """Note the single rows among the signals of a step; a resumed policy is shown them again."""
+        if signals is signals.without_rows():
+            return
         rows = [None if part is None else list(part) for part in (signals.scores, signals.errors)]
         self._insert("signal_rows", [(step, *rows)])
 
