@@ -16,7 +16,8 @@ class Ladder:
 
     A good choice where feeds break and base rates move: a broken batch never gets into a training set, and a moved
     base rate is mended for next to nothing. A bad one after a change of behaviour: the recalibration costs months,
-    for its own labels must come in before anybody knows that it was not enough.
+    for its own labels must come in before anybody knows that it was not enough. A worse one without gates: a bad
+    recalibration brings a low baseline with it, from which F1 never drops again.
 
     Parameters
     ----------
