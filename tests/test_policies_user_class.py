@@ -111,3 +111,10 @@ def test_a_policy_that_breaks_the_contract_is_refused_where_it_is_named(tmp_path
     path.write_text(PATIENT.replace("signals.psi_max is None or ", ""))
     with pytest.raises(InputError, match="must answer every day, whatever is missing, but Patient raised TypeError"):
         load_policy(f"{path}:Patient")
+
+
+def test_the_example_of_the_docs_conforms(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "policies.md").read_text(encoding="utf-8")
+    path = tmp_path / "patient.py"
+    path.write_text(page.split("```python\n")[1].split("```")[0])
+    assert load_policy(f"{path}:Patient(level=0.03)").parameters == {"level": 0.03}
