@@ -206,6 +206,7 @@ class ShuffledLog:
 
     def __init__(self, log):
         self._log, self._rng = log, np.random.default_rng(1)
+        self.quarantined = frozenset()
         self.newest_step_scored_by = log.newest_step_scored_by
 
     def cohorts(self, steps):

@@ -7,4 +7,5 @@ from sim.mlops.log import LogReader
 
 def without_quarantined(steps: Iterable[int], log: LogReader) -> list[int]:
     """Return the steps whose batches are not in quarantine, in the same order."""
-    return [step for step in steps if step not in log.quarantined]
+    apart = log.quarantined
+    return [step for step in steps if step not in apart]
