@@ -83,7 +83,8 @@ class Rule:
     def decide(self, signals: Signals) -> Decision:
         """Answer `retrain` with the clauses that asked for it, or `keep` with what held it back."""
         trends = self._history.see(signals)
-        evidence = {**self.expression.evidence(signals), **trends}
+        evidence = self.expression.evidence(signals)
+        evidence.update(trends)
         clauses = self.expression.compare(evidence)
         truth = self.expression.combine(clauses)
         self._true_steps = self._true_steps + 1 if truth is Truth.TRUE else 0

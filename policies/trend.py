@@ -59,6 +59,8 @@ class History:
 
     def see(self, signals: Signals) -> dict[str, float | None]:
         """Take in the signals of a step and return every trend by its text, `None` where missing."""
+        if not self.trends:
+            return {}
         for signal, values in self._past.items():
             values.append(known(getattr(signals, signal)))
         return {trend.text: trend.slope(tuple(self._past[trend.signal])) for trend in self.trends}
