@@ -111,10 +111,10 @@ class DuckDBJournal:
     def with_rows(self, signals: Signals) -> Signals:
         """Return the signals of a past step as its policy saw them, single rows included."""
         query = "SELECT scores, errors FROM signal_rows WHERE step = ?"
-        found = self._connection.execute(query, [signals.step]).fetchone()
-        if found is None:
+        found = self._connection.execute(query, [signals.step]).fetchall()  # all: else the connection stays busy
+        if not found:
             return signals
-        scores, errors = (None if part is None else tuple(part) for part in found)
+        scores, errors = (None if part is None else tuple(part) for part in found[0])
         return replace(signals, scores=scores, errors=errors)
 
     def checkpoint(self) -> Checkpoint | None:
