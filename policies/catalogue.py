@@ -8,13 +8,17 @@ from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
-from policies.expression import Expression, literal_number, number_text, parse_tree, piece, shorten
+from policies.conformance import check_policy
+from policies.detector import new_engine
+from policies.expression import Expression, number_text, parse_tree, piece, shorten
+from policies.settings import Value, named_values
 from policies.signals import CATALOGUE as SIGNALS
-from policies.spec import KINDS, Parameter, PolicySpec, policies_from_toml
+from policies.spec import KINDS, PolicySpec, policies_from_toml
 from sim.errors import InputError, did_you_mean
 
 __all__ = ["PolicySpec", "catalogue", "load_policy"]
 
+_CLASS = re.compile(r"(?P<kind>.+\.py:(?P<name>[A-Za-z_]\w*))(?P<call>\s*\(.*\))?", re.DOTALL)
 _FILE = re.compile(r"(?P<path>.+\.toml)(?::(?P<name>.+))?", re.DOTALL)
 _WORD = re.compile(r"[\w-]+")
 
@@ -43,25 +47,29 @@ def load_policy(text: str) -> PolicySpec:
     text
         A name of the catalogue (`proposal`); a name or kind with parameters (`proposal(cooldown_days=60)`,
         `rule(retrain_when="f1_drop > 0.05", for_steps=2)`); a TOML file with one policy (`mine.toml`), or one policy
-        of a file with several (`mine.toml:strict`); otherwise a rule (`f1_drop > 0.05`).
+        of a file with several (`mine.toml:strict`); a class of one's own in a Python file, which is run
+        (`mine.py:Patient`, `mine.py:Patient(days=3)`); otherwise a rule (`f1_drop > 0.05`).
 
     Raises
     ------
     InputError
-        If it is none of these; the message says what is wrong with what it looks most like.
+        If it is none of these; the message says what is wrong with what it looks most like. If a class of one's own
+        breaks the contract (see `policies.conformance`).
 
     Examples
     --------
     >>> load_policy("every(days=30)").build()
     Every(days=30)
-    >>> load_policy("f1_drop>0.050").build()
-    Rule(retrain_when='f1_drop > 0.05', cooldown_days=0, for_steps=1)
+    >>> load_policy("f1_drop>0.050").name
+    'f1_drop > 0.05'
     """
     if not isinstance(text, str):
         raise InputError(f"A policy must be given as text, got {type(text).__name__}.")
     tidy = text.strip()
     if tidy in catalogue():
         return catalogue()[tidy]
+    if found := _CLASS.fullmatch(tidy):
+        return _from_class(found["kind"], found["name"], found["call"] or "")
     if file := _FILE.fullmatch(tidy):
         return _from_file(file["path"], file["name"])
     if _WORD.fullmatch(tidy):
@@ -80,7 +88,7 @@ def _from_file(path: str, name: str | None) -> PolicySpec:
         raise InputError(f"A policy file must be readable text, got {path!r}: {reason}.") from error
     specs = policies_from_toml(text, path)
     if name is None and len(specs) == 1:
-        return next(iter(specs.values()))
+        return _with_sound_settings(next(iter(specs.values())))
     if name is None:
         raise InputError(
             f"A policy file must hold one policy, got {len(specs)} in {path} ({', '.join(specs)}): "
@@ -88,7 +96,16 @@ def _from_file(path: str, name: str | None) -> PolicySpec:
         )
     if name not in specs:
         raise InputError(f"{path} holds {', '.join(specs)}, got {name!r}.{did_you_mean(name, specs)}")
-    return specs[name]
+    return _with_sound_settings(specs[name])
+
+
+def _from_class(kind: str, name: str, call: str) -> PolicySpec:
+    text = name + call.strip()
+    tree = parse_tree(text)
+    given = named_values(text, tree) if isinstance(tree, ast.Call) else {}
+    spec = PolicySpec(text, kind, given)
+    check_policy(spec.build, name)
+    return spec
 
 
 def _policy_call(text: str) -> ast.Call | None:
@@ -105,28 +122,21 @@ def _from_call(text: str, call: ast.Call) -> PolicySpec:
     if base is None and name not in KINDS:
         known = [*catalogue(), *KINDS, "at_least"]
         raise InputError(f"A policy must be one of the catalogue or a kind, got {name!r}.{did_you_mean(name, known)}")
-    if call.args or any(keyword.arg is None for keyword in call.keywords):
-        raise InputError(f"Parameters must be written name=value, got {piece(text, call)!r}.")
-    given = {str(keyword.arg): _literal(text, keyword) for keyword in call.keywords}
-    if len(given) < len(call.keywords):
-        raise InputError(f"Each parameter must be given once, got {piece(text, call)!r}.")
+    given = named_values(text, call)
     full_name = f"{name}({', '.join(f'{key}={_literal_text(value)}' for key, value in given.items())})"
     if base is None:
-        return PolicySpec(full_name, name, given)
-    return PolicySpec(full_name, base.kind, {**base.parameters, **given}, base.story)
+        return _with_sound_settings(PolicySpec(full_name, name, given))
+    return _with_sound_settings(PolicySpec(full_name, base.kind, {**base.parameters, **given}, base.story))
 
 
-def _literal(text: str, keyword: ast.keyword) -> Parameter:
-    value = keyword.value
-    if isinstance(value, ast.Constant) and isinstance(value.value, str):
-        return value.value
-    number = literal_number(value)
-    if number is None:
-        raise InputError(f"A parameter must be a number or text in quotes, got {piece(text, keyword)!r}.")
-    return number
+def _with_sound_settings(spec: PolicySpec) -> PolicySpec:
+    """Return a policy whose detector, if it has one, can be made: a run is no place to find out."""
+    if spec.kind == "detector":
+        new_engine(str(spec.parameters["detector"]), str(spec.parameters["settings"]))
+    return spec
 
 
-def _literal_text(value: Parameter) -> str:
+def _literal_text(value: Value) -> str:
     return repr(value) if isinstance(value, str) else number_text(value)
 
 

@@ -13,7 +13,7 @@ Evidence = Mapping[str, float | None]
 """Signal values by name, `None` where missing."""
 
 Operand = str | float
-"""One side of a comparison: the name of a signal, or a number."""
+"""One side of a comparison: the name of a signal (or the text of its trend), or a number."""
 
 
 class Reason(NamedTuple):
@@ -51,7 +51,7 @@ class Link(NamedTuple):
 class Comparison:
     """A clause: operands with a relation between each two neighbours, such as `0.05 < f1_drop <= 0.2`.
 
-    `names` are the signals among the operands.
+    `names` are the signals and trends among the operands.
     """
 
     text: str

@@ -5,15 +5,22 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from policies.signals import Signals
+from policies.signals import ON_REQUEST, Signals
+from sim.errors import InputError, did_you_mean
 
 
 class Action(StrEnum):
-    """What can be done with a deployed model."""
+    """What can be done with a deployed model.
+
+    `recalibrate` maps its scores anew and sets a new threshold, `rollback` brings its predecessor back, `quarantine`
+    keeps today's batch out of training, gates, references and baselines for good.
+    """
 
     KEEP = "keep"
     RETRAIN = "retrain"
+    RECALIBRATE = "recalibrate"
     ROLLBACK = "rollback"
+    QUARANTINE = "quarantine"
 
 
 class Cause(StrEnum):
@@ -32,15 +39,19 @@ class Truth(StrEnum):
     MISSING = "missing"
 
 
+KEEP_REASONS = ("quiet", "missing", "waiting", "disarmed", "cooldown", "budget", "job_open")
+"""Why a policy may keep the champion; see `Decision`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """An action with its reason and evidence.
 
-    `reason` of a `keep` is one of `quiet` (nothing asked for an action), `missing` (a missing signal left the rule
-    unknown), `waiting` (true, but not for `for_steps` steps yet), `cooldown` and `job_open` (asked for, but
-    suppressed); the loop adds `no_previous` to a rollback that has nowhere to go. Any other action gives the clauses
-    that asked for it. `evidence` holds the signal values that the policy looked at, `None` where missing; `clauses`
-    the value of each clause of a rule.
+    `reason` of a `keep` is one of `KEEP_REASONS`: `quiet` (nothing asked for an action), `missing` (a missing signal
+    left the rule unknown), `waiting` (true, but not for `for_steps` steps yet), `disarmed`, `cooldown`, `budget` and
+    `job_open` (asked for, but suppressed); the loop adds `no_previous` to a rollback that has nowhere to go. Any
+    other action gives the clauses that asked for it. `evidence` holds the signal values that the policy looked at,
+    `None` where missing; `clauses` the value of each clause of a rule.
     """
 
     action: Action
@@ -51,7 +62,10 @@ class Decision:
 
 
 class Policy(Protocol):
-    """Decides from signals alone; its configuration is its constructor."""
+    """Decides from signals alone; its configuration is its constructor.
+
+    A policy that looks at signals on request also has an attribute `wants` with their names.
+    """
 
     def decide(self, signals: Signals) -> Decision:
         """Answer the signals of one day. Called once a step, in order of time."""
@@ -60,3 +74,19 @@ class Policy(Protocol):
     def deployed(self, version: str) -> None:
         """Hear that the model `version` (the name of its job) has become champion."""
         ...
+
+
+def wanted(policy: Policy) -> frozenset[str]:
+    """Return the signals on request that a policy wants measured; none if it does not say.
+
+    Raises
+    ------
+    InputError
+        If it wants something that cannot be asked for.
+    """
+    names = frozenset(getattr(policy, "wants", ()))
+    for name in sorted(names - ON_REQUEST):
+        raise InputError(
+            f"A policy may want {', '.join(sorted(ON_REQUEST))}, got {name!r}.{did_you_mean(name, ON_REQUEST)}"
+        )
+    return names

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from policies.decision import Action, Cause, Decision
 from policies.expression import number_text
 from policies.parameters import check_days
-from policies.signals import Signals
+from policies.signals import Signals, known
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Every:
     def decide(self, signals: Signals) -> Decision:
         """Answer `retrain` when the interval is over, `keep` otherwise."""
         if self._last_request_day is None:
-            self._last_request_day = signals.day - (signals.age_days or 0)
+            self._last_request_day = signals.day - (known(signals.age_days) or 0)
         passed = signals.day - self._last_request_day
         if passed < self.days:
             return Decision(Action.KEEP, "quiet")

@@ -1,4 +1,4 @@
-"""The rule language: comparisons of signals, read safely and judged with three truth values."""
+"""The rule language: comparisons of signals and their trends, read safely and judged with three truth values."""
 
 import ast
 import math
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from policies.conditions import AtLeast, Comparison, Condition, Evidence, Link, Not, Operand, Reason
 from policies.decision import Truth
-from policies.signals import CATALOGUE, Signals
+from policies.signals import CATALOGUE, ON_REQUEST, Signals, known
+from policies.trend import MOST_STEPS, Trend
 from sim.errors import InputError, did_you_mean
 
 MAX_LENGTH = 2000
@@ -63,12 +64,16 @@ class Expression:
     ('f1_drop > 0.05', 'psi_max <= 0.25')
     >>> rule.evaluate(Signals(step=0, day=0, job_open=False, psi_max=0.1))
     <Truth.MISSING: 'missing'>
+
+    `names` are the signals that are compared themselves, `trends` the slopes (`slope(f1, 3)`) that stand in their
+    place. A trend is missing unless whoever evaluates the rule keeps a `History` and adds it to the evidence.
     """
 
     text: str
     root: Condition
     comparisons: tuple[Comparison, ...]
     names: tuple[str, ...]
+    trends: tuple[Trend, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "Expression":
@@ -82,8 +87,19 @@ class Expression:
         """
         parser = _Parser(_tidy(text))
         root = parser.parse()
-        names = dict.fromkeys(name for comparison in parser.comparisons.values() for name in comparison.names)
-        return cls(root.text, root, tuple(parser.comparisons.values()), tuple(names))
+        operands = dict.fromkeys(name for comparison in parser.comparisons.values() for name in comparison.names)
+        names = tuple(name for name in operands if name not in parser.trends)
+        return cls(root.text, root, tuple(parser.comparisons.values()), names, tuple(parser.trends.values()))
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """Every signal that the rule looks at, itself or its trend, each once."""
+        return tuple(dict.fromkeys([*self.names, *(trend.signal for trend in self.trends)]))
+
+    @property
+    def wants(self) -> frozenset[str]:
+        """The signals on request that the rule looks at."""
+        return ON_REQUEST.intersection(self.signals)
 
     @property
     def clauses(self) -> tuple[str, ...]:
@@ -99,11 +115,10 @@ class Expression:
         return self.compare(self.evidence(signals))
 
     def evidence(self, signals: Signals) -> dict[str, float | None]:
-        """Return the signals that the rule names, `None` where missing or not a number."""
-        evidence = {}
+        """Return the signals that the rule names, `None` where missing or not a number; a trend is always missing."""
+        evidence: dict[str, float | None] = {trend.text: None for trend in self.trends}
         for name in self.names:
-            value = getattr(signals, name)
-            evidence[name] = value if value == value else None  # noqa: PLR0124  only a nan differs from itself
+            evidence[name] = known(getattr(signals, name))
         return evidence
 
     def compare(self, evidence: Evidence) -> dict[str, Truth]:
@@ -198,6 +213,7 @@ class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
         self.comparisons: dict[str, Comparison] = {}
+        self.trends: dict[str, Trend] = {}
 
     def parse(self) -> Condition:
         """Return the whole rule as a condition."""
@@ -251,12 +267,25 @@ class _Parser:
         return self.comparisons.setdefault(text, Comparison(text, names, left, tuple(links)))
 
     def _operand(self, tree: ast.expr) -> Operand:
-        if isinstance(tree, ast.Name):
-            return _known(tree.id)
+        match tree:
+            case ast.Name():
+                return _known(tree.id)
+            case ast.Call(func=ast.Name(id="slope")):
+                return self._trend(tree)
         number = literal_number(tree)
         if number is None:
             raise InputError(f"A comparison must be between signals and numbers; {self._named(tree)} cannot be used.")
         return self._finite(number, tree)
+
+    def _trend(self, call: ast.Call) -> str:
+        match call.args:
+            case [ast.Name(id=name), ast.Constant(value=steps)] if not call.keywords and type(steps) is int:
+                if not 2 <= steps <= MOST_STEPS:
+                    raise InputError(f"slope must look at 2 to {MOST_STEPS} steps, got {piece(self.text, call)!r}.")
+                trend = Trend(_known(name), steps)
+                self.trends[trend.text] = trend
+                return trend.text
+        raise InputError(f"slope must be written slope(signal, steps), got {piece(self.text, call)!r}.")
 
     def _finite(self, value: float, tree: ast.expr) -> float:
         try:

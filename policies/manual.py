@@ -1,5 +1,6 @@
 """Retrain by hand: someone looks once a quarter, and needs weeks to act."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -7,6 +8,7 @@ from policies.decision import Action, Cause, Decision, Truth
 from policies.expression import Expression
 from policies.parameters import check_days
 from policies.signals import Signals
+from policies.trend import History
 
 
 @dataclass(slots=True)
@@ -45,6 +47,7 @@ class Manual:
     fastest_days: float = 30
     slowest_days: float = 90
     _rule: Expression = field(init=False, repr=False, compare=False)
+    _history: History = field(init=False, repr=False, compare=False)
     _looks: int = field(default=0, init=False, repr=False, compare=False)
     _seen_day: float | None = field(default=None, init=False, repr=False, compare=False)
     _ready_day: float = field(default=0.0, init=False, repr=False, compare=False)
@@ -54,11 +57,18 @@ class Manual:
         check_days("fastest_days", self.fastest_days, minimum=0)
         check_days("slowest_days", self.slowest_days, minimum=self.fastest_days)
         self._rule = Expression.parse(self.notice)
+        self._history = History(self._rule.trends)
+
+    @property
+    def wants(self) -> frozenset[str]:
+        """The signals on request that the person looks at."""
+        return self._rule.wants
 
     def decide(self, signals: Signals) -> Decision:
         """Answer `retrain` when the work that a look has started is done."""
-        clauses = self._look(signals)
-        evidence = self._rule.evidence(signals)
+        evidence = {**self._rule.evidence(signals), **self._history.see(signals)}
+        clauses = self._rule.compare(evidence)
+        self._look(signals, clauses)
         if self._seen_day is None:
             return Decision(Action.KEEP, "quiet", evidence=evidence, clauses=clauses)
         if signals.day < self._ready_day:
@@ -69,17 +79,16 @@ class Manual:
         self._seen_day = None
         return Decision(Action.RETRAIN, reason, Cause.ALARM, evidence, clauses)
 
-    def deployed(self, version: str) -> None:
-        """Take no notice: the next look comes when it comes."""
+    def deployed(self, version: str) -> None:  # noqa: ARG002  any new champion will do
+        """Start trends again; the next look comes when it comes."""
+        self._history.forget()
 
-    def _look(self, signals: Signals) -> dict[str, Truth]:
+    def _look(self, signals: Signals, clauses: Mapping[str, Truth]) -> None:
         """Look if it is time to; nobody looks while the work of the last look is under way."""
-        clauses = self._rule.clause_values(signals)
         if signals.day < (self._looks + 1) * self.look_days:
-            return clauses
+            return
         self._looks = int(signals.day // self.look_days)
         if self._seen_day is None and self._rule.combine(clauses) is Truth.TRUE:
             self._seen_day = signals.day
             work_days = Random(self._looks).uniform(self.fastest_days, self.slowest_days)
             self._ready_day = signals.day + work_days
-        return clauses

@@ -18,3 +18,17 @@ def check_steps(name: str, steps: int) -> None:
     is_whole = isinstance(steps, int) and not isinstance(steps, bool)
     if not is_whole or not 1 <= steps <= MAXIMUM:
         raise InputError(f"{name} must be a whole number of steps from 1 to {MAXIMUM:,}, got {steps!r}.")
+
+
+def check_count(name: str, count: int) -> None:
+    """Refuse `count` unless it is a whole number from 0 to `MAXIMUM`."""
+    is_whole = isinstance(count, int) and not isinstance(count, bool)
+    if not is_whole or not 0 <= count <= MAXIMUM:
+        raise InputError(f"{name} must be a whole number from 0 to {MAXIMUM:,}, got {count!r}.")
+
+
+def check_number(name: str, value: float, low: float, high: float) -> None:
+    """Refuse `value` unless it is a number from `low` to `high`."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not low <= value <= high:
+        raise InputError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}.")

@@ -8,15 +8,22 @@ from dataclasses import dataclass, field
 import tomli_w
 
 from policies.always import Always
+from policies.cara import Cara
 from policies.decision import Policy
+from policies.detector import Detector
+from policies.dynamic import Dynamic
 from policies.every import Every
+from policies.expected_value import ExpectedValue
+from policies.forecast import Forecast
+from policies.ladder import Ladder
 from policies.manual import Manual
 from policies.never import Never
+from policies.online_fdr import OnlineFdr
+from policies.reactive import Reactive
 from policies.rule import Rule
+from policies.settings import Value
+from policies.user_class import code_digest, is_user_class, user_class
 from sim.errors import InputError, did_you_mean
-
-Parameter = str | int | float
-"""The value of a policy's parameter."""
 
 KINDS: Mapping[str, Callable[..., Policy]] = {
     "rule": Rule,
@@ -24,8 +31,18 @@ KINDS: Mapping[str, Callable[..., Policy]] = {
     "always": Always,
     "every": Every,
     "manual": Manual,
+    "detector": Detector,
+    "online_fdr": OnlineFdr,
+    "dynamic": Dynamic,
+    "cara": Cara,
+    "expected_value": ExpectedValue,
+    "forecast": Forecast,
+    "reactive": Reactive,
+    "ladder": Ladder,
 }
 """What builds the policies of each kind; its arguments are the parameters."""
+
+_NOT_PARAMETERS = ("kind", "story", "code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +54,19 @@ class PolicySpec:
     name
         How the policy is called in tables and records.
     kind
-        One of `KINDS`.
+        One of `KINDS`, or a class of one's own as `path/to/file.py:ClassName`, whose file is run.
     parameters
         Arguments of the kind's constructor; those left out are filled in with their defaults.
     story
         A paragraph: when the policy is a good choice and when a bad one.
+    code
+        For a class of one's own the SHA-256 of its file, found unless given: another code is another policy.
 
     Raises
     ------
     InputError
-        If the kind is unknown, or a parameter is unknown, absent or out of range.
+        If the kind is unknown, or a parameter is unknown, absent or out of range; if the file of a class of one's
+        own cannot be run, or is not the one that `code` says.
 
     Examples
     --------
@@ -62,16 +82,20 @@ class PolicySpec:
 
     name: str
     kind: str = "rule"
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    parameters: Mapping[str, Value] = field(default_factory=dict)
     story: str = ""
+    code: str = ""
 
     def __post_init__(self) -> None:
         _check_text("name", self.name)
         _check_text("kind", self.kind)
         _check_text("story", self.story)
+        _check_text("code", self.code)
         if not self.name.strip():
             raise InputError("A policy must have a name, got an empty one.")
-        if self.kind not in KINDS:
+        if is_user_class(self.kind):
+            self._check_code()
+        elif self.kind not in KINDS:
             raise InputError(
                 f"The kind of policy {self.name!r} must be one of {', '.join(KINDS)}, got {self.kind!r}."
                 f"{did_you_mean(self.kind, KINDS)}"
@@ -81,25 +105,52 @@ class PolicySpec:
         self.build()  # the constructor is what knows the ranges
 
     def __hash__(self) -> int:
-        return hash((self.name, self.kind, tuple(self.parameters.items()), self.story))
+        return hash((self.name, self.kind, tuple(self.parameters.items()), self.story, self.code))
+
+    @property
+    def chosen(self) -> dict[str, Value]:
+        """The parameters that are not what they would be by default.
+
+        >>> PolicySpec("yearly", "every", {"days": 365}).chosen, PolicySpec("quarterly", "every", {"days": 90}).chosen
+        ({'days': 365}, {})
+        """
+        defaults = inspect.signature(self._constructor).parameters
+        return {name: value for name, value in self.parameters.items() if value != defaults[name].default}
 
     def build(self) -> Policy:
         """Return a fresh policy that has seen nothing yet."""
         try:
-            return KINDS[self.kind](**self.parameters)
+            return self._constructor(**self.parameters)
         except InputError as error:
             raise InputError(f"Policy {self.name!r} cannot be built: {error}") from error
+        except Exception as error:
+            if not is_user_class(self.kind):
+                raise
+            raise InputError(f"Policy {self.name!r} cannot be built: {type(error).__name__}: {error}") from error
 
     def to_toml(self) -> str:
         """Return the policy as a TOML table with every default filled in; `policies_from_toml` reads it back."""
         values = {"kind": self.kind, **self.parameters}
-        if self.story:
-            values["story"] = self.story
+        told = {"story": self.story, "code": self.code}
+        values |= {key: text for key, text in told.items() if text}
         return tomli_w.dumps({"policy": {self.name: values}})
 
-    def _complete(self) -> dict[str, Parameter]:
+    @property
+    def _constructor(self) -> Callable[..., Policy]:
+        return user_class(self.kind) if is_user_class(self.kind) else KINDS[self.kind]
+
+    def _check_code(self) -> None:
+        digest = code_digest(self.kind)
+        if self.code and self.code != digest:
+            raise InputError(
+                f"The code of policy {self.name!r} must be what it was, but {self.kind.rpartition(':')[0]} has "
+                f"changed since: undo that, or leave `code` out."
+            )
+        object.__setattr__(self, "code", digest)
+
+    def _complete(self) -> dict[str, Value]:
         """Return the parameters in the constructor's order, defaults filled in."""
-        known = inspect.signature(KINDS[self.kind]).parameters
+        known = inspect.signature(self._constructor).parameters
         for name in self.parameters:
             if name not in known:
                 raise InputError(self._unknown_parameter(name, known))
@@ -115,7 +166,7 @@ class PolicySpec:
         takes = ", ".join(known) if known else "no parameters"
         return (
             f"Policy {self.name!r} of kind {self.kind!r} takes {takes}, got {name!r}."
-            f"{did_you_mean(name, [*known, 'kind', 'story'])}"
+            f"{did_you_mean(name, [*known, *_NOT_PARAMETERS])}"
         )
 
 
@@ -125,8 +176,8 @@ def policies_from_toml(text: str, source: str) -> dict[str, PolicySpec]:
     Parameters
     ----------
     text
-        TOML with a table `[policy.NAME]` for each policy: `kind` (default "rule"), the parameters of the kind, and
-        `story`.
+        TOML with a table `[policy.NAME]` for each policy: `kind` (default "rule"), the parameters of the kind and
+        `story`. A class of one's own is refused: it is code, and only the command line may have it run.
     source
         Where the text came from; error messages name it.
 
@@ -153,9 +204,12 @@ def policies_from_toml(text: str, source: str) -> dict[str, PolicySpec]:
 def _from_table(name: str, table: object, source: str) -> PolicySpec:
     if not isinstance(table, dict):
         raise InputError(f"{source} must hold tables [policy.NAME], got the value policy.{name}: give it a name.")
-    parameters = {key: value for key, value in table.items() if key not in ("kind", "story")}
+    parameters = {key: value for key, value in table.items() if key not in _NOT_PARAMETERS}
+    kind = table.get("kind", "rule")
+    if isinstance(kind, str) and is_user_class(kind):
+        raise InputError(f"{source} is data and can't have code run: ask for the class by --policy {kind} instead.")
     try:
-        return PolicySpec(name, table.get("kind", "rule"), parameters, table.get("story", ""))
+        return PolicySpec(name, kind, parameters, table.get("story", ""), table.get("code", ""))
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
 

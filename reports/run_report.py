@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from policies.catalogue import load_policy
+from policies.catalogue import catalogue, load_policy
 from reports.caption import onset_words, source, step_word
 from reports.charts.accuracy import accuracy_chart
 from reports.charts.architecture import architecture_chart
@@ -194,7 +194,8 @@ def _scenario_text(record: Record, folder: Path) -> str:
 
 def _policy_text(record: Record, folder: Path) -> str:
     try:
-        is_known = load_policy(record.policy).to_toml() == record.policy_toml
+        is_data = record.policy in catalogue() or ".py:" not in record.policy  # a record can't have code run
+        is_known = is_data and load_policy(record.policy).to_toml() == record.policy_toml
     except InputError:
         is_known = False
     return record.policy if is_known else str(folder / "policy.toml")

@@ -66,7 +66,11 @@ def main() -> None:
 def run(
     scenario: Annotated[str, typer.Argument(help="A scenario of the catalogue, or a TOML file.")],
     policy: Annotated[
-        str, typer.Option(help="A policy of the catalogue, a TOML file, or an expression such as 'f1_drop > 0.05'.")
+        str,
+        typer.Option(
+            help="A policy of the catalogue, a TOML file, an expression such as 'f1_drop > 0.05', or a class of your "
+            "own as path/to/file.py:ClassName (it is code, and will be run)."
+        ),
     ] = "proposal",
     gates: Annotated[str, typer.Option(help="A gate profile of the catalogue, or a TOML file.")] = "telco_churn",
     population: PopulationName = "",
@@ -284,7 +288,11 @@ def policies(name: Name = None, as_json: AsJson = False) -> None:
 
     if name is None:
         rows = [
-            {"policy": spec.name, "kind": spec.kind, "parameters": _inline(spec.parameters)}
+            {
+                "policy": spec.name,
+                "kind": spec.kind,
+                "parameters": _inline(spec.parameters if as_json else spec.chosen),
+            }
             for spec in catalogue().values()
         ]
         _show("Policies", rows, as_json)
@@ -307,7 +315,16 @@ def signals(name: Name = None, as_json: AsJson = False) -> None:
             f"a signal must be one of {', '.join(CATALOGUE)}, got {name!r}.{did_you_mean(name, CATALOGUE)}"
         )
     infos = [CATALOGUE[name]] if name else list(CATALOGUE.values())
-    _show("Signals", [{"signal": i.name, "meaning": i.meaning, "unit": i.unit} for i in infos], as_json)
+    rows = [
+        {
+            "signal": i.name,
+            "meaning": i.meaning,
+            "unit": i.unit,
+            "measured": "on request" if i.on_request else "always",
+        }
+        for i in infos
+    ]
+    _show("Signals", rows, as_json)
 
 
 @gates_app.command("show")

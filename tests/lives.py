@@ -134,8 +134,12 @@ class Script:
 
 
 def script(text: str) -> Script:
-    """Return the policy of a text such as "k.r.b": retrain at `r`, roll back at `b`, keep otherwise."""
-    return Script([{"r": Action.RETRAIN, "b": Action.ROLLBACK}.get(letter, Action.KEEP) for letter in text])
+    """Return the policy of a text such as "k.r.b".
+
+    It retrains at `r`, recalibrates at `c`, rolls back at `b`, sets the batch apart at `q`, and keeps otherwise.
+    """
+    actions = {"r": Action.RETRAIN, "c": Action.RECALIBRATE, "b": Action.ROLLBACK, "q": Action.QUARANTINE}
+    return Script([actions.get(letter, Action.KEEP) for letter in text])
 
 
 def parts_of(
@@ -351,7 +355,15 @@ def profiles() -> st.SearchStrategy[GateProfile]:
     return st.sampled_from((load_profile("none"), load_profile("telco_churn"), IMPOSSIBLE, ANCHORED))
 
 
+def remedies() -> st.SearchStrategy[Script]:
+    """Return a strategy for policies that do anything, recalibration and quarantine included."""
+    return st.text("rcbqk", min_size=4, max_size=10).map(script)
+
+
 def scripts() -> st.SearchStrategy[Script]:
-    """Return a strategy for policies that do anything."""
+    """Return a strategy for policies that retrain, roll back and keep.
+
+    These are the oracle's actions; `remedies` has all.
+    """
     actions = (Action.RETRAIN, Action.ROLLBACK, Action.KEEP)
     return st.lists(st.sampled_from(actions), min_size=4, max_size=10).map(Script)

@@ -374,7 +374,7 @@ def test_facts_are_counted_in_the_log(tmp_path):
             log.backfill(mail.deliver(world.day(step)), world.day(step))
     connection.close()
     facts = read_log_facts(tmp_path)
-    assert facts.tables == {"inference_log": 200 * (3 + 3)}
+    assert facts.tables == {"inference_log": 200 * (3 + 3), "quarantine": 0}
     assert facts.arrivals == (Arrival(0, 30, 200), Arrival(30, 60, 200), Arrival(60, None, 200))
     assert sum(segment.customers for segment in facts.segments) == 600
     assert sum(segment.high_risk for segment in facts.segments) == sum(

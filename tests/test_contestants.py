@@ -2,6 +2,7 @@
 
 import pytest
 
+from policies.catalogue import catalogue
 from sim.errors import InputError
 from sim.study.contestants import Contestant, ablations, contestants, expand, parse_grid
 
@@ -43,11 +44,8 @@ def test_each_clause_of_clauses_joined_by_or_is_left_out_in_turn():
         *("f1_drop > 0.05", "psi_max > 0.25", "null_rate > 0.1", "age_days > 30")
     ]
     assert {each.of for each in found} == {"proposal"}
-    assert found[0].spec.parameters == {
-        "retrain_when": "psi_max > 0.25 or null_rate > 0.1 or age_days > 30",
-        "cooldown_days": 30,
-        "for_steps": 1,
-    }
+    without = {"retrain_when": "psi_max > 0.25 or null_rate > 0.1 or age_days > 30"}
+    assert found[0].spec.parameters == {**catalogue()["proposal"].parameters, **without}
     two = contestants(["f1_drop > 0.05 or (psi_max > 0.25 and age_days > 9)"], {})
     assert [each.spec.parameters["retrain_when"] for each in two[1:]] == [
         *("psi_max > 0.25 and age_days > 9", "f1_drop > 0.05")

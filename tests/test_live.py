@@ -55,6 +55,7 @@ LIVES = {
     "faults": (FAULTY, "every(days=60)", 7, "none"),
     "best so far": (DRIFTING, "always", 7, "do_no_harm"),
     "labels at once": (small(steps=5, delay_days=0, step_days=7), "age_days > 10", 6, "none"),
+    "a detector": (DRIFTING, "hddm_a", 2, "none"),
 }
 
 
@@ -209,6 +210,22 @@ def test_a_run_that_is_killed_ends_like_one_that_is_not(tmp_path, undisturbed, p
     assert len(runs) == 1 + len(record.jobs)
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert client.get_model_version_by_alias("churn", "Champion").tags["retrainlab.job"] == record.steps[-1].champion
+
+
+@pytest.mark.slow
+def test_a_resumed_policy_is_shown_the_rows_that_the_record_leaves_out(tmp_path, store):
+    settings = settings_of(tmp_path / "run", DRIFTING, "hddm_a", 2, tracking_uri=store, model_name=tmp_path.name)
+
+    def stop(row):
+        if row.step == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_live(settings, resume=False, listener=Listener(step=stop))
+    record = run_live(settings, resume=True)
+    assert record.steps == live(DRIFTING, load_policy("hddm_a").build(), 2, profile="none").rows
+    assert [row.step for row in record.steps if row.job_opened] == [4], "it must have needed rows from before"
+    assert all(row.signals.errors is None for row in record.steps)
 
 
 @pytest.mark.slow

@@ -70,6 +70,7 @@ LIVES = {
     "contaminated, always": (CONTAMINATED, "always", 6, "none"),
     "contaminated, threshold": (CONTAMINATED, "f1_drop > 0.05", 7, "telco_churn"),
     "slow jobs, always": (SLOW_JOBS, "always", 8, "none"),
+    "drift, a detector": (DRIFTING, "hddm_a", 2, "none"),
     "faults, always": (FAULTY, "always", 9, "none"),
     "naive labels, always": (NAIVE, "always", 10, "none"),
 }
@@ -223,6 +224,7 @@ class ShuffledLog:
 
     def __init__(self, log):
         self._log, self._rng = log, np.random.default_rng(1)
+        self.quarantined = frozenset()
         self.newest_step_scored_by = log.newest_step_scored_by
 
     def cohorts(self, steps):

@@ -42,7 +42,7 @@ from sim.mlops.log import MemoryLog
 from sim.mlops.loop import found, play
 from sim.mlops.mlflow_registry import JOB_TAG, MlflowPlace, MlflowRegistry
 from sim.mlops.monitor import Monitor
-from sim.mlops.parts import Parts
+from sim.mlops.parts import NoJournal, Parts
 from sim.mlops.registry import MemoryRegistry
 from sim.mlops.resume import Checkpoint, catch_up, restore_aliases
 from sim.mlops.trainer import Trainer
@@ -142,15 +142,12 @@ def _copied(parts: dict[str, Any]) -> dict[str, Any]:
     return {name: copy(part) for name, part in parts.items()}
 
 
-class MemoryJournal:
+class MemoryJournal(NoJournal):
     """Keeps the last committed state, and puts the log back to it."""
 
     def __init__(self, log: MemoryLog) -> None:
         self._log, self._kept, self._rows = log, _copied(vars(log)), []
         self.checkpoint: Checkpoint | None = None
-
-    def begin(self) -> None:
-        pass
 
     def commit(self, state: Any, row: Any) -> None:
         self._rows += [row] if row else []

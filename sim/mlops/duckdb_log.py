@@ -65,6 +65,7 @@ class DuckDBLog:
             f"CREATE TABLE IF NOT EXISTS inference_log ({_OWN_COLUMNS},\n{features},\n"
             f"PRIMARY KEY (scored_at, customer_id))"
         )
+        connection.execute("CREATE TABLE IF NOT EXISTS quarantine (step INTEGER PRIMARY KEY)")
         self._select = f"""
             SELECT step, customer_id, holdout, {_OUTCOMES},
                 {", ".join(_quoted(name) for name in schema.names)}
@@ -150,9 +151,23 @@ class DuckDBLog:
         query = "SELECT max(step) FROM inference_log WHERE ground_truth IS NOT NULL"
         return int(self._connection.execute(query).fetchall()[0][0])
 
+    def arrived_at(self, step: int) -> Matrix:
+        """Return the day on which each label of a scored step arrived, `nan` where none has."""
+        query = "SELECT label_arrived_at FROM inference_log WHERE step = ? ORDER BY customer_id"
+        return _floats(self._connection.sql(query, params=[step]).to_arrow_table()["label_arrived_at"])
+
     def offered(self, step: int) -> NDArray[np.bool_]:
         """Return who got an offer in a step, in the order of its customers."""
         return self.outcomes(step).offered
+
+    @property
+    def quarantined(self) -> frozenset[int]:
+        """The steps whose batches are in quarantine."""
+        return frozenset(step for (step,) in self._connection.execute("SELECT step FROM quarantine").fetchall())
+
+    def quarantine(self, step: int) -> None:
+        """Put the batch of a step into quarantine."""
+        self._connection.execute("INSERT INTO quarantine VALUES (?)", [step]).fetchall()
 
     def _with_rows(self, rows: pa.Table, statement: str) -> list[tuple[Any, ...]]:
         self._connection.register("new_rows", rows)

@@ -15,6 +15,7 @@ from sim.mlops.jobs import GateMeeting
 from sim.mlops.log import LogReader, usable_steps
 from sim.mlops.metrics import Confusion, confusion
 from sim.mlops.model import Model
+from sim.mlops.quarantine import without_quarantined
 from sim.world.schema import Matrix, Schema, read_back
 from sim.world.world import World
 
@@ -76,13 +77,15 @@ class Examiner:
         wall clock would make equal lives unequal.
         """
         scenario = self._world.scenario
-        usable = usable_steps(scenario, self._log, self._world.day(step - 1))
+        usable = without_quarantined(usable_steps(scenario, self._log, self._world.day(step - 1)), self._log)
         cohorts = newest_judged(self._log, usable, scenario)
+        steps = tuple(cohort.step for cohort in cohorts)
         counted = labelled_rows(cohorts, scenario.offers, holdout=True)
         rows = counted.repeated()
-        evidence = self._evidence(step, rows, challenger, champion)
+        window = (step, steps)
+        evidence = self._evidence(window, rows, challenger, champion)
         if best is not None:
-            evidence = replace(evidence, best=self._clean(step, rows, best), best_threshold=best.threshold)
+            evidence = replace(evidence, best=self._clean(window, rows, best), best_threshold=best.threshold)
         if self._stopwatch is not None:
             latency_ms = self._stopwatch(challenger, rows.features)
             note_latency(latency_ms)
@@ -91,7 +94,7 @@ class Examiner:
         return GateMeeting(
             step=step,
             day=self._world.day(step),
-            gate_steps=tuple(cohort.step for cohort in cohorts),
+            gate_steps=steps,
             verdict=examine(evidence, self.profile),
             challenger=_counts(counted, challenger.decide(evidence.challenger)),
             champion=None
@@ -100,18 +103,23 @@ class Examiner:
             best=None if best is None or evidence.best is None else _counts(counted, best.decide(evidence.best)),
         )
 
-    def _evidence(self, step: int, rows: LabelledRows, challenger: Model, champion: Model | None) -> Evidence:
+    def _evidence(
+        self, window: tuple[int, tuple[int, ...]], rows: LabelledRows, challenger: Model, champion: Model | None
+    ) -> Evidence:
+        """Return what the models answer on the rows of a window: (step of the meeting, steps of the rows)."""
         return Evidence(
             label=rows.label,
-            challenger=self._clean(step, rows, challenger),
+            challenger=self._clean(window, rows, challenger),
             challenger_threshold=challenger.threshold,
-            champion=self._clean(step, rows, champion) if champion else None,
+            champion=self._clean(window, rows, champion) if champion else None,
             champion_threshold=champion.threshold if champion else None,
-            stressed=self._kept(("stressed", step, id(challenger)), lambda: self._stressed(step, rows, challenger)),
+            stressed=self._kept(
+                ("stressed", window, id(challenger)), lambda: self._stressed(window[0], rows, challenger)
+            ),
         )
 
-    def _clean(self, step: int, rows: LabelledRows, model: Model) -> Matrix:
-        kept = self._kept(("clean", step, id(model)), lambda: {"clean": model.probability(rows.features)})
+    def _clean(self, window: Hashable, rows: LabelledRows, model: Model) -> Matrix:
+        kept = self._kept(("clean", window, id(model)), lambda: {"clean": model.probability(rows.features)})
         return kept["clean"]
 
     def _stressed(self, step: int, rows: LabelledRows, model: Model) -> Mapping[str, Matrix]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from policies.decision import Cause
+from policies.decision import Action, Cause
 from sim.mlops.gates import Verdict
 from sim.mlops.metrics import Confusion
 from sim.mlops.training import TrainingWindow
@@ -54,9 +54,10 @@ class GateMeeting:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A retraining: asked for, trained, validated, promoted or rejected. Its name also names its model.
+    """A retraining or recalibration: asked for, made, validated, promoted or rejected. Its name also names its model.
 
-    `window` and `version` are known once the model is trained and registered.
+    `window` and `version` are known once the model is made and registered. A recalibration keeps trees that were
+    asked for on `trees_day` and trained on `trees_steps`; its own window is that of the rows it was calibrated on.
     """
 
     name: str
@@ -70,13 +71,22 @@ class Job:
     meeting: GateMeeting | None = None
     ended_step: int | None = None
     ended_day: int | None = None
+    action: Action = Action.RETRAIN
+    trees_day: int | None = None
+    trees_steps: tuple[int, ...] = ()
+
+    @property
+    def reference_steps(self) -> tuple[int, ...]:
+        """The recent steps that the trees were trained on."""
+        return self.trees_steps or self.window.recent_steps
 
 
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """A model that serves or has served.
 
-    `reference_steps` are the recent steps it was trained on, `gate_steps` and `baseline` come from its own gate.
+    `requested_day` is the day its trees were asked for, `reference_steps` the recent steps they were trained on;
+    `gate_steps` and `baseline` come from its own gate.
     """
 
     job: str
@@ -106,8 +116,8 @@ def deployed(job: Job) -> Deployed:
     return Deployed(
         job.name,
         job.version,
-        job.requested_day,
-        job.window.recent_steps,
+        job.requested_day if job.trees_day is None else job.trees_day,
+        job.reference_steps,
         job.meeting.gate_steps,
         job.meeting.challenger,
     )

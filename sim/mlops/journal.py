@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 from typing import Any
 
@@ -9,7 +10,7 @@ import duckdb
 import pyarrow as pa  # type: ignore[import-untyped] # it ships no type information
 from pydantic import TypeAdapter
 
-from policies.signals import CATALOGUE
+from policies.signals import CATALOGUE, Signals
 from sim.mlops.jobs import Alias, AliasChange, Job
 from sim.mlops.mlflow_registry import MlflowRegistry
 from sim.mlops.parts import State
@@ -34,7 +35,8 @@ CREATE TABLE IF NOT EXISTS model_versions (
     mlflow_run_id VARCHAR, requested_step INTEGER, requested_day INTEGER, cause VARCHAR, reason VARCHAR,
     recent_steps INTEGER[], historical_steps INTEGER[], n_recent INTEGER, n_historical INTEGER,
     status VARCHAR, gate_step INTEGER, gate_day INTEGER, gates_passed BOOLEAN, failed_gates VARCHAR[],
-    f1_challenger DOUBLE, f1_champion DOUBLE, ended_step INTEGER, ended_day INTEGER, latency_ms DOUBLE
+    f1_challenger DOUBLE, f1_champion DOUBLE, ended_step INTEGER, ended_day INTEGER, latency_ms DOUBLE,
+    action VARCHAR
 );
 CREATE TABLE IF NOT EXISTS gate_results (
     job VARCHAR, step INTEGER, gate VARCHAR, value DOUBLE, comparison VARCHAR, threshold DOUBLE,
@@ -43,6 +45,7 @@ CREATE TABLE IF NOT EXISTS gate_results (
 CREATE TABLE IF NOT EXISTS alias_changes (
     step INTEGER, day INTEGER, alias VARCHAR, job VARCHAR, model_version INTEGER, PRIMARY KEY (step, alias)
 );
+CREATE TABLE IF NOT EXISTS signal_rows (step INTEGER PRIMARY KEY, scores DOUBLE[], errors BOOLEAN[]);
 CREATE TABLE IF NOT EXISTS checkpoints (step INTEGER PRIMARY KEY, state JSON, row JSON);
 """
 _BEFORE_STEP_0 = -1
@@ -91,6 +94,22 @@ class DuckDBJournal:
         self._connection.execute("UPDATE model_versions SET latency_ms = ? WHERE job = ?", [latency_ms, job.name])
         self._registry.log_latency(job.version, step, latency_ms)
 
+    def note_rows(self, step: int, signals: Signals) -> None:
+        """Note the single rows among the signals of a step; a resumed policy is shown them again."""
+        if signals is signals.without_rows():
+            return
+        rows = [None if part is None else list(part) for part in (signals.scores, signals.errors)]
+        self._insert("signal_rows", [(step, *rows)])
+
+    def with_rows(self, signals: Signals) -> Signals:
+        """Return the signals of a past step as its policy saw them, single rows included."""
+        query = "SELECT scores, errors FROM signal_rows WHERE step = ?"
+        found = self._connection.execute(query, [signals.step]).fetchall()  # all: else the connection stays busy
+        if not found:
+            return signals
+        scores, errors = (None if part is None else tuple(part) for part in found[0])
+        return replace(signals, scores=scores, errors=errors)
+
     def checkpoint(self) -> Checkpoint | None:
         """Return the life as it was last committed, `None` if nothing was."""
         found = self._connection.execute("SELECT state, row FROM checkpoints ORDER BY step").fetchall()
@@ -129,7 +148,7 @@ class DuckDBJournal:
             list(meeting.verdict.failed) if meeting else None,
             meeting.challenger.f1 if meeting else None,
             meeting.champion.f1 if meeting and meeting.champion else None,
-            *(job.ended_step, job.ended_day, self.latency_ms.get(job.name)),
+            *(job.ended_step, job.ended_day, self.latency_ms.get(job.name), str(job.action)),
         ]
         self._insert("model_versions", [tuple(values)], how="INSERT OR REPLACE")
         if meeting:

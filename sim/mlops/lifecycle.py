@@ -1,15 +1,18 @@
-"""The life of a job: asked for, trained, registered, validated, promoted or rejected; and the rollback."""
+"""The life of a job: asked for, made, registered, validated, promoted or rejected; rollback and quarantine."""
 
 from dataclasses import replace
 
 from policies.decision import Action, Decision
+from scenarios.schema import Jobs
 from sim.mlops.jobs import Alias, AliasChange, Deployed, Job, Status, deployed
 from sim.mlops.parts import Company, State
+
+_AT_ONCE = Jobs()  # a recalibration trains nothing, and takes effect at the next step
 
 
 def allowed(decision: Decision, state: State) -> Decision:
     """Turn an action that can't be taken now into a `keep` that says why."""
-    if decision.action is Action.KEEP:
+    if decision.action in (Action.KEEP, Action.QUARANTINE):
         return decision
     if state.job is not None:
         return replace(decision, action=Action.KEEP, reason="job_open")
@@ -19,13 +22,20 @@ def allowed(decision: Decision, state: State) -> Decision:
 
 
 def act(company: Company, state: State, step: int, decision: Decision) -> Job | None:
-    """Do what was decided: open a job on the labels visible today, or ask for a rollback at the next step."""
+    """Do what was decided: open a job on the labels visible today, ask for a rollback, or set today's batch apart."""
     if decision.action is Action.ROLLBACK:
         state.is_rollback_due = True
-    if decision.action is not Action.RETRAIN:
+    if decision.action is Action.QUARANTINE:
+        company.quarantine(step)
+    if decision.action not in (Action.RETRAIN, Action.RECALIBRATE):
         return None
-    asked = Job(f"retrain-{step:03d}", step, company.world.day(step), decision.cause, decision.reason)
-    state.job = company.train(asked, state.champion)
+    name = f"{decision.action}-{step:03d}"
+    asked = Job(name, step, company.world.day(step), decision.cause, decision.reason, action=decision.action)
+    if decision.action is Action.RETRAIN:
+        state.job = company.train(asked, state.champion)
+    else:
+        trees_day, trees_steps = state.champion.requested_day, state.champion.reference_steps
+        state.job = company.recalibrate(replace(asked, trees_day=trees_day, trees_steps=trees_steps), state.champion)
     return state.job
 
 
@@ -34,8 +44,11 @@ def end_due(company: Company, state: State, step: int) -> tuple[Job | None, tupl
     if state.is_rollback_due and state.previous is not None:
         state.is_rollback_due, state.may_roll_back = False, False
         return None, _crown(company, state, state.previous, step)
-    job, days, day = state.job, company.world.scenario.jobs, company.world.day(step)
-    if job is None or day < job.requested_day + days.train_days:
+    job, day = state.job, company.world.day(step)
+    if job is None:
+        return None, ()
+    days = company.world.scenario.jobs if job.action is Action.RETRAIN else _AT_ONCE
+    if day < job.requested_day + days.train_days:
         return None, ()
     if job.meeting is None:
         job = _meet_gates(company, state, job, step)

@@ -11,11 +11,17 @@ from scenarios.schema import Scenario
 from sim.mlops.cohort import Cohort, Outcomes
 from sim.mlops.record import Served
 from sim.world.labels import LabelEvents
+from sim.world.schema import Matrix
 from sim.world.world import Batch
 
 
 class LogReader(Protocol):
     """What training, gates and monitor read of the log."""
+
+    @property
+    def quarantined(self) -> frozenset[int]:
+        """The steps whose batches are kept out of training, gates, references and baselines."""
+        ...
 
     def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
         """Return the cohorts of these steps, as known today, in the order asked for."""
@@ -33,6 +39,10 @@ class LogReader(Protocol):
         """Return the newest step of which a label is known today; there is one from the warm-up on."""
         ...
 
+    def arrived_at(self, step: int) -> Matrix:
+        """Return the day on which each label of a scored step arrived, `nan` where none has."""
+        ...
+
 
 class InferenceLog(LogReader, Protocol):
     """Keeps every prediction with its features, and joins labels to them as they arrive."""
@@ -47,6 +57,10 @@ class InferenceLog(LogReader, Protocol):
 
     def offered(self, step: int) -> NDArray[np.bool_]:
         """Return who got an offer in a scored step, in the order of its customers."""
+        ...
+
+    def quarantine(self, step: int) -> None:
+        """Put the batch of a step into quarantine, for good."""
         ...
 
 
@@ -69,10 +83,13 @@ class MemoryLog:
     def __init__(self) -> None:
         self._cohorts: dict[int, Cohort] = {}
         self._scored_by: dict[int, str] = {}
+        self._arrived_at: dict[int, Matrix] = {}
+        self.quarantined: frozenset[int] = frozenset()
 
     def append(self, batch: Batch, served: Served | None) -> None:
         """Store a batch and what was served for it."""
         n_rows = len(batch.customer_id)
+        self._arrived_at[batch.step] = np.full(n_rows, np.nan)
         if served is not None and n_rows:
             self._scored_by[batch.step] = served.job
         self._cohorts[batch.step] = Cohort(
@@ -87,13 +104,15 @@ class MemoryLog:
             label=np.full(n_rows, np.nan),
         )
 
-    def backfill(self, events: Sequence[LabelEvents], day: int) -> int:  # noqa: ARG002 - the day is kept by other logs
+    def backfill(self, events: Sequence[LabelEvents], day: int) -> int:
         """Join labels to their own predictions; return how many."""
         for event in events:
             cohort = self._cohorts[event.step]
             label = cohort.label.copy()
             newest = event.newest()
-            label[np.searchsorted(cohort.customer_id, newest.customer_id)] = newest.label
+            rows = np.searchsorted(cohort.customer_id, newest.customer_id)
+            label[rows] = newest.label
+            self._arrived_at[event.step][rows] = day
             self._cohorts[event.step] = replace(cohort, label=label)
         return sum(len(event.label) for event in events)
 
@@ -113,6 +132,14 @@ class MemoryLog:
         """Return the newest step of which a label is known today."""
         return max(step for step, cohort in self._cohorts.items() if cohort.outcomes.is_labelled.any())
 
+    def arrived_at(self, step: int) -> Matrix:
+        """Return the day on which each label of a scored step arrived."""
+        return self._arrived_at[step].copy()
+
     def offered(self, step: int) -> NDArray[np.bool_]:
         """Return who got an offer in a scored step."""
         return self._cohorts[step].offered
+
+    def quarantine(self, step: int) -> None:
+        """Put the batch of a step into quarantine."""
+        self.quarantined |= {step}

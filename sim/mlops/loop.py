@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from policies.decision import Cause, Policy
+from policies.decision import Cause, Policy, wanted
 from scenarios.schema import Recipe
 from sim.mlops.cohort import LabelledRows
 from sim.mlops.jobs import FIRST_JOB, Alias, Job, Status, deployed
@@ -45,6 +45,7 @@ def play(company: Company, policy: Policy, state: State) -> Iterator[StepRow]:
 
     The order inside a step never changes, and nothing else moves time.
     """
+    wants = wanted(policy)
     for step in company.world.steps[state.next_step :]:
         day = company.world.day(step)
         company.journal.begin()
@@ -59,7 +60,7 @@ def play(company: Company, policy: Policy, state: State) -> Iterator[StepRow]:
         # 5. Labels due today arrive.
         arrived = company.receive(day)
         # 6. Signals are computed from what is visible today.
-        seen = company.observe(step, state.champion, job_open=state.job is not None)
+        seen = company.observe(step, state.champion, job_open=state.job is not None, wants=wants)
         # 7. The policy decides.
         decision = allowed(policy.decide(seen.signals), state)
         # 8. On `retrain` a job opens on the labels visible today.
@@ -71,7 +72,7 @@ def play(company: Company, policy: Policy, state: State) -> Iterator[StepRow]:
             version=served.version,
             tally=tally,
             labels_arrived=arrived,
-            signals=seen.signals,
+            signals=seen.signals.without_rows(),
             drift=seen.drift,
             decision=decision,
             job_ended=ended,

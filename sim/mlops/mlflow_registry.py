@@ -36,6 +36,7 @@ from mlflow.types import Schema as MlflowSchema
 from mlflow.types.schema import AnyType
 from sqlalchemy.exc import SQLAlchemyError  # MLflow lets the errors of its database through
 
+from policies.decision import Action
 from scenarios.schema import Recipe
 from sim.errors import InputError
 from sim.mlops.gates import Outcome
@@ -54,6 +55,7 @@ _MODEL_FOLDER = "churn_model"
 _METRICS_PER_CALL = 1000
 _RUN_NAME_LETTERS = 250  # what MLflow's own table of runs has room for
 _REQUIREMENTS = [f"{name}=={version_of(name)}" for name in ("lightgbm", "numpy", "pandas", "retrainlab")]
+_MADE = {Action.RETRAIN: "Trained on", Action.RECALIBRATE: "The champion's trees, calibrated anew on"}
 _NOTE_TAG = "mlflow.note.content"  # what the MLflow UI shows as a run's description
 _SOURCE_TAGS = {"mlflow.source.name": "retrainlab", "mlflow.source.type": "LOCAL"}
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # opens on the runs, not on GenAI traces
@@ -350,7 +352,7 @@ def describe_job(job: Job) -> str:
     window = job.window
     lines = [
         f"Asked for on day {job.requested_day} (step {job.requested_step}): {job.reason}.",
-        f"Trained on {window.n_recent} recent rows of steps {_span(window.recent_steps)} and "
+        f"{_MADE[job.action]} {window.n_recent} recent rows of steps {_span(window.recent_steps)} and "
         f"{window.n_historical} historical rows.",
     ]
     if job.meeting is not None:
@@ -384,6 +386,7 @@ def _run_tags(job: Job) -> list[RunTag]:
     tags = {
         "reason": job.reason,
         "cause": str(job.cause),
+        "action": str(job.action),
         "requested_day": str(job.requested_day),
         "requested_step": str(job.requested_step),
         "status": str(Status.OPEN),

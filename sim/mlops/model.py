@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sim.errors import WorkError
+from sim.mlops.recalibration import Scaling
 from sim.world.schema import Column, Matrix, Schema, without_unseen
 
 _TREES_FILE = "trees.txt"
@@ -24,7 +25,8 @@ _ROWS_WORTH_THREADS = 20_000
 class Model:
     """A churn model: features in, probability and prediction out.
 
-    `threshold` belongs to the model: a customer is predicted to churn at `probability >= threshold`. A category
+    `threshold` belongs to the model: a customer is predicted to churn at `probability >= threshold`. `scaling` maps
+    what the trees say to probabilities, where the model was recalibrated. A category
     outside the vocabulary is scored as a missing value. Scores depend neither on the order of rows nor on the number
     of threads.
     """
@@ -32,13 +34,14 @@ class Model:
     trees: str
     threshold: float
     schema: Schema
+    scaling: Scaling | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_booster", lgb.Booster(model_str=self.trees))
 
-    def __reduce__(self) -> tuple[type[Self], tuple[str, float, Schema]]:
+    def __reduce__(self) -> tuple[type[Self], tuple[str, float, Schema, Scaling | None]]:
         """Travel as text; the trees are read again on arrival."""
-        return type(self), (self.trees, self.threshold, self.schema)
+        return type(self), (self.trees, self.threshold, self.schema, self.scaling)
 
     def probability(self, features: Matrix) -> Matrix:
         """Return P(churn) for each row of an encoded n x columns matrix."""
@@ -46,7 +49,8 @@ class Model:
             return np.empty(0)
         booster: lgb.Booster = self.__dict__["_booster"]
         scores = booster.predict(without_unseen(features), num_threads=threads(len(features)))
-        return np.asarray(scores, dtype=np.float64)
+        probability = np.asarray(scores, dtype=np.float64)
+        return probability if self.scaling is None else self.scaling.applied(probability)
 
     def predict(self, frame: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow passes it
         """Return columns `probability` and `prediction` (1 is churn) for a frame of readable feature values."""
@@ -62,7 +66,8 @@ class Model:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _TREES_FILE).write_text(self.trees, encoding="utf-8")
         columns = [{"name": column.name, "categories": list(column.categories)} for column in self.schema.columns]
-        card = {"threshold": self.threshold, "columns": columns}
+        scaling = asdict(self.scaling) if self.scaling else None
+        card = {"threshold": self.threshold, "scaling": scaling, "columns": columns}
         signed = {**card, "sha256": _digest(self.trees, card)}
         (folder / _CARD_FILE).write_text(json.dumps(signed, indent=1), encoding="utf-8")
 
@@ -81,11 +86,12 @@ class Model:
             wanted = card.pop("sha256")
             columns = tuple(Column(column["name"], tuple(column["categories"])) for column in card["columns"])
             threshold = float(card["threshold"])
+            scaling = Scaling(**card["scaling"]) if card["scaling"] else None
         except (OSError, ValueError, AttributeError, LookupError, TypeError) as error:
             raise _damaged(folder, f"{type(error).__name__}: {error}") from error
         if _digest(trees, card) != wanted:
             raise _damaged(folder, "its SHA-256 is another")
-        return cls(trees, threshold, Schema(columns))
+        return cls(trees, threshold, Schema(columns), scaling)
 
 
 def _digest(trees: str, card: Mapping[str, Any]) -> str:

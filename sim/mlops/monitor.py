@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import hypot
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -77,13 +77,13 @@ class Monitor:
     ) -> None:
         self._world = world
         self._log = log
-        self._reference = reference or lru_cache(maxsize=2)(
+        self.reference = reference or lru_cache(maxsize=2)(
             lambda champion: make_reference(world, log, models, champion)
         )
 
     def drift(self, step: int, champion: Deployed) -> Drift:
         """Compare the batch of `step` with the champion's reference."""
-        reference = self._reference(champion)
+        reference = self.reference(champion)
         cohort, duplicates = self._log.cohorts([step])[0], self._world.batch(step).duplicates
         if not len(cohort.label):
             return Drift((), None, None)
@@ -158,7 +158,7 @@ def signals(
     )
 
 
-def _performance_signals(baseline: Confusion, performance: Performance | None) -> dict[str, float | None]:
+def _performance_signals(baseline: Confusion, performance: Performance | None) -> dict[str, Any]:
     if performance is None:
         return {}
     counts = performance.counts

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from policies.signals import Signals
 from scenarios.schema import Recipe
 from sim.mlops.business import choose_offers
 from sim.mlops.examiner import Examiner
@@ -10,6 +11,7 @@ from sim.mlops.jobs import Alias, Deployed, GateMeeting, Job, deployed
 from sim.mlops.log import InferenceLog
 from sim.mlops.model import Model
 from sim.mlops.monitor import Monitor, Observation, signals
+from sim.mlops.on_request import SignalsOnRequest, Wants
 from sim.mlops.record import Served, StepRow, Tally, tally
 from sim.mlops.registry import Registry
 from sim.mlops.stopwatch import Stopwatch
@@ -52,6 +54,14 @@ class Journal(Protocol):
         """Note the measured milliseconds of a job's gate meeting at a step."""
         ...
 
+    def note_rows(self, step: int, signals: Signals) -> None:
+        """Note the single rows among the signals of a step, which the record leaves out."""
+        ...
+
+    def with_rows(self, signals: Signals) -> Signals:
+        """Return the signals of a past step with the single rows that were noted for it."""
+        ...
+
 
 class NoJournal:
     """Keeps nothing: a life in memory starts again from the beginning."""
@@ -64,6 +74,13 @@ class NoJournal:
 
     def note_latency(self, job: Job, step: int, latency_ms: float) -> None:
         """Forget what was measured."""
+
+    def note_rows(self, step: int, signals: Signals) -> None:
+        """Forget what was shown."""
+
+    def with_rows(self, signals: Signals) -> Signals:
+        """Return the signals as they are: a life in memory is never resumed."""
+        return signals
 
 
 class Company(Protocol):
@@ -91,12 +108,20 @@ class Company(Protocol):
         """Join the labels that arrive on a day to their predictions; return how many."""
         ...
 
-    def observe(self, step: int, champion: Deployed, *, job_open: bool) -> Observation:
-        """Measure what is visible at a step."""
+    def observe(self, step: int, champion: Deployed, *, job_open: bool, wants: Wants) -> Observation:
+        """Measure what is visible at a step, and of the signals on request those that are wanted."""
         ...
 
     def train(self, job: Job, champion: Deployed) -> Job:
         """Train a job's model with the champion's recipe, register it, and return the job with window and version."""
+        ...
+
+    def recalibrate(self, job: Job, champion: Deployed) -> Job:
+        """Calibrate the champion's trees anew, register the model, and return the job with window and version."""
+        ...
+
+    def quarantine(self, step: int) -> None:
+        """Keep the batch of a step out of training, gates, references and baselines for good."""
         ...
 
     def examine(self, step: int, job: Job, champion: Deployed, best: Deployed) -> GateMeeting:
@@ -144,11 +169,16 @@ class Parts:
         """Backfill the labels that arrive on a day."""
         return self.log.backfill(self.mail.deliver(day), day)
 
-    def observe(self, step: int, champion: Deployed, *, job_open: bool) -> Observation:
-        """Have the monitor look at the log."""
+    def observe(self, step: int, champion: Deployed, *, job_open: bool, wants: Wants) -> Observation:
+        """Have the monitor look at the log; the journal keeps the single rows that a policy was shown."""
         drift = self.monitor.drift(step, champion)
         performance = self.monitor.performance(step, champion)
         seen = signals(step, self.world.day(step), champion, drift, performance, job_open=job_open)
+        if wants:
+            seen = SignalsOnRequest(self.world, self.log, self.registry, self.monitor.reference).answer(
+                step, champion, seen, wants
+            )
+            self.journal.note_rows(step, seen)
         return Observation(seen, drift.features)
 
     def train(self, job: Job, champion: Deployed) -> Job:
@@ -157,6 +187,17 @@ class Parts:
         with self.stopwatch.timing("training"):
             trained = self.trainer.train(job.requested_step, recipe)
         return self.register(replace(job, window=trained.window), trained.model, recipe)
+
+    def recalibrate(self, job: Job, champion: Deployed) -> Job:
+        """Calibrate the champion's trees anew and register the model."""
+        recipe, model = self.registry.recipe(champion.version), self.registry.model(champion.version)
+        with self.stopwatch.timing("training"):
+            trained = self.trainer.recalibrate(job.requested_step, model, recipe)
+        return self.register(replace(job, window=trained.window), trained.model, recipe)
+
+    def quarantine(self, step: int) -> None:
+        """Set the batch of a step apart in the log."""
+        self.log.quarantine(step)
 
     def register(self, job: Job, model: Model, recipe: Recipe) -> Job:
         """Register a model as the challenger and return its job with the version."""

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.decision import Decision
+from policies.decision import Action, Decision
 from policies.signals import Signals
 from scenarios.schema import Scenario
 from sim.mlops.business import HIGH_RISK, MEDIUM_RISK
-from sim.mlops.jobs import AliasChange, Job
+from sim.mlops.jobs import FIRST_JOB, AliasChange, Job
 from sim.mlops.stability import FeatureDrift
 from sim.world.schema import Matrix
 from sim.world.world import Batch, Truth
@@ -117,6 +117,11 @@ class Record:
                 if job is not None:
                     latest[job.name] = job
         return tuple(latest.values())
+
+    @property
+    def retrainings(self) -> tuple[Job, ...]:
+        """Every job that trained a model after the first."""
+        return tuple(job for job in self.jobs if job.name != FIRST_JOB and job.action is Action.RETRAIN)
 
     @property
     def alias_changes(self) -> tuple[AliasChange, ...]:

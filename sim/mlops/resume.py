@@ -28,8 +28,8 @@ def catch_up(parts: Parts, policy: Policy, rows: Sequence[StepRow]) -> None:
     for row in rows:
         if row.alias_changes:
             policy.deployed(row.champion)
-        decision = policy.decide(row.signals)
-        if decision.clauses != row.decision.clauses:
+        decision = policy.decide(parts.journal.with_rows(row.signals))
+        if (decision.clauses, decision.evidence) != (row.decision.clauses, row.decision.evidence):
             msg = f"a policy must decide the same on the same signals, but did not at step {row.step} of the run"
             raise RuntimeError(msg)
         parts.mail.send(world.labels(row.step, parts.log.offered(row.step)))

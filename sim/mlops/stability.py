@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import kolmogorov
+from scipy.special import chdtrc, kolmogorov
 
 from sim.world.schema import UNSEEN, Column, Matrix, Schema
 
@@ -83,6 +83,54 @@ def kolmogorov_smirnov_p(reference: Matrix, today: Matrix) -> float | None:
     return float(kolmogorov(np.abs(gaps).max() * np.sqrt(n * m / (n + m))))
 
 
+def population_stability_p(psi: float, n_reference: int, n_today: int, bins: int) -> float:
+    """Return the chance of an index as large between two samples of one distribution.
+
+    PSI / (1/n + 1/m) is asymptotically chi-squared with bins - 1 degrees of freedom (Yurdakul, Statistical properties
+    of population stability index, 2018), so the index has the mean (bins - 1)(1/n + 1/m) where nothing has moved.
+
+    Parameters
+    ----------
+    psi
+        The index.
+    n_reference, n_today
+        Rows in the samples, at least 1.
+    bins
+        Bins that hold a row of either sample; fewer than two can't differ.
+
+    Examples
+    --------
+    >>> round(population_stability_p(0.02, n_reference=2400, n_today=1000, bins=10), 3)
+    0.118
+    """
+    if bins < 2:
+        return 1.0
+    return float(chdtrc(bins - 1, psi / (1 / n_reference + 1 / n_today)))
+
+
+def chi_squared_p(reference: NDArray[np.int64], today: NDArray[np.int64]) -> float:
+    """Return the asymptotic p-value of Pearson's chi-squared test that two vectors of counts have one distribution.
+
+    >>> round(chi_squared_p(np.array([50, 50, 0]), np.array([60, 40, 0])), 3)
+    0.155
+    """
+    start, whole = np.array([0]), np.array([len(reference)])
+    return float(_chi_squared_p(reference, today, start, whole)[0])
+
+
+def adjusted_p(p_values: Sequence[float]) -> float:
+    """Return the smallest p-value as Benjamini and Hochberg (1995) adjust it; 1 without any.
+
+    Below alpha it means that their procedure rejects something at level alpha. It is Simes' (1986) test that nothing
+    has moved, which holds its level for p-values that are independent or rise together.
+
+    >>> adjusted_p([0.04, 0.01, 0.5])
+    0.03
+    """
+    ordered = np.sort(np.array(p_values, dtype=np.float64))
+    return min(1.0, float((ordered * len(ordered) / np.arange(1, len(ordered) + 1)).min(initial=1.0)))
+
+
 @dataclass(frozen=True, slots=True)
 class FeatureDrift:
     """How one feature of a batch compares with the reference; `ks_p` is missing for categories."""
@@ -109,7 +157,7 @@ class Reference:
 
     def __init__(self, schema: Schema, features: Matrix, scores: Matrix) -> None:
         self.n_rows = len(features)
-        self._schema = schema
+        self.schema = schema
         self._binnings = [
             Binning.of_column(column, features[:, index]) for index, column in enumerate(schema.columns)
         ]
@@ -119,6 +167,7 @@ class Reference:
         self._sorted = {index: _sorted_present(features[:, index]) for index in schema.number_positions}
         self._score_binning = Binning.of_numbers(scores)
         self._score_counts = self._score_binning.counts(scores)
+        self._sorted_scores = np.sort(scores)
 
     def compare(self, features: Matrix) -> Sequence[FeatureDrift]:
         """Return the drift of each feature of a batch of at least one row, in the order of the schema."""
@@ -130,8 +179,28 @@ class Reference:
             FeatureDrift(column.name, missing[index], unseen[index], psi[index], None)
             if column.is_category
             else FeatureDrift(column.name, missing[index], 0.0, psi[index], self._ks_p(index, features))
-            for index, column in enumerate(self._schema.columns)
+            for index, column in enumerate(self.schema.columns)
         ]
+
+    def psi_p_values(self, features: Matrix) -> list[float]:
+        """Return the chance of each feature's index where nothing has moved; a batch of at least one row."""
+        counts, n_rows = self._count(features), len(features)
+        psi = _stability(self._counts, counts, self._starts, self._sizes)
+        held = np.add.reduceat((self._counts + counts > 0).astype(np.int64), self._starts)
+        pairs = zip(psi.tolist(), held.tolist(), strict=True)
+        return [population_stability_p(index, self.n_rows, n_rows, bins) for index, bins in pairs]
+
+    def test_p_values(self, features: Matrix) -> list[float]:
+        """Return each feature's p-value: Kolmogorov-Smirnov for known numbers, chi-squared for categories."""
+        chi_squared = _chi_squared_p(self._counts, self._count(features), self._starts, self._sizes).tolist()
+        return [
+            chi_squared[index] if column.is_category else _one_if_missing(self._ks_p(index, features))
+            for index, column in enumerate(self.schema.columns)
+        ]
+
+    def score_ks_p(self, scores: Matrix) -> float | None:
+        """Return the Kolmogorov-Smirnov p-value of a batch's scores."""
+        return kolmogorov_smirnov_p(self._sorted_scores, np.sort(scores))
 
     def score_psi(self, scores: Matrix) -> float:
         """Return the population stability index of a batch's scores."""
@@ -143,10 +212,10 @@ class Reference:
         The bins of a category are its codes, one up for the unseen, so that all categories are counted at once.
         """
         bins = np.empty(features.shape, dtype=np.int64)
-        categories = list(self._schema.category_positions)
+        categories = list(self.schema.category_positions)
         codes = features[:, categories] - UNSEEN
         bins[:, categories] = np.where(np.isnan(codes), self._sizes[categories] - 1, codes)
-        for index in self._schema.number_positions:
+        for index in self.schema.number_positions:
             bins[:, index] = self._binnings[index].bins(features[:, index])
         return np.bincount((bins + self._starts).ravel(), minlength=int(self._sizes.sum()))
 
@@ -165,6 +234,24 @@ def _stability(
 def _smoothed(counts: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> Matrix:
     totals = np.add.reduceat(counts, starts) + SMOOTHING * sizes
     return np.asarray((counts + SMOOTHING) / np.repeat(totals, sizes))
+
+
+def _chi_squared_p(
+    reference: NDArray[np.int64], today: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> Matrix:
+    """Return the p-value of each feature, whose counts stand one after another; 1 where nothing can differ."""
+    both = reference + today
+    n, m = np.add.reduceat(reference, starts), np.add.reduceat(today, starts)
+    gaps = (reference * np.repeat(m, sizes) - today * np.repeat(n, sizes)) ** 2 / np.maximum(both, 1)
+    freedom = np.add.reduceat((both > 0).astype(np.int64), starts) - 1
+    comparable = (n > 0) & (m > 0) & (freedom > 0)
+    statistic = np.add.reduceat(gaps, starts) / np.maximum(n * m, 1)
+    return np.where(comparable, chdtrc(np.maximum(freedom, 1), statistic), 1.0)
+
+
+def _one_if_missing(p_value: float | None) -> float:
+    """Return a p-value; a test that can't be made has found nothing."""
+    return 1.0 if p_value is None else p_value
 
 
 def _sorted_present(values: Matrix) -> Matrix:

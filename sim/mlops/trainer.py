@@ -1,11 +1,21 @@
 """The trainer: turns what the log knows on a day into a model."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scenarios.schema import Recipe
+from sim.mlops.cohort import labelled_rows
 from sim.mlops.log import LogReader, usable_steps
 from sim.mlops.model import Model
-from sim.mlops.training import TrainingData, TrainingWindow, first_training_data, fit, training_data
+from sim.mlops.quarantine import without_quarantined
+from sim.mlops.recalibration import fit_scaling
+from sim.mlops.training import (
+    TrainingData,
+    TrainingWindow,
+    best_threshold,
+    first_training_data,
+    fit,
+    training_data,
+)
 from sim.world.world import World
 
 
@@ -36,10 +46,28 @@ class Trainer:
         """Train a challenger on the labels visible at `step`."""
         world = self._world
         scenario = world.scenario
-        cohorts = self._log.cohorts(usable_steps(scenario, self._log, world.day(step)))
+        cohorts = self._log.cohorts(self._usable_steps(step))
         rng = world.streams.generator("training_rows", step)
         data = training_data(cohorts, scenario.training, scenario.offers, rng)
         return self._fit(data, recipe, world.streams.integer("training", step))
+
+    def recalibrate(self, step: int, model: Model, recipe: Recipe) -> Trained:
+        """Return a model's trees with a new scaling and threshold, by the newest labels visible at `step`."""
+        scenario = self._world.scenario
+        steps = self._usable_steps(step)[-scenario.training.recent_cohorts :]
+        rows = labelled_rows(self._log.cohorts(steps), scenario.offers, holdout=False).repeated()
+        scaling = fit_scaling(replace(model, scaling=None).probability(rows.features), rows.label)
+        scaled = replace(model, scaling=scaling)
+        threshold = 0.5
+        if recipe.threshold_rule != "half":
+            scores = scaled.probability(rows.features)
+            threshold = best_threshold(rows.label, scores, recipe.threshold_rule, scenario.prices)
+        window = TrainingWindow(tuple(steps), (), len(rows.label), 0)
+        return Trained(replace(scaled, threshold=threshold), window)
+
+    def _usable_steps(self, step: int) -> list[int]:
+        usable = usable_steps(self._world.scenario, self._log, self._world.day(step))
+        return without_quarantined(usable, self._log)
 
     def _fit(self, data: TrainingData, recipe: Recipe, seed: int) -> Trained:
         model = fit(data.rows, recipe, self._world.scenario.prices, self._world.schema, seed)

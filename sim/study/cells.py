@@ -16,7 +16,7 @@ from sim.study.judge import clause_counts, summarise
 from sim.study.monthly import monthly, to_text
 from sim.study.oracle import Plan, Planner, planner
 from sim.study.recovery import recovery
-from sim.study.regret import ConstraintPrices, constraint_prices, needless
+from sim.study.regret import ConstraintPrices, beyond_oracle, constraint_prices, needless
 from sim.study.replay import Replay
 from sim.study.replay_cache import ReplayCache
 from sim.study.response import response
@@ -101,7 +101,7 @@ def _cell(
     if isinstance(played, Exception):
         return {**identity, "error": _told(played)}
     try:
-        waste = {} if contestant.is_ablation else _waste(played, bench)
+        waste = {} if contestant.is_ablation or beyond_oracle(played) else _waste(played, bench)
         return {**identity, "error": None, **_scores(played, bench, known.get(order.baseline)), **waste}
     except Exception as error:  # noqa: BLE001 - as above
         return {**identity, "error": _told(error)}
@@ -137,6 +137,7 @@ def _scores(record: Record, bench: _Bench, baseline: Record | None) -> dict[str,
     summary = asdict(summarise(record))
     estimate = summary.pop("roi_estimated") or {}
     recovered = recovery(record, bench.never, bench.fresh)
+    missing, best = bench.best.reason or beyond_oracle(record), bench.best.net_value
     break_even = money.break_even_retrain_cost(record, baseline, prices) if baseline else None
     return {
         **summary,
@@ -148,8 +149,8 @@ def _scores(record: Record, bench: _Bench, baseline: Record | None) -> dict[str,
         "recovery_days": recovered.days if recovered else None,
         "days_after_onset": _days_after_onset(record),
         **{f"response_{part}_days": days for part, days in asdict(response(record)).items() if part != "detection"},
-        "regret_missing": bench.best.reason or None,
-        "regret": None if bench.best.net_value is None else bench.best.net_value - summary["net_value"],
+        "regret_missing": missing or None,
+        "regret": None if missing or best is None else best - summary["net_value"],
         "break_even_retrain_cost": break_even,
         "clauses": json.dumps([asdict(count) for count in clause_counts(record)]),
         "monthly": to_text(monthly(record)),

@@ -6,7 +6,7 @@ from math import fsum
 
 from policies.decision import Action, Cause, Truth
 from scenarios.schema import Prices
-from sim.mlops.jobs import FIRST_JOB, Job, Status
+from sim.mlops.jobs import Job, Status
 from sim.mlops.record import Record, StepRow, Tally
 from sim.study import money
 
@@ -32,6 +32,9 @@ class Summary:
     retrains: int
     promotions: int
     rejections: int
+    recalibrations: int
+    rollbacks: int
+    quarantines: int
     false_retrains_alarm: int | None
     false_retrains_scheduled: int | None
     false_alarms_per_year: float | None
@@ -61,7 +64,8 @@ def summarise(record: Record, prices: Prices | None = None) -> Summary:
     Nothing is run: a finished record can be priced again with other values, success rates and costs.
     """
     onset = record.scenario.onset_step
-    jobs = [job for job in record.jobs if job.name != FIRST_JOB]
+    jobs = record.retrainings
+    actions = [row.decision.action for row in record.steps]
     false = false_retrains(record)
     prices = prices or record.scenario.prices
     entries = money.ledger(record, prices)
@@ -76,6 +80,9 @@ def summarise(record: Record, prices: Prices | None = None) -> Summary:
         retrains=len(jobs),
         promotions=sum(job.status is Status.PROMOTED for job in jobs),
         rejections=sum(job.status is Status.REJECTED for job in jobs),
+        recalibrations=actions.count(Action.RECALIBRATE),
+        rollbacks=actions.count(Action.ROLLBACK),
+        quarantines=actions.count(Action.QUARANTINE),
         false_retrains_alarm=_caused(false, Cause.ALARM),
         false_retrains_scheduled=_caused(false, Cause.SCHEDULE),
         false_alarms_per_year=false_alarms_per_year(record),
@@ -135,7 +142,7 @@ def false_retrains(record: Record) -> list[Job] | None:
     if record.is_recorded:
         return None
     onset = record.scenario.onset_step
-    return [job for job in record.jobs if job.name != FIRST_JOB and (onset is None or job.requested_step < onset)]
+    return [job for job in record.retrainings if onset is None or job.requested_step < onset]
 
 
 def false_alarms_per_year(record: Record) -> float | None:
@@ -158,13 +165,13 @@ def detection_days(record: Record) -> int | None:
     onset = record.scenario.onset_step
     if onset is None:
         return None
-    alarms = [job for job in record.jobs if job.cause is Cause.ALARM and job.requested_step >= onset]
+    alarms = [job for job in record.retrainings if job.cause is Cause.ALARM and job.requested_step >= onset]
     return (alarms[0].requested_step - onset) * record.scenario.time.step_days if alarms else None
 
 
 def staleness_days(record: Record) -> float:
     """Return the mean age in days of the champion's newest training label, dated by when its customer was scored."""
-    newest = {job.name: max(job.window.recent_steps) for job in record.jobs}
+    newest = {job.name: max(job.reference_steps) for job in record.jobs}
     step_days = record.scenario.time.step_days
     ages = [(row.step - newest[row.champion]) * step_days for row in record.steps]
     return fsum(ages) / len(ages)

@@ -33,6 +33,9 @@ SCORES = (
     "retrains",
     "promotions",
     "rejections",
+    "recalibrations",
+    "rollbacks",
+    "quarantines",
     "false_retrains_alarm",
     "false_retrains_scheduled",
     "false_alarms_per_year",
@@ -58,6 +61,8 @@ SCORES = (
     "response_approval_days",
 )
 """The scores that are averaged over seeds."""
+
+_AGAINST_THE_ORACLE = ("regret", "needless_retrains", "needless_cost")
 
 PAIRED = ("net_value", "f1_after", "f1_end")
 """The scores that are compared with the baseline, seed by seed; the first decides the ranks."""
@@ -168,10 +173,13 @@ def _board(cells: pd.DataFrame, scenario: str, gates: str, baseline: str, polici
 
 
 def _row(name: str, cells: pd.DataFrame, baseline: pd.DataFrame | None) -> dict[str, Any]:
+    scores = {score: _mean(cells[score]) for score in SCORES}
+    if cells["regret_missing"].notna().any():  # what is left would be the mean over the seeds without its actions
+        scores |= dict.fromkeys(_AGAINST_THE_ORACLE)
     return {
         "policy": name,
         "seeds": int(cells["error"].isna().sum()),
-        "scores": {score: _mean(cells[score]) for score in SCORES},
+        "scores": scores,
         "f1_recovery": _recovery(cells),
         "never_share": {score: _share(cells[_never(score)]) for score in (*CENSORED, *PARTS)},
         "regret_missing": next(iter(cells["regret_missing"].dropna()), None),

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from math import fsum, sqrt
 
 from scenarios.schema import Prices
-from sim.mlops.jobs import FIRST_JOB
 from sim.mlops.record import Record, Tally
 
 _NORMAL_QUANTILE = 1.959963984540054  # of 0.975
@@ -40,7 +39,8 @@ def ledger(record: Record, prices: Prices) -> tuple[Entry, ...]:
 
     For each step the value saved (offered churners x success rate x customer value; realised: saved customers x
     value) and the cost of the offers; for each retraining asked for, accepted or not, its cost. The first model is
-    free: every policy has it. The prices may differ from those that the record was played with.
+    free, for every policy has it; so are recalibrations, which train nothing. The prices may differ from those that
+    the record was played with.
     """
     entries = []
     for row in record.steps:
@@ -56,8 +56,7 @@ def ledger(record: Record, prices: Prices) -> tuple[Entry, ...]:
         entries.append(Entry(row.step, "offers", cost, cost))
     entries += [
         Entry(job.requested_step, "retraining", -prices.retrain_cost, -prices.retrain_cost)
-        for job in record.jobs
-        if job.name != FIRST_JOB
+        for job in record.retrainings
     ]
     return tuple(sorted(entries, key=lambda entry: entry.step))
 
@@ -90,7 +89,7 @@ def break_even_retrain_cost(record: Record, baseline: Record, prices: Prices) ->
 
     Below it the policy is worth more, if it retrains more often. `None` where both retrain equally often.
     """
-    more = len(record.jobs) - len(baseline.jobs)
+    more = len(record.retrainings) - len(baseline.retrainings)
     gain = fsum(offer_value(row.tally, prices) for row in record.steps) - fsum(
         offer_value(row.tally, prices) for row in baseline.steps
     )

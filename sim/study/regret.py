@@ -37,6 +37,13 @@ class ConstraintPrices:
     price_of_label_delay: float
 
 
+def beyond_oracle(record: Record) -> str:
+    """Return why a record can't be held against the oracle, empty if it can: the oracle knows no such actions."""
+    actions = {row.decision.action for row in record.steps}
+    names = [str(action) for action in (Action.RECALIBRATE, Action.QUARANTINE) if action in actions]
+    return f"{' and '.join(names)} in play" if names else ""
+
+
 def needless(planner: Planner, record: Record) -> Needless:
     """Return the retrainings of a record that it would have been better off without.
 

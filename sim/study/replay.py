@@ -19,6 +19,7 @@ from sim.mlops.log import MemoryLog
 from sim.mlops.loop import found, play
 from sim.mlops.model import Model
 from sim.mlops.monitor import Monitor, Observation, make_reference, signals
+from sim.mlops.on_request import SignalsOnRequest, Wants
 from sim.mlops.parts import Journal, NoJournal, Parts, State
 from sim.mlops.record import Record, Served, StepRow, Tally, tally
 from sim.mlops.registry import MemoryRegistry
@@ -186,6 +187,7 @@ class ReplayLife:
         self._profile = profile
         self._trainer = Trainer(replay.world, self.log)
         self._monitor = Monitor(replay.world, self.log, self, self._reference)
+        self._on_request = SignalsOnRequest(replay.world, self.log, self, self._reference, self._recall_request)
         self._models = [_FIRST]
         self._past = _NO_PAST
 
@@ -215,26 +217,42 @@ class ReplayLife:
         self.log.today = day
         return int(arrived[0])
 
-    def observe(self, step: int, champion: Deployed, *, job_open: bool) -> Observation:
-        """Measure what is visible at a step."""
+    def observe(self, step: int, champion: Deployed, *, job_open: bool, wants: Wants) -> Observation:
+        """Measure what is visible at a step, and of the signals on request those that are wanted."""
         model = self._models[champion.version - 1]
         newest = self._monitor.newest_step(step, champion)
         key = ("observation", step, model, newest, job_open, self._past)
-        return self._replay.recall(key, lambda: self._measure(step, champion, job_open))
+        seen = self._replay.recall(key, lambda: self._measure(step, champion, job_open))
+        if not wants:
+            return seen
+        return replace(seen, signals=self._on_request.answer(step, champion, seen.signals, wants))
 
     def train(self, job: Job, champion: Deployed) -> Job:  # noqa: ARG002 - every model of a world has one recipe
         """Train a job's model on the labels visible at its step."""
-        key = ("trained", job.requested_step, self._past)
+        key = ("trained", job.requested_step, self._past, self.log.quarantined)
         trained: Trained = self._replay.recall(key, lambda: self._train(job.requested_step))
         self._models.append(self._replay.keep(key, trained.model))
         return replace(job, window=trained.window, version=len(self._models))
+
+    def recalibrate(self, job: Job, champion: Deployed) -> Job:
+        """Calibrate the champion's trees anew on the labels visible at the job's step."""
+        base = self._models[champion.version - 1]
+        key = ("recalibrated", job.requested_step, base, self._past, self.log.quarantined)
+        recipe, model = self._replay.founding.recipe, self._replay.model(base)
+        trained = self._replay.recall(key, lambda: self._trainer.recalibrate(job.requested_step, model, recipe))
+        self._models.append(self._replay.keep(key, trained.model))
+        return replace(job, window=trained.window, version=len(self._models))
+
+    def quarantine(self, step: int) -> None:
+        """Set the batch of a step apart."""
+        self.log.quarantined |= {step}
 
     def examine(self, step: int, job: Job, champion: Deployed, best: Deployed) -> GateMeeting:
         """Have a job's model meet the gates."""
         challenger, other = self._models[job.version - 1], self._models[champion.version - 1]
         asked = best if self._profile.enforces("f1_against_best") else None
         anchor = self._models[asked.version - 1] if asked else None
-        key = ("meeting", self._profile, step, challenger, other, anchor, self._past)
+        key = ("meeting", self._profile, step, challenger, other, anchor, self._past, self.log.quarantined)
         return self._replay.recall(
             key,
             lambda: self.examiner.meet(
@@ -262,6 +280,10 @@ class ReplayLife:
     def _train(self, step: int) -> Trained:
         return self._trainer.train(step, self._replay.founding.recipe)
 
+    def _recall_request(self, key: Hashable, version: int, compute: Callable[[], T]) -> T:
+        """Return what was measured on request of a model; what it served before is in the key."""
+        return self._replay.recall(("request", key, self._models[version - 1], self._past), lambda: (compute(),))[0]
+
     def _answer(self, step: int, model: int) -> Answers:
         batch, scorer = self.world.batch(step), self._replay.model(model)
         probability = scorer.probability(batch.features)
@@ -285,6 +307,7 @@ class _ReplayLog:
     def __init__(self, replay: Replay) -> None:
         self.served: list[Served] = []
         self.today = _BEFORE_ALL_LABELS
+        self.quarantined: frozenset[int] = frozenset()
         self._replay = replay
 
     def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
@@ -309,6 +332,15 @@ class _ReplayLog:
             if (self._replay.world.labels(served.step, served.offered).arrives_at <= self.today).any():
                 return served.step
         return -1
+
+    def arrived_at(self, step: int) -> Matrix:
+        """Return the first step day on or after each label's date that has come, which is when it is joined."""
+        served, step_days = self.served[step], self._replay.world.scenario.time.step_days
+        here = self._replay.world.labels(step, served.offered)
+        here = here.take(here.arrives_at <= self.today)
+        arrived = np.full(len(served.prediction), np.nan)
+        arrived[here.row] = -(-here.arrives_at // step_days) * step_days
+        return arrived
 
     def _cohort(self, step: int) -> Cohort:
         served, batch = self.served[step], self._replay.world.batch(step)

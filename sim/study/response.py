@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from policies.decision import Cause
-from sim.mlops.jobs import FIRST_JOB, Job, Status
+from sim.mlops.jobs import Job, Status
 from sim.mlops.record import Record
 
 
@@ -29,7 +29,7 @@ def response(record: Record) -> Response:
     onset_step = record.scenario.onset_step
     if onset_step is None:
         return Response()
-    jobs = [job for job in record.jobs if job.name != FIRST_JOB and job.requested_step >= onset_step]
+    jobs = [job for job in record.retrainings if job.requested_step >= onset_step]
     onset = onset_step * record.scenario.time.step_days
     detected = next((job.requested_day for job in jobs if job.cause is Cause.ALARM), None)
     informed = next((job for job in jobs if detected is not None and _knows(job, onset_step, detected)), None)

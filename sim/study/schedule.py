@@ -34,7 +34,7 @@ def coin(record: Record) -> Schedule:
 
     They lie so far apart that none is refused because a job is open.
     """
-    asked, gap = sum(row.job_opened is not None for row in record.steps), _job_steps(record)
+    asked, gap = len(record.retrainings), _job_steps(record)
     free = len(record.steps) - (asked - 1) * (gap - 1)
     while free < asked:  # the record's own jobs ended sooner, by a rejection
         gap, free = gap - 1, free + asked - 1

@@ -1,0 +1,225 @@
+"""The conformance suite: what the loop, replay and resume rely on, for anybody's policy."""
+
+import pickle
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from policies.decision import KEEP_REASONS, Action, Cause, Decision, Policy, wanted
+from policies.signals import CATALOGUE, ROWS, Signals
+from sim.errors import InputError
+
+Factory = Callable[[], Policy]
+"""Builds a fresh policy that has seen nothing yet; a class without parameters will do."""
+
+_MONTHS = 30
+_SHARED_MONTHS = 15
+_REIGN_MONTHS = 7
+_ROWS = 15
+_PROTOCOL = ("decide", "deployed")
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """What a policy goes through: the signals of each month, and the months that begin with a new champion."""
+
+    name: str
+    months: tuple[Signals, ...]
+
+
+def check_policy(factory: Factory, name: str = "policy") -> None:
+    """Refuse a policy that breaks the contract; return quietly for one that keeps it.
+
+    A policy keeps the contract if it
+
+    - has `decide(signals)` and `deployed(version)`, wants nothing that cannot be asked for, and is built anew by each
+      call of the factory;
+    - answers every day with a `Decision`: a keep for one of `KEEP_REASONS` and without a cause, any other action with
+      a reason and a cause;
+    - survives missing signals and values that are no number, and raises no alarm where every signal is missing;
+    - is blind to the future, also by way of what an earlier life left behind;
+    - is deterministic: the same signals get the same decisions, whatever another policy of its kind goes through;
+    - can be pickled at any moment and goes on as if it had not been;
+    - leaves the signals as they are.
+
+    Parameters
+    ----------
+    factory
+        What builds the policy.
+    name
+        What to call it in the message.
+
+    Raises
+    ------
+    InputError
+        If it does not; the message says what must hold, and what it did.
+
+    Examples
+    --------
+    >>> from policies.rule import Rule
+    >>> check_policy(lambda: Rule("psi_max > 0.25"))
+    >>> class Silent:
+    ...     def decide(self, signals): return Decision(Action.RETRAIN, "")
+    ...     def deployed(self, version): pass
+    >>> check_policy(Silent, "Silent")
+    Traceback (most recent call last):
+    sim.errors.InputError: A policy must give a reason and a cause for every action, but Silent gave none on day 0.
+    """
+    one, other = _life(name, 1), _life(name, 2)
+    other = Life(name, one.months[:_SHARED_MONTHS] + other.months[_SHARED_MONTHS:])
+    empty = Life(name, tuple(_without_signals(signals) for signals in one.months))
+    _check_interface(factory, name)
+    _check_blindness(factory, one, other)
+    for life in (one, other, empty, _patchy(one)):
+        _check_answers(factory, life)
+        _check_determinism(factory, life)
+    _check_alarms_have_grounds(factory, empty)
+    _check_separation(factory, one, other)
+    _check_pickling(factory, one)
+
+
+def _check_interface(factory: Factory, name: str) -> None:
+    policy = factory()
+    for method in _PROTOCOL:
+        if not callable(getattr(policy, method, None)):
+            raise InputError(f"A policy must have the methods decide and deployed, but {name} lacks {method}.")
+    wanted(policy)
+    if policy is factory():
+        raise InputError(f"A policy must be built anew for each life, but {name} came twice as the same object.")
+
+
+def _check_answers(factory: Factory, life: Life) -> None:
+    for signals, decision in zip(life.months, _play(factory(), life), strict=True):
+        _check_decision(decision, life.name, signals.day)
+
+
+def _check_decision(decision: object, name: str, day: int) -> None:
+    if not isinstance(decision, Decision) or not isinstance(decision.action, Action):
+        raise InputError(f"A policy must answer with a Decision, but {name} gave {decision!r} on day {day}.")
+    if decision.action is Action.KEEP:
+        if decision.reason not in KEEP_REASONS or decision.cause is not Cause.NONE:
+            raise InputError(
+                f"A policy must keep for one of {', '.join(KEEP_REASONS)} and without a cause, but {name} gave "
+                f"{decision.reason!r} on day {day}."
+            )
+    elif not decision.reason or decision.cause is Cause.NONE:
+        raise InputError(
+            f"A policy must give a reason and a cause for every action, but {name} gave none on day {day}."
+        )
+
+
+def _check_blindness(factory: Factory, one: Life, other: Life) -> None:
+    """Let it live twice with one past and two futures; its answers to the past must be the same."""
+    answers = [list(map(repr, _play(factory(), life)))[:_SHARED_MONTHS] for life in (one, other)]
+    if answers[0] != answers[1]:
+        raise InputError(
+            f"A policy must be blind to the future, but {one.name} answered the same past in two ways once it had "
+            f"lived through what came after."
+        )
+
+
+def _check_determinism(factory: Factory, life: Life) -> None:
+    first, second = (list(map(repr, _play(factory(), life))) for _ in range(2))
+    if first != second:
+        raise InputError(
+            f"A policy must decide the same on the same signals, but {life.name} did not; draw from a generator with "
+            f"a seed of its own, and keep nothing on the class."
+        )
+
+
+def _check_separation(factory: Factory, one: Life, other: Life) -> None:
+    """Let two of a kind live side by side; each must answer as if it were alone."""
+    alone = list(map(repr, _play(factory(), one)))
+    pair = zip(_play(factory(), one), _play(factory(), other), strict=True)
+    if [repr(mine) for mine, _ in pair] != alone:
+        raise InputError(
+            f"A policy must decide by its own signals alone, but {one.name} answered otherwise while another of its "
+            f"kind was at work; keep nothing on the class."
+        )
+
+
+def _check_alarms_have_grounds(factory: Factory, empty: Life) -> None:
+    for signals, decision in zip(empty.months, _play(factory(), empty), strict=True):
+        if decision.cause is Cause.ALARM:
+            raise InputError(
+                f"A policy must not raise an alarm while every signal is missing, but {empty.name} did on day "
+                f"{signals.day}: {decision.reason}."
+            )
+
+
+def _check_pickling(factory: Factory, life: Life) -> None:
+    policy = factory()
+    for signals in life.months:
+        _tell(policy, signals)
+        try:
+            twin = pickle.loads(pickle.dumps(policy))
+        except Exception as error:
+            raise InputError(
+                f"A policy must be picklable at any moment, but {life.name} is not on day {signals.day}: {error}."
+            ) from error
+        if repr(twin.decide(signals)) != repr(policy.decide(signals)):
+            raise InputError(
+                f"A policy must go on from a pickle as if nothing had happened, but {life.name} did not on day "
+                f"{signals.day}."
+            )
+
+
+def _play(policy: Policy, life: Life) -> Iterator[Decision]:
+    """Yield the answers of a life."""
+    for signals in life.months:
+        _tell(policy, signals)
+        before = replace(signals, psi=dict(signals.psi))
+        try:
+            decision = policy.decide(signals)
+        except Exception as error:
+            raise InputError(
+                f"A policy must answer every day, whatever is missing, but {life.name} raised "
+                f"{type(error).__name__} on day {signals.day}: {error}."
+            ) from error
+        if repr(before) != repr(signals):
+            raise InputError(
+                f"A policy must leave the signals alone, but {life.name} changed those of {signals.day}."
+            )
+        yield decision
+
+
+def _tell(policy: Policy, signals: Signals) -> None:
+    if signals.step % _REIGN_MONTHS == 0:
+        policy.deployed(f"job-{signals.step:03d}")
+
+
+def _life(name: str, seed: int) -> Life:
+    """Return a life in which everything is known and drifts for the worse, with noise."""
+    rng = random.Random(seed)
+    return Life(name, tuple(_month(step, rng) for step in range(_MONTHS)))
+
+
+def _month(step: int, rng: random.Random) -> Signals:
+    values: dict[str, Any] = {signal: rng.random() * (step + 1) / _MONTHS for signal in CATALOGUE}
+    values["age_days"] = 30.0 * (step % _REIGN_MONTHS)
+    values["psi"] = {"tenure": values["psi_max"], "Contract": values["psi_max"] / 2}
+    values["scores"] = tuple(rng.random() for _ in range(_ROWS))
+    values["errors"] = tuple(rng.random() < 0.2 + 0.6 * step / _MONTHS for _ in range(_ROWS))
+    return Signals(step=step, day=30 * step, job_open=step % 5 == 4, **values)
+
+
+def _without_signals(signals: Signals) -> Signals:
+    return Signals(step=signals.step, day=signals.day, job_open=signals.job_open)
+
+
+def _patchy(life: Life) -> Life:
+    """Return the life with a third of its signals missing and some that are no number."""
+    rng = random.Random(3)
+    return Life(life.name, tuple(_with_gaps(signals, rng) for signals in life.months))
+
+
+def _with_gaps(signals: Signals, rng: random.Random) -> Signals:
+    gaps: dict[str, Any] = {}
+    for name in (*CATALOGUE, *ROWS):
+        draw = rng.random()
+        if draw < 0.3:
+            gaps[name] = None
+        elif draw < 0.4:
+            gaps[name] = () if name in ROWS else float("nan")
+    return replace(signals, **gaps)

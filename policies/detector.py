@@ -1,0 +1,170 @@
+"""Retrain when a stream detector of river says that a stream has changed."""
+
+import importlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from policies.decision import Action, Decision
+from policies.requesting import Requests
+from policies.settings import Value, read_settings
+from policies.signals import Signals
+from sim.errors import InputError, did_you_mean
+
+
+class Engine(Protocol):
+    """What a detector of river is to this module."""
+
+    drift_detected: bool
+
+    def update(self, x: float) -> None:
+        """Take in one value."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorInfo:
+    """One detector of river 0.26: where it stands, what it reads, and the settings that it takes."""
+
+    module: str
+    name: str
+    streams: tuple[str, ...]
+    settings: tuple[str, ...]
+    fixed: Mapping[str, Value] = field(default_factory=dict)
+
+
+_ANY, _ERRORS = ("errors", "scores"), ("errors",)
+DETECTORS: Mapping[str, DetectorInfo] = {
+    "adwin": DetectorInfo(
+        "river.drift", "ADWIN", _ANY, ("delta", "clock", "max_buckets", "min_window_length", "grace_period")
+    ),
+    "page_hinkley": DetectorInfo(
+        "river.drift", "PageHinkley", _ANY, ("min_instances", "delta", "threshold", "alpha", "mode")
+    ),
+    "kswin": DetectorInfo("river.drift", "KSWIN", _ANY, ("alpha", "window_size", "stat_size", "seed"), {"seed": 1}),
+    "ddm": DetectorInfo("river.drift.binary", "DDM", _ERRORS, ("warm_start", "warning_threshold", "drift_threshold")),
+    "eddm": DetectorInfo("river.drift.binary", "EDDM", _ERRORS, ("warm_start", "alpha", "beta")),
+    "hddm_a": DetectorInfo(
+        "river.drift.binary", "HDDMA", _ERRORS, ("drift_confidence", "warning_confidence", "two_sided_test")
+    ),
+    "hddm_w": DetectorInfo(
+        "river.drift.binary",
+        "HDDMW",
+        _ERRORS,
+        ("drift_confidence", "warning_confidence", "lambda_val", "two_sided_test"),
+    ),
+    "fhddm": DetectorInfo(
+        "river.drift.binary", "FHDDM", _ERRORS, ("sliding_window_size", "confidence_level", "short_window_size")
+    ),
+}
+"""The detectors by name. Sources: ADWIN: Bifet and Gavalda, SDM 2007. Page-Hinkley: Page, Biometrika 1954. KSWIN:
+Raab, Heusinger and Schleif, Neurocomputing 2020. DDM: Gama and others, SBIA 2004. EDDM: Baena-Garcia and others,
+IWKDDS 2006. HDDM: Frias-Blanco and others, IEEE TKDE 2015. FHDDM: Pesaranghader and Viktor, ECML PKDD 2016."""
+
+
+@dataclass(slots=True)
+class Detector:
+    """Retrain when one of river's detectors finds that the errors or the scores of the champion have changed.
+
+    A good choice where a change should be found without a threshold on its size, as soon as enough rows have shown
+    it; a bad one where labels come in large late batches, which leaves little of the detector's quickness, and where
+    a champion is bad from its first day: a detector knows changes only.
+
+    An alarm stands until a new champion is deployed, which also starts the detector again; until then it is held back
+    by `cooldown_days` since the last request and by an open job. So a rejected challenger is not the end of it.
+
+    Parameters
+    ----------
+    detector
+        One of `DETECTORS`.
+    watches
+        `errors`: whether the champion's own predictions were wrong, for the cohorts that became label-complete since
+        the step before, row by row; or `scores`: its probabilities for today's batch. Detectors of binary streams
+        take errors only.
+    settings
+        Settings of river's class, such as `delta = 0.01`; river's defaults hold for the others, but KSWIN draws with
+        the seed 1. Most detectors alarm on a change for the better too, unless told otherwise.
+    cooldown_days
+        Days from one request to the next, at least.
+
+    Raises
+    ------
+    InputError
+        If there is no such detector, stream or setting, or river refuses a value.
+
+    Examples
+    --------
+    >>> policy = Detector("ddm", "errors", settings="warm_start = 10")
+    >>> right, wrong = (False,) * 50, (True,) * 50
+    >>> policy.decide(Signals(step=0, day=0, job_open=False, errors=right)).reason
+    'quiet'
+    >>> policy.decide(Signals(step=1, day=30, job_open=False, errors=wrong)).reason
+    'ddm on errors, row 1 of 50 on day 30'
+    """
+
+    detector: str = "adwin"
+    watches: str = "errors"
+    settings: str = ""
+    cooldown_days: float = 0
+    _alarm: str = field(default="", init=False, repr=False, compare=False)
+    _engine: Engine | None = field(default=None, init=False, repr=False, compare=False)
+    _requests: Requests = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._requests = Requests(self.cooldown_days)
+        _check_choice("detector", self.detector, DETECTORS)
+        info = DETECTORS[self.detector]
+        _check_choice(f"the stream that {self.detector} watches", self.watches, info.streams)
+        for name in read_settings(self.settings):
+            _check_choice(f"a setting of {self.detector}", name, info.settings)
+
+    @property
+    def wants(self) -> frozenset[str]:
+        """The stream that it watches."""
+        return frozenset({self.watches})
+
+    def decide(self, signals: Signals) -> Decision:
+        """Answer `retrain` when the detector has found a change, `keep` with what held it back."""
+        rows: Sequence[float] | None = getattr(signals, self.watches)
+        if rows and not self._alarm:
+            self._watch(rows, signals.day)
+        evidence = {f"{self.watches}_mean": sum(rows) / len(rows) if rows else None}
+        if not self._alarm:
+            return Decision(Action.KEEP, "missing" if rows is None else "quiet", evidence=evidence)
+        return self._requests.ask(signals, self._alarm, evidence)
+
+    def deployed(self, version: str) -> None:  # noqa: ARG002  any new champion will do
+        """Start again: the errors and scores of the old champion say nothing of the new one."""
+        self._alarm, self._engine = "", None
+
+    def _watch(self, rows: Sequence[float], day: int) -> None:
+        """Feed the rows to the detector up to its first alarm."""
+        if self._engine is None:
+            self._engine = new_engine(self.detector, self.settings)
+        for number, value in enumerate(rows, start=1):
+            self._engine.update(value)
+            if self._engine.drift_detected:
+                self._alarm = f"{self.detector} on {self.watches}, row {number} of {len(rows)} on day {day}"
+                return
+
+
+def new_engine(detector: str, settings: str) -> Engine:
+    """Return a fresh detector of river; river is imported here, for that takes a second.
+
+    Raises
+    ------
+    InputError
+        If river refuses a setting.
+    """
+    info = DETECTORS[detector]
+    try:
+        engine: Any = getattr(importlib.import_module(info.module), info.name)
+        made: Engine = engine(**{**info.fixed, **read_settings(settings)})
+    except (TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{detector} must have settings that river accepts, got {settings!r}: {error}.") from error
+    return made
+
+
+def _check_choice(what: str, name: str, known: Mapping[str, object] | Sequence[str]) -> None:
+    if name not in known:
+        raise InputError(f"{what} must be one of {', '.join(known)}, got {name!r}.{did_you_mean(name, known)}")

@@ -1,0 +1,96 @@
+"""Try the cheapest remedy first: quarantine, then recalibrate, then retrain."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from policies.decision import Action, Cause, Decision, Truth
+from policies.expression import Expression
+from policies.requesting import Requests
+from policies.signals import Signals
+from policies.trend import History
+
+
+@dataclass(slots=True)
+class Ladder:
+    """Set broken batches apart; on trouble recalibrate first, and retrain if it goes on.
+
+    A good choice where feeds break and base rates move: a broken batch never gets into a training set, and a moved
+    base rate is mended for next to nothing. A bad one after a change of behaviour: the recalibration costs months,
+    for its own labels must come in before anybody knows that it was not enough. A worse one without gates: a bad
+    recalibration brings a low baseline with it, from which F1 never drops again.
+
+    Parameters
+    ----------
+    quarantine_when
+        A rule that says today's batch is broken; it is kept out of training for good. It goes before all else, also
+        while a job is open.
+    trouble_when
+        A rule that says the champion is in trouble. Empty: never, so that nothing but the quarantine is left.
+    cooldown_days
+        Days from one recalibration or retraining to the next request, at least. The ladder begins at its foot again
+        as soon as the trouble is known to be over.
+
+    Raises
+    ------
+    InputError
+        If a rule cannot be read or a number is out of range.
+
+    Examples
+    --------
+    >>> policy = Ladder(trouble_when="f1_drop > 0.05", cooldown_days=0)
+    >>> broken = Signals(step=0, day=0, job_open=False, null_rate=0.4, unseen_rate=0.0, f1_drop=0.1)
+    >>> bad = [Signals(step=s, day=30 * s, job_open=False, null_rate=0, unseen_rate=0, f1_drop=0.1) for s in (1, 2)]
+    >>> [policy.decide(signals).action.value for signals in (broken, *bad)]
+    ['quarantine', 'recalibrate', 'retrain']
+    """
+
+    quarantine_when: str = "null_rate > 0.10 or unseen_rate > 0.10"
+    trouble_when: str = "f1_drop > 0.05"
+    cooldown_days: float = 60
+    _broken: Expression = field(init=False, repr=False, compare=False)
+    _trouble: Expression | None = field(init=False, repr=False, compare=False)
+    _history: History = field(init=False, repr=False, compare=False)
+    _requests: Requests = field(init=False, repr=False, compare=False)
+    _is_recalibrated: bool = field(default=False, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._broken = Expression.parse(self.quarantine_when)
+        self._trouble = Expression.parse(self.trouble_when) if self.trouble_when else None
+        trends = (*self._broken.trends, *(self._trouble.trends if self._trouble else ()))
+        self._history = History(tuple(dict.fromkeys(trends)))
+        self._requests = Requests(self.cooldown_days)
+
+    @property
+    def wants(self) -> frozenset[str]:
+        """The signals on request that its rules look at."""
+        return self._broken.wants | (self._trouble.wants if self._trouble else frozenset())
+
+    def decide(self, signals: Signals) -> Decision:
+        """Answer with the lowest rung that is needed."""
+        rules = [rule for rule in (self._broken, self._trouble) if rule is not None]
+        evidence = {name: value for rule in rules for name, value in rule.evidence(signals).items()}
+        evidence |= self._history.see(signals)
+        clauses = {text: truth for rule in rules for text, truth in rule.compare(evidence).items()}
+        if self._broken.combine(clauses) is Truth.TRUE:
+            return Decision(Action.QUARANTINE, _reason(self._broken, clauses), Cause.ALARM, evidence, clauses)
+        answer = self._climb(rules[-1], signals, clauses)
+        return replace(answer, evidence=evidence, clauses=clauses)
+
+    def deployed(self, version: str) -> None:  # noqa: ARG002  any new champion will do
+        """Start trends again; the rung stays until the trouble is known to be over."""
+        self._history.forget()
+
+    def _climb(self, rule: Expression, signals: Signals, clauses: Mapping[str, Truth]) -> Decision:
+        """Answer trouble with the next rung; without a rule for it the one of broken batches, not true, stands in."""
+        truth = rule.combine(clauses)
+        if truth is not Truth.TRUE:
+            self._is_recalibrated = self._is_recalibrated and truth is Truth.MISSING
+            return Decision(Action.KEEP, "missing" if truth is Truth.MISSING else "quiet")
+        rung = Action.RETRAIN if self._is_recalibrated else Action.RECALIBRATE
+        answer = self._requests.ask(signals, _reason(rule, clauses), {}, action=rung)
+        self._is_recalibrated = self._is_recalibrated or answer.action is Action.RECALIBRATE
+        return answer
+
+
+def _reason(rule: Expression, clauses: Mapping[str, Truth]) -> str:
+    return ", ".join(reason.text for reason in rule.reasons(clauses))

@@ -1,0 +1,84 @@
+"""Chain ladder: what a cohort's F1 will be, from the labels that have arrived so far and how labels use to arrive.
+
+Early labels are mostly churners' (who has left is known at once; who stays, at the end), so an F1 of what is there is
+wrong. The chain ladder of actuaries (Mack, ASTIN Bulletin 1993) divides what has arrived of each class by the share
+that has arrived of it at that age in older cohorts. F1 needs churners' labels only: how many were predicted is known.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.world.schema import Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    """The rows of one cohort: what was predicted, the label known today, and its age in days when it arrived.
+
+    `label` and `age_days` are `nan` where no label has arrived.
+    """
+
+    prediction: NDArray[np.bool_]
+    label: Matrix
+    age_days: Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Development:
+    """How labels arrive: the ages in days of all churners' labels, in order, and the share of rows with any label."""
+
+    churner_ages: Matrix
+    labelled_share: float
+
+    def churner_share(self, age_days: float) -> float:
+        """Return the share of churners whose labels have arrived at an age; 0 where no churner is known.
+
+        >>> Development(np.array([10.0, 20.0, 80.0, 90.0]), 1.0).churner_share(30)
+        0.5
+        """
+        n_churners = len(self.churner_ages)
+        return float(np.searchsorted(self.churner_ages, age_days, side="right") / n_churners) if n_churners else 0.0
+
+
+def development(complete: Sequence[Arrivals]) -> Development:
+    """Return how labels arrived in label-complete cohorts, at least one."""
+    ages = np.concatenate([cohort.age_days[cohort.label == 1] for cohort in complete])
+    known = sum(int(np.count_nonzero(~np.isnan(cohort.label))) for cohort in complete)
+    rows = sum(len(cohort.label) for cohort in complete)
+    return Development(np.sort(ages), known / rows if rows else 0.0)
+
+
+def delay_adjusted_f1(cohort: Arrivals, age_days: float, known: Development) -> float | None:
+    """Return the F1 that a cohort will have once its labels are complete.
+
+    F1 = 2 TP / (P + C) with TP the predicted churners and C all churners, both scaled up by the share of churners
+    that has arrived, and P the predicted customers, scaled down to those who will ever have a label. Missing while no
+    churner can have arrived, and 0 where the denominator is.
+
+    Parameters
+    ----------
+    cohort
+        The rows, with what is known of them today.
+    age_days
+        Days since they were scored.
+    known
+        How labels arrive.
+
+    Examples
+    --------
+    >>> half = Development(np.array([10.0, 60.0]), labelled_share=1.0)
+    >>> nan, prediction = np.nan, np.array([True, True, False, False])
+    >>> early = Arrivals(prediction, np.array([1.0, nan, nan, nan]), np.array([10.0, nan, nan, nan]))
+    >>> delay_adjusted_f1(early, age_days=30, known=half)
+    1.0
+    """
+    share = known.churner_share(age_days)
+    if not share:
+        return None
+    churners = np.count_nonzero(cohort.label == 1) / share
+    found = np.count_nonzero((cohort.label == 1) & cohort.prediction) / share
+    whole = np.count_nonzero(cohort.prediction) * known.labelled_share + churners
+    return float(2 * found / whole) if whole else 0.0

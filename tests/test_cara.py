@@ -1,0 +1,78 @@
+"""CARA offline: levels and costs worked by hand, and never below the oracle."""
+
+from itertools import chain, combinations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from policies.cara import STRATEGIES
+from sim.errors import InputError
+from sim.study.cara import best_schedule, fit_cara, total_cost
+
+# a shift at step 2 costs the first model 6 a step, a second one at step 4 costs all older ones 6 more
+SHIFTS = [[0 if t < 2 else 6 if t < 4 or s >= 2 else 12 for t in range(6)] for s in range(2)]
+SHIFTS += [[0 if t < 4 else 6 for t in range(6)] for _ in range(2)]
+SHIFTS += [[0] * 6 for _ in range(2)]
+# every model grows stale by 2 a step
+SLOW = [[max(2 * (t - s), 0) for t in range(7)] for s in range(7)]
+
+
+def test_two_shifts_by_hand():
+    # never: 0 + 0 + 6 + 6 + 12 + 12 = 36; at 2 and 4: two retrainings and nothing else
+    assert total_cost(SHIFTS, 5, []) == 36
+    assert total_cost(SHIFTS, 5, [2]) == 5 + 12
+    assert total_cost(SHIFTS, 5, [2, 4]) == 10
+    assert best_schedule(SHIFTS, 5).steps == (2, 4)
+    threshold = fit_cara("threshold", SHIFTS, 5)
+    assert (threshold.steps, threshold.cost, threshold.level) == ((2, 4), 10, 0)
+    assert fit_cara("cumulative", SHIFTS, 5).cost == 10
+    assert fit_cara("periodic", SHIFTS, 5).steps == (2, 4)
+
+
+def test_dear_retrainings_are_left_out():
+    # one retraining at 4 costs 20 + 12; at 2: 20 + 12; none: 36
+    assert best_schedule(SHIFTS, 20).cost == 32
+    assert best_schedule(SHIFTS, 40).steps == ()
+    assert fit_cara("threshold", SHIFTS, 40).steps == ()
+    # above 6 and not above 12: it waits for the second shift
+    assert fit_cara("threshold", SHIFTS, 20).steps in ((2,), (4,))
+    assert fit_cara("threshold", SHIFTS, 20).cost == 32
+
+
+def test_slow_staleness_by_hand():
+    # without a retraining 0 + 2 + ... + 12 = 42; at 3 (0 + 2 + 4) + 7 + (0 + 2 + 4 + 6) = 25; at 4 it is the same;
+    # at 2 and 5 (2) + 14 + (2 + 4) + (2) = 24, and so are 3 and 5
+    assert total_cost(SLOW, 7, [3]) == 25
+    assert total_cost(SLOW, 7, [2, 5]) == 24
+    assert best_schedule(SLOW, 7).cost == 24
+    # every second step: 2 + 7 + 2 + 7 + 2 + 7 + 0; every third: 6 + 7 + 6 + 7 + 0; every fourth: 12 + 7 + 6
+    assert fit_cara("periodic", SLOW, 7).cost == 25
+    # above 2, that is at a staleness of 4: steps 2, 4, 6; above 4, at 6: steps 3 and 6; above 6, at 8: step 4
+    assert fit_cara("threshold", SLOW, 7).cost == 25
+    # a sum above 2 is reached with 2 + 4, at steps 2, 4 and 6; above 6 with 2 + 4 + 6, at steps 3 and 6
+    assert fit_cara("cumulative", SLOW, 7).cost == 25
+
+
+matrices = st.integers(2, 6).flatmap(
+    lambda n: st.lists(st.lists(st.integers(0, 9), min_size=n, max_size=n), min_size=n, max_size=n)
+)
+
+
+@given(matrices, st.integers(0, 12))
+def test_the_oracle_is_the_best_of_all_schedules_and_no_strategy_beats_it(staleness, retrain_cost):
+    steps = range(1, len(staleness))
+    every = chain.from_iterable(combinations(steps, n) for n in range(len(staleness)))
+    best = best_schedule(staleness, retrain_cost)
+    assert best.cost == min(total_cost(staleness, retrain_cost, each) for each in every)
+    assert total_cost(staleness, retrain_cost, best.steps) == best.cost
+    for strategy in STRATEGIES:
+        found = fit_cara(strategy, staleness, retrain_cost)
+        assert found.cost >= best.cost
+        assert found.cost == total_cost(staleness, retrain_cost, found.steps)
+        assert found.cost <= total_cost(staleness, retrain_cost, [])
+
+
+def test_an_unknown_strategy_is_no_strategy():
+    with pytest.raises(InputError, match="Did you mean 'threshold'"):
+        fit_cara("treshold", SLOW, 1)

@@ -1,0 +1,127 @@
+"""The chain ladder: F1 from early labels without their bias, in simulation, in logs and in lives."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from lives import TWIN, live, script, small
+
+from policies.decision import Action, Decision
+from scenarios.schema import Labels
+from sim.mlops.chain_ladder import Arrivals, Development, delay_adjusted_f1, development
+from sim.mlops.duckdb_log import DuckDBLog, connect
+from sim.mlops.gate_profiles import load_profile
+from sim.mlops.log import MemoryLog
+from sim.mlops.metrics import confusion
+from sim.mlops.record import Served
+from sim.study.replay import Replay
+from sim.world.labels import LabelEvents
+from sim.world.world import World
+
+DELAYED = frozenset({"f1_delay_adjusted", "f1_delay_adjusted_drop"})
+
+
+def cohort(rng, n=4000, today=90.0, ever=1.0):
+    """Draw a cohort in which churners are known after 0 to 90 days, evenly, and stayers after 90."""
+    churns = rng.random(n) < 0.3
+    prediction = np.where(churns, rng.random(n) < 0.6, rng.random(n) < 0.2)
+    age = np.where(churns, rng.uniform(0, 90, n), 90.0)
+    known = (age <= today) & (rng.random(n) < ever)
+    whole = Arrivals(prediction, np.where(known, churns, np.nan), np.where(known, age, np.nan))
+    return whole, confusion(churns, prediction).f1
+
+
+@pytest.mark.parametrize("ever", [1.0, 0.7])
+def test_early_labels_tell_the_final_f1_without_their_bias(ever):
+    rng = np.random.default_rng(1)
+    known = development([cohort(rng, ever=ever)[0] for _ in range(4)])
+    errors, naive_errors = [], []
+    for _ in range(60):
+        early, final = cohort(rng, today=45, ever=ever)
+        errors.append(delay_adjusted_f1(early, 45, known) - final)
+        there = ~np.isnan(early.label)
+        naive_errors.append(confusion(early.label[there] == 1, early.prediction[there]).f1 - final)
+    assert abs(np.mean(errors)) < 0.01
+    assert np.std(errors) < 0.03
+    assert np.mean(naive_errors) > 0.1, "labels that are there are churners', whose F1 is too good"
+
+
+def test_a_complete_cohort_has_its_observed_f1():
+    rng = np.random.default_rng(2)
+    whole, final = cohort(rng)
+    assert delay_adjusted_f1(whole, 90, development([whole])) == pytest.approx(final)
+
+
+def test_nothing_is_known_before_a_churner_can_be():
+    rows = Arrivals(np.array([True]), np.array([np.nan]), np.array([np.nan]))
+    assert delay_adjusted_f1(rows, 10, Development(np.array([30.0, 60.0]), 1.0)) is None
+    assert delay_adjusted_f1(rows, 90, Development(np.empty(0), 1.0)) is None
+    stayers = Arrivals(np.array([False]), np.array([0.0]), np.array([5.0]))
+    assert delay_adjusted_f1(stayers, 90, Development(np.array([30.0]), 1.0)) == 0
+
+
+def events_of(world, step, rows, day):
+    batch, truth = world.batch(step), world.truth(step)
+    due = np.full(len(rows), day)
+    return LabelEvents(step, batch.scored_at, batch.customer_id[rows], rows, truth.churns[rows], due)
+
+
+def test_logs_know_when_labels_came(tmp_path):
+    world = World(small(steps=2), 1, TWIN)
+    with connect(tmp_path / "loop.duckdb") as connection:
+        for log in (MemoryLog(), DuckDBLog(connection, world.schema)):
+            batch = world.batch(0)
+            scores = np.linspace(0, 1, len(batch.customer_id))
+            log.append(batch, Served(0, "first", 1, scores, scores > 0.5, np.zeros(len(scores), dtype=bool)))
+            assert np.isnan(log.arrived_at(0)).all()
+            log.backfill([events_of(world, 0, np.array([0, 3]), 30)], 30)
+            log.backfill([events_of(world, 0, np.array([1]), 60)], 60)
+            np.testing.assert_array_equal(log.arrived_at(0)[:5], [30, 60, np.nan, 30, np.nan])
+
+
+@dataclass
+class Watcher:
+    wants: frozenset[str] = DELAYED
+    retrain_at: int = -1
+    seen: list = field(default_factory=list)
+
+    def decide(self, signals):
+        self.seen.append(signals)
+        return Decision(Action.RETRAIN if signals.step == self.retrain_at else Action.KEEP, "quiet")
+
+    def deployed(self, version):
+        pass
+
+
+def test_labels_that_come_before_the_horizon_are_used_at_once():
+    scenario = small(steps=8).model_copy(update={"labels": Labels(delay_days=30, horizon_days=90)})
+    watcher = Watcher()
+    life = live(scenario, watcher)
+    # the first cohort is complete at step 3; from then on the ladder knows that labels come after a month
+    assert [signals.f1_delay_adjusted is None for signals in watcher.seen] == [True] * 3 + [False] * 5
+    for signals in watcher.seen[3:]:
+        newest = life.log.cohorts([signals.step - 1])[0]
+        f1 = confusion(newest.label == 1, newest.prediction).f1
+        assert signals.f1_delay_adjusted == pytest.approx(f1)
+        assert signals.f1_delay_adjusted_drop == life.state.first.meeting.challenger.f1 - signals.f1_delay_adjusted
+
+
+def test_labels_that_come_at_the_horizon_say_what_f1_says():
+    watcher = Watcher()
+    live(small(steps=6, delay_days=60), watcher)
+    for signals in watcher.seen:
+        assert (signals.f1 is None) == (signals.f1_delay_adjusted is None)
+        assert signals.f1 is None or signals.f1_delay_adjusted == pytest.approx(signals.f1)
+
+
+@pytest.mark.parametrize("days", [(30, 90), (45, 60), (60, 60)])
+def test_replay_says_what_memory_says(days):
+    labels = Labels(delay_days=days[0], horizon_days=days[1])
+    scenario = small(steps=9).model_copy(update={"labels": labels})
+    one, other = Watcher(retrain_at=4), Watcher(retrain_at=4)
+    rows = live(scenario, one, profile="none").rows
+    replay = Replay(World(scenario, 1, TWIN, kept_steps=None))
+    replay.play(script("k"), load_profile("none"))
+    assert replay.play(other, load_profile("none"))[1] == rows
+    assert other.seen == one.seen
+    assert len({row.version for row in rows}) == 2

@@ -1,0 +1,122 @@
+"""Stream detectors: river's own positions, and what a policy makes of them."""
+
+import importlib
+import inspect
+import random
+
+import pytest
+
+from policies.catalogue import load_policy
+from policies.decision import Action, Cause
+from policies.detector import DETECTORS, Detector
+from policies.signals import Signals
+from sim.errors import InputError
+
+ROWS = 50
+
+
+def choices(seed, n, *parts):
+    """Return a stream drawn part by part, as the examples of river's documentation draw theirs."""
+    rng = random.Random(seed)
+    stream = []
+    for values, weights in parts:
+        stream += rng.choices(values, k=n, weights=weights)
+    return stream
+
+
+STEP_UP = choices(12345, 1000, ([0, 1], None), (range(4, 8), None))
+MORE_ERRORS = choices(42, 1000, ([0, 1], None), ([0, 1], [0.3, 0.7]))
+FEWER_ERRORS = choices(42, 250, ([0, 1], None), ([0, 1], [0.9, 0.1]))
+
+
+def months(stream, watches):
+    for step, start in enumerate(range(0, len(stream), ROWS)):
+        rows = {watches: tuple(stream[start : start + ROWS])}
+        yield Signals(step=step, day=30 * step, job_open=False, **rows)
+
+
+def first_alarm(policy, stream):
+    """Return the position in the stream that the reason of the first alarm names, `None` without one."""
+    for signals in months(stream, policy.watches):
+        decision = policy.decide(signals)
+        if decision.action is Action.RETRAIN:
+            row = int(decision.reason.split("row ")[1].split(" of")[0])
+            return signals.step * ROWS + row - 1
+    return None
+
+
+@pytest.mark.parametrize(
+    ("detector", "watches", "settings", "stream", "position"),
+    [
+        # positions printed in the docstrings of river 0.26.1
+        ("adwin", "scores", "", STEP_UP, 1023),
+        ("page_hinkley", "scores", "", STEP_UP, 1006),
+        ("kswin", "scores", "alpha=0.0001, seed=42", STEP_UP, 1016),
+        ("ddm", "errors", "", MORE_ERRORS, 1334),
+        ("eddm", "errors", "alpha=0.8, beta=0.75", MORE_ERRORS, 1278),
+        ("hddm_w", "errors", "", MORE_ERRORS, 1077),
+        ("hddm_a", "errors", "", MORE_ERRORS, 1206),
+        ("fhddm", "errors", "", FEWER_ERRORS, 315),
+        ("fhddm", "errors", "short_window_size=20", FEWER_ERRORS, 279),
+    ],
+)
+def test_alarms_come_where_rivers_documentation_says(detector, watches, settings, stream, position):
+    assert first_alarm(Detector(detector, watches, settings), stream) == position
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_the_settings_are_those_of_rivers_classes(name):
+    info = DETECTORS[name]
+    signature = inspect.signature(getattr(importlib.import_module(info.module), info.name))
+    assert set(info.settings) == set(signature.parameters) - {"window"}
+
+
+def alarmed(**more):
+    """Return a policy that has just asked, after fifty right predictions and fifty wrong ones."""
+    policy = Detector("ddm", **more)
+    policy.decide(month(0, errors=(False,) * 50))
+    assert policy.decide(month(1, errors=(True,) * 50)).action is Action.RETRAIN
+    return policy
+
+
+def month(step, job_open=False, **rows):
+    return Signals(step=step, day=30 * step, job_open=job_open, **rows)
+
+
+def test_an_alarm_stands_until_there_is_a_new_champion():
+    policy = alarmed()
+    assert policy.decide(month(2, job_open=True)).reason == "job_open"
+    again = policy.decide(month(3))
+    assert (again.action, again.cause) == (Action.RETRAIN, Cause.ALARM)
+    policy.deployed("retrain-003")
+    assert policy.decide(month(4)).reason == "missing"
+    assert policy.decide(month(5, errors=(True,) * 50)).reason == "quiet"
+
+
+def test_a_cooldown_counts_from_the_last_request():
+    policy = alarmed(cooldown_days=60)
+    assert policy.decide(month(2)).reason == "cooldown"
+    assert policy.decide(month(3)).action is Action.RETRAIN
+
+
+def test_the_evidence_is_the_mean_of_the_stream():
+    policy = Detector("adwin", "scores")
+    assert policy.decide(month(0, scores=(0.25, 0.75))).evidence == {"scores_mean": 0.5}
+    assert policy.decide(month(1)).evidence == {"scores_mean": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("detector(detector='adwim')", "Did you mean 'adwin'?"),
+        ("detector(detector='ddm', watches='scores')", "the stream that ddm watches must be one of errors"),
+        ("detector(settings='dleta=1')", "a setting of adwin must be one of .* Did you mean 'delta'?"),
+        ("detector(settings='1')", "name=value"),
+        ("detector(settings='delta=1) + (2')", "name=value"),
+        ("detector(detector='kswin', watches='scores', settings='alpha=-1')", "settings that river accepts"),
+        ("detector(cooldown_days=-1)", "cooldown_days"),
+    ],
+)
+def test_what_no_detector_can_use_is_refused_before_anything_runs(text, told):
+    with pytest.raises(InputError, match=told):
+        load_policy(text)
