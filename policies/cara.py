@@ -3,10 +3,9 @@
 from dataclasses import dataclass, field
 
 from policies.decision import Action, Cause, Decision
-from policies.parameters import check_number
+from policies.parameters import check_choice, check_number
 from policies.requesting import Requests, check_signal, value_of
 from policies.signals import ON_REQUEST, Signals
-from sim.errors import InputError, did_you_mean
 
 STRATEGIES = ("threshold", "cumulative", "periodic")
 
@@ -60,9 +59,7 @@ class Cara:
     _requests: Requests = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if self.strategy not in STRATEGIES:
-            hint = did_you_mean(self.strategy, STRATEGIES)
-            raise InputError(f"strategy must be one of {', '.join(STRATEGIES)}, got {self.strategy!r}.{hint}")
+        check_choice("strategy", self.strategy, STRATEGIES)
         check_number("level", self.level, 0, 1e12)
         check_number("loss_per_point", self.loss_per_point, 0, 1e12)
         check_signal("staleness", self.staleness)

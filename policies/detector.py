@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from policies.decision import Action, Decision
+from policies.parameters import check_choice
 from policies.requesting import Requests
 from policies.settings import Value, read_settings
 from policies.signals import Signals
-from sim.errors import InputError, did_you_mean
+from sim.errors import InputError
 
 
 class Engine(Protocol):
@@ -112,11 +113,11 @@ class Detector:
 
     def __post_init__(self) -> None:
         self._requests = Requests(self.cooldown_days)
-        _check_choice("detector", self.detector, DETECTORS)
+        check_choice("detector", self.detector, DETECTORS)
         info = DETECTORS[self.detector]
-        _check_choice(f"the stream that {self.detector} watches", self.watches, info.streams)
+        check_choice(f"the stream that {self.detector} watches", self.watches, info.streams)
         for name in read_settings(self.settings):
-            _check_choice(f"a setting of {self.detector}", name, info.settings)
+            check_choice(f"a setting of {self.detector}", name, info.settings)
 
     @property
     def wants(self) -> frozenset[str]:
@@ -163,8 +164,3 @@ def new_engine(detector: str, settings: str) -> Engine:
     except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{detector} must have settings that river accepts, got {settings!r}: {error}.") from error
     return made
-
-
-def _check_choice(what: str, name: str, known: Mapping[str, object] | Sequence[str]) -> None:
-    if name not in known:
-        raise InputError(f"{what} must be one of {', '.join(known)}, got {name!r}.{did_you_mean(name, known)}")

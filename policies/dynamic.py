@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from math import fsum
 
 from policies.decision import Action, Decision
-from policies.parameters import check_number, check_steps
+from policies.parameters import check_choice, check_number, check_steps
 from policies.requesting import Requests, check_signal, value_of
 from policies.signals import ON_REQUEST, Signals
-from sim.errors import InputError, did_you_mean
 
 METHODS = ("quantile", "mean")
 
@@ -60,9 +59,7 @@ class Dynamic:
     def __post_init__(self) -> None:
         check_signal("signal", self.signal)
         check_steps("window_steps", self.window_steps)
-        if self.method not in METHODS:
-            hint = did_you_mean(self.method, METHODS)
-            raise InputError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}.{hint}")
+        check_choice("method", self.method, METHODS)
         check_number("level", self.level, 0, 1 if self.method == "quantile" else 1000)
         self._past = deque(maxlen=self.window_steps)
         self._requests = Requests(self.cooldown_days)

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from math import exp, log, sqrt
 
 from policies.decision import Action, Decision
-from policies.parameters import check_number
+from policies.parameters import check_choice, check_number
 from policies.requesting import Requests, value_of
 from policies.signals import CATALOGUE, ON_REQUEST, Signals
-from sim.errors import InputError, did_you_mean
 
 METHODS = ("lord", "saffron")
 _LORD_SCALE = 0.07720838  # makes the weights sum to one
@@ -66,12 +65,8 @@ class OnlineFdr:
         self._requests = Requests(self.cooldown_days)
         check_number("level", self.level, 1e-9, 0.5)
         p_values = [name for name, info in CATALOGUE.items() if info.unit == "p-value"]
-        if self.p_value not in p_values:
-            hint = did_you_mean(self.p_value, p_values)
-            raise InputError(f"p_value must be one of {', '.join(p_values)}, got {self.p_value!r}.{hint}")
-        if self.method not in METHODS:
-            hint = did_you_mean(self.method, METHODS)
-            raise InputError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}.{hint}")
+        check_choice("p_value", self.p_value, p_values)
+        check_choice("method", self.method, METHODS)
 
     @property
     def wants(self) -> frozenset[str]:

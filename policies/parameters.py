@@ -1,6 +1,8 @@
 """Checks of the numbers that policies take."""
 
-from sim.errors import InputError
+from collections.abc import Collection
+
+from sim.errors import InputError, did_you_mean
 
 MAXIMUM = 1_000_000
 """Days or steps that a policy may be told to wait: more than any simulation has."""
@@ -32,3 +34,9 @@ def check_number(name: str, value: float, low: float, high: float) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not low <= value <= high:
         raise InputError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}.")
+
+
+def check_choice(what: str, name: str, known: Collection[str]) -> None:
+    """Raise `InputError` unless `name` is one of the known."""
+    if name not in known:
+        raise InputError(f"{what} must be one of {', '.join(known)}, got {name!r}.{did_you_mean(name, known)}")
