@@ -128,6 +128,7 @@ def evidences(draw: st.DrawFn) -> Evidence:
         latency_ms=draw(st.sampled_from([None, 3.0, 50.0, 70.0])),
         best=None if champion is None else probabilities(),
         best_threshold=champion,
+        weight=draw(st.sampled_from([None, np.ones(size, np.int64), generator.integers(1, 5, size)])),
     )
 
 

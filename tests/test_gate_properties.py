@@ -59,8 +59,27 @@ def test_the_order_of_rows_never_matters(
         champion=None if case.champion is None else case.champion[order],
         best=None if case.best is None else case.best[order],
         stressed={stress: values[order] for stress, values in reversed(case.stressed.items())},
+        weight=None if case.weight is None else case.weight[order],
     )
     assert repr(examine(shuffled, profile)) == repr(examine(case, profile))
+
+
+@settings(max_examples=500)
+@given(case=evidences(), profile=PROFILES)
+def test_a_row_that_counts_for_many_has_their_figures_and_its_own_doubt(case: Evidence, profile: GateProfile) -> None:
+    if case.weight is None:
+        return
+    repeated = replace(
+        case,
+        label=np.repeat(case.label, case.weight),
+        challenger=np.repeat(case.challenger, case.weight),
+        champion=None if case.champion is None else np.repeat(case.champion, case.weight),
+        best=None if case.best is None else np.repeat(case.best, case.weight),
+        stressed={stress: np.repeat(values, case.weight) for stress, values in case.stressed.items()},
+        weight=None,
+    )
+    one, many = (examine(each, profile).results for each in (case, repeated))
+    assert [r for r in one if r.name != "non_inferiority"] == [r for r in many if r.name != "non_inferiority"]
 
 
 @settings(max_examples=500)
@@ -147,7 +166,7 @@ def _upper_bound(case: Evidence) -> float:
     if case.champion is None or case.champion_threshold is None:
         return 0.0
     answers = (case.challenger >= case.challenger_threshold, case.champion >= case.champion_threshold)
-    return f1_difference_bounds(case.label, *answers, level=0.95, retraining_sd=0.002).high
+    return f1_difference_bounds(case.label, *answers, level=0.95, retraining_sd=0.002, weight=case.weight).high
 
 
 @settings(max_examples=500)
@@ -158,19 +177,19 @@ def test_whatever_passes_meets_every_enforced_threshold_by_another_count(
     """scikit-learn counts again what the gates say; what it cannot count must not pass."""
     if not examine(case, profile).passed:
         return
-    label, probability = case.label, case.challenger
+    label, probability, weight = case.label, case.challenger, case.weight
     answers = probability >= case.challenger_threshold
     assert label.any()
     assert not label.all()
     assert np.isfinite(probability).all()
     least = {
-        "accuracy": sklearn.metrics.accuracy_score(label, answers),
-        "precision": sklearn.metrics.precision_score(label, answers, zero_division=0.0),
-        "recall": sklearn.metrics.recall_score(label, answers),
-        "f1": sklearn.metrics.f1_score(label, answers),
-        "churn_f1": sklearn.metrics.f1_score(label, answers),
-        "roc_auc": sklearn.metrics.roc_auc_score(label, probability),
-        "minority_share": min(answers.mean(), 1 - answers.mean()),
+        "accuracy": sklearn.metrics.accuracy_score(label, answers, sample_weight=weight),
+        "precision": sklearn.metrics.precision_score(label, answers, zero_division=0.0, sample_weight=weight),
+        "recall": sklearn.metrics.recall_score(label, answers, sample_weight=weight),
+        "f1": sklearn.metrics.f1_score(label, answers, sample_weight=weight),
+        "churn_f1": sklearn.metrics.f1_score(label, answers, sample_weight=weight),
+        "roc_auc": sklearn.metrics.roc_auc_score(label, probability, sample_weight=weight),
+        "minority_share": min(share := np.average(answers, weights=weight), 1 - share),
     }
     for gate, value in least.items():
         assert not profile.enforces(gate) or value >= getattr(profile, gate) - 1e-12
@@ -179,7 +198,7 @@ def test_whatever_passes_meets_every_enforced_threshold_by_another_count(
         ("f1_against_best", case.best, case.best_threshold),
     ):
         if profile.enforces(gate) and other is not None:
-            lost = sklearn.metrics.f1_score(label, other >= threshold) - least["f1"]
+            lost = sklearn.metrics.f1_score(label, other >= threshold, sample_weight=weight) - least["f1"]
             assert lost <= getattr(profile, gate) + 1e-12
 
 

@@ -304,6 +304,16 @@ class TestBrokenEvidence:
         )  # rows are counted by label
         assert verdict.results[0].note.startswith(f"{blamed} must")
 
+    @pytest.mark.parametrize("profile", [TELCO, NONE, CAUTIOUS, LENIENT], ids=lambda profile: profile.name)
+    @pytest.mark.parametrize(
+        "kind", ["zero", "float", *(kind for kind in BREAK if kind not in {"none", "integers", "extended"})]
+    )
+    def test_broken_weights_never_pass(self, kind: str, profile: GateProfile) -> None:
+        spoil = {**BREAK, "zero": np.zeros_like, "float": lambda w: w.astype(np.float64)}[kind]
+        verdict = examine(replace(GOOD, weight=spoil(np.ones(len(GOOD.label), dtype=np.int64))), profile)
+        assert "evidence" in verdict.failed
+        assert verdict.results[0].note.startswith("weight must")
+
     @pytest.mark.parametrize("stress", STRESSES)
     @pytest.mark.parametrize("kind", [*BREAK, *OUTSIDE])
     def test_never_passes_under_stress(self, kind: str, stress: str) -> None:

@@ -27,6 +27,8 @@ class Evidence:
         The mean time of a single-row prediction; `None` where it was not measured.
     best, best_threshold
         The same of the best champion so far; `None` where no gate asks for it.
+    weight
+        n whole numbers of at least 1: how often each row counts; `None` means once.
     """
 
     label: NDArray[np.bool_]
@@ -38,6 +40,7 @@ class Evidence:
     latency_ms: float | None = None
     best: NDArray[np.float64] | None = None
     best_threshold: float | None = None
+    weight: NDArray[np.int64] | None = None
 
     @property
     def is_first(self) -> bool:
@@ -60,6 +63,7 @@ def evidence_faults(evidence: Evidence) -> Iterator[tuple[str, str]]:
         "label": _label_fault(label),
         **{name: _model_fault(*model, rows) for name, model in probabilities.items()},
         **{f"stressed {name}": array_fault(values, "f", rows) for name, values in evidence.stressed.items()},
+        "weight": _weight_fault(evidence.weight, rows),
     }
     yield from ((name, f"{name} {fault}") for name, fault in checked.items() if fault)
 
@@ -82,14 +86,21 @@ def _model_fault(probability: Any, threshold: object, rows: int | None) -> str:
     return ""
 
 
+def _weight_fault(weight: Any, rows: int | None) -> str:
+    if weight is None:
+        return ""
+    fault = array_fault(weight, "i", rows)
+    return f"must be at least 1, got {weight.min()}" if not fault and weight.min() < 1 else fault
+
+
 def is_number(value: object) -> TypeGuard[float]:
     """Whether a value is a real number."""
     return isinstance(value, int | float | np.floating) and not isinstance(value, bool)
 
 
-def array_fault(values: Any, kind: Literal["b", "f"], rows: int | None) -> str:
-    """Say what is wrong with an array of booleans (`b`) or floats (`f`) of so many rows; nothing if it is sound."""
-    noun = {"b": "booleans", "f": "floats"}[kind]
+def array_fault(values: Any, kind: Literal["b", "f", "i"], rows: int | None) -> str:
+    """Say what is wrong with an array of booleans, floats or integers of so many rows; nothing if it is sound."""
+    noun = {"b": "booleans", "f": "floats", "i": "integers"}[kind]
     if type(values) is not np.ndarray:  # a masked array would show what it hides
         return f"must be a numpy array of {noun}, got {type(values).__name__}"
     if values.ndim != 1 or values.dtype.kind != kind or values.dtype.itemsize > 8:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequenc
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from scenarios.schema import Scenario
 from sim.mlops.cohort import Cohort, LabelledRows, labelled_rows
@@ -13,7 +12,7 @@ from sim.mlops.gate_profiles import GateProfile
 from sim.mlops.gates import examine
 from sim.mlops.jobs import GateMeeting
 from sim.mlops.log import LogReader, usable_steps
-from sim.mlops.metrics import Confusion, confusion
+from sim.mlops.metrics import confusion
 from sim.mlops.model import Model
 from sim.mlops.quarantine import without_quarantined
 from sim.world.schema import Matrix, Schema, read_back
@@ -80,8 +79,7 @@ class Examiner:
         usable = without_quarantined(usable_steps(scenario, self._log, self._world.day(step - 1)), self._log)
         cohorts = newest_judged(self._log, usable, scenario)
         steps = tuple(cohort.step for cohort in cohorts)
-        counted = labelled_rows(cohorts, scenario.offers, holdout=True)
-        rows = counted.repeated()
+        rows = labelled_rows(cohorts, scenario.offers, holdout=True)
         window = (step, steps)
         evidence = self._evidence(window, rows, challenger, champion)
         if best is not None:
@@ -96,11 +94,13 @@ class Examiner:
             day=self._world.day(step),
             gate_steps=steps,
             verdict=examine(evidence, self.profile),
-            challenger=_counts(counted, challenger.decide(evidence.challenger)),
+            challenger=confusion(rows.label, challenger.decide(evidence.challenger), rows.weight),
             champion=None
             if champion is None or evidence.champion is None
-            else _counts(counted, champion.decide(evidence.champion)),
-            best=None if best is None or evidence.best is None else _counts(counted, best.decide(evidence.best)),
+            else confusion(rows.label, champion.decide(evidence.champion), rows.weight),
+            best=None
+            if best is None or evidence.best is None
+            else confusion(rows.label, best.decide(evidence.best), rows.weight),
         )
 
     def _evidence(
@@ -111,6 +111,7 @@ class Examiner:
             label=rows.label,
             challenger=self._clean(window, rows, challenger),
             challenger_threshold=challenger.threshold,
+            weight=None if (rows.weight == 1).all() else rows.weight,
             champion=self._clean(window, rows, champion) if champion else None,
             champion_threshold=champion.threshold if champion else None,
             stressed=self._kept(
@@ -148,11 +149,6 @@ def newest_judged(log: LogReader, usable: Sequence[int], scenario: Scenario) -> 
         found = [each for each in cohorts if len(labelled_rows([each], scenario.offers, holdout=True).label)] + found
         ahead = ahead[:cut]
     return found or log.cohorts(usable[-1:])
-
-
-def _counts(rows: LabelledRows, repeated: NDArray[np.bool_]) -> Confusion:
-    """Count predictions that were made for each row as often as it counts."""
-    return confusion(rows.label, repeated[np.cumsum(rows.weight) - 1], rows.weight)
 
 
 def stress(features: Matrix, schema: Schema, rng: np.random.Generator) -> dict[str, Matrix]:

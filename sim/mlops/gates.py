@@ -10,10 +10,10 @@ so instead of guessing, and the profile says what becomes of the challenger then
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,8 +158,9 @@ def _stresses(evidence: Evidence) -> tuple[str, ...]:
 
 def _figures(evidence: Evidence, faults: Mapping[str, str]) -> dict[str, float | None]:
     """Return every value by the name of its check, as far as the faults allow."""
-    if array_fault(evidence.label, "b", None) or "challenger" in faults:
+    if array_fault(evidence.label, "b", None) or faults.keys() & {"challenger", "weight"}:
         return {}
+    evidence = _repeated(evidence, faults)
     counts = _count(evidence.label, evidence.challenger, evidence.challenger_threshold)
     return {
         "accuracy": counts.accuracy,
@@ -179,6 +180,26 @@ def _figures(evidence: Evidence, faults: Mapping[str, str]) -> dict[str, float |
         else _f1_against(evidence.label, evidence.best, evidence.best_threshold, counts),
         **_stressed_figures(evidence, counts, faults),
     }
+
+
+def _repeated(evidence: Evidence, faults: Mapping[str, str]) -> Evidence:
+    """Return the evidence with each row as often as it counts; what has a fault stays as it is."""
+    weight = evidence.weight
+    if weight is None:
+        return evidence
+
+    def times(name: str, values: NDArray[np.float64] | None) -> Any:
+        return values if values is None or name in faults else np.repeat(values, weight)
+
+    return replace(
+        evidence,
+        weight=None,
+        label=np.repeat(evidence.label, weight),
+        challenger=times("challenger", evidence.challenger),
+        champion=times("champion", evidence.champion),
+        best=times("best", evidence.best),
+        stressed={name: times(f"stressed {name}", values) for name, values in evidence.stressed.items()},
+    )
 
 
 def _count(label: NDArray[np.bool_], probability: NDArray[np.float64], threshold: float) -> Confusion:
@@ -235,7 +256,7 @@ def _difference_bounds(
 ) -> DifferenceBounds | None:
     """Return the bounds of challenger's F1 less champion's; missing where a part of them is missing or broken."""
     champion, threshold = evidence.champion, evidence.champion_threshold
-    if champion is None or threshold is None or faults.keys() & {"label", "challenger", "champion"}:
+    if champion is None or threshold is None or faults.keys() & {"label", "challenger", "champion", "weight"}:
         return None
     return f1_difference_bounds(
         evidence.label,
@@ -243,6 +264,7 @@ def _difference_bounds(
         _predictions(champion, threshold),
         profile.non_inferiority_level,
         profile.retraining_sd,
+        evidence.weight,
     )
 
 

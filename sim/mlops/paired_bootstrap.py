@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 N_RESAMPLES = 999
 _SEED = 20_260_101
+_GROUPS = 4
 
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -33,7 +34,12 @@ class DifferenceBounds:
 
 
 def f1_difference_bounds(
-    label: Booleans, challenger: Booleans, champion: Booleans, level: float, retraining_sd: float = 0.0
+    label: Booleans,
+    challenger: Booleans,
+    champion: Booleans,
+    level: float,
+    retraining_sd: float = 0.0,
+    weight: NDArray[np.int64] | None = None,
 ) -> DifferenceBounds:
     """Return the percentile bounds of challenger's F1 less champion's, from their predictions for the same rows.
 
@@ -46,6 +52,8 @@ def f1_difference_bounds(
     retraining_sd
         The standard deviation of the F1 of models trained on the same rows with other seeds. Both models have that
         noise, independent of each other and of the rows: it widens the bounds.
+    weight
+        How often each row counts, at least once; once without.
 
     Notes
     -----
@@ -57,8 +65,10 @@ def f1_difference_bounds(
     >>> same.low, same.high
     (0.0, 0.0)
     """
-    sizes, right = _groups(label, challenger, champion)
-    drawn, drawn_right = _drawn(sizes, right)
+    times = np.ones(len(label), dtype=np.int64) if weight is None else weight
+    weights = np.unique(times)
+    sizes, right = _groups(label, challenger, champion, [times == each for each in weights])
+    drawn, drawn_right = (np.tensordot(weights, part, axes=1) for part in _drawn(sizes, right))
     found, false_alarms = drawn_right[:2].sum(axis=0), (drawn[2:] - drawn_right[2:]).sum(axis=0)
     churners = drawn[:2].sum(axis=0)
     differences = _f1(found, false_alarms, churners) - _f1(drawn[0], drawn[2], churners)
@@ -69,22 +79,27 @@ def f1_difference_bounds(
     return DifferenceBounds(float(ordered[k - 1]), float(ordered[-k]))
 
 
-def _groups(label: Booleans, challenger: Booleans, champion: Booleans) -> tuple[list[int], list[int]]:
+def _groups(
+    label: Booleans, challenger: Booleans, champion: Booleans, strata: list[Booleans]
+) -> tuple[list[int], list[int]]:
     """Return the rows of each group, and how many of them the challenger has right.
 
-    The groups are (churners, stayers) x (predicted to churn by the champion, not predicted), in this order.
+    The groups of each stratum are (churners, stayers) x (predicted to churn by the champion, not predicted), in this
+    order.
     """
-    masks = [label & champion, label & ~champion, ~label & champion, ~label & ~champion]
+    kinds = [label & champion, label & ~champion, ~label & champion, ~label & ~champion]
+    masks = [kind & stratum for stratum in strata for kind in kinds]
     is_right = challenger == label
     return [int(mask.sum()) for mask in masks], [int((mask & is_right).sum()) for mask in masks]
 
 
 def _drawn(sizes: list[int], right: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return (rows drawn, rows drawn that the challenger has right), each groups x resamples."""
+    """Return (rows drawn, rows drawn that the challenger has right), each strata x groups x resamples."""
     ends = np.cumsum([0, *sizes])
     below = _draws_below(int(ends[-1]))
     starts = below[:, ends[:-1]].T.astype(np.int64)
-    return below[:, ends[1:]].T - starts, below[:, ends[:-1] + right].T - starts
+    shape = (-1, _GROUPS, N_RESAMPLES)
+    return (below[:, ends[1:]].T - starts).reshape(shape), (below[:, ends[:-1] + right].T - starts).reshape(shape)
 
 
 @lru_cache(maxsize=8)  # the meetings of one step have one n
