@@ -26,6 +26,9 @@ class Ladder:
         while a job is open.
     trouble_when
         A rule that says the champion is in trouble. Empty: never, so that nothing but the quarantine is left.
+    recalibrate_first
+        Whether trouble is answered with a recalibration before a retraining. Without, the ladder is the rule
+        `trouble_when` with a guard that keeps broken batches from its retrainings.
     cooldown_days
         Days from one recalibration or retraining to the next request, at least. The ladder begins at its foot again
         as soon as the trouble is known to be over.
@@ -46,6 +49,7 @@ class Ladder:
 
     quarantine_when: str = "null_rate > 0.10 or unseen_rate > 0.10"
     trouble_when: str = "f1_drop > 0.05"
+    recalibrate_first: bool = True
     cooldown_days: float = 60
     _broken: Expression = field(init=False, repr=False, compare=False)
     _trouble: Expression | None = field(init=False, repr=False, compare=False)
@@ -86,7 +90,8 @@ class Ladder:
         if truth is not Truth.TRUE:
             self._is_recalibrated = self._is_recalibrated and truth is Truth.MISSING
             return Decision(Action.KEEP, "missing" if truth is Truth.MISSING else "quiet")
-        rung = Action.RETRAIN if self._is_recalibrated else Action.RECALIBRATE
+        is_next = self.recalibrate_first and not self._is_recalibrated
+        rung = Action.RECALIBRATE if is_next else Action.RETRAIN
         answer = self._requests.ask(signals, _reason(rule, clauses), {}, action=rung)
         self._is_recalibrated = self._is_recalibrated or answer.action is Action.RECALIBRATE
         return answer
