@@ -108,7 +108,7 @@ def test_recession_moves_the_base_rate_and_hides_from_f1_and_psi():
     assert found.fresh.low > found.late.high + 0.1
     assert all(abs(moves("recession", signal)) < STILL for signal in QUIET)
     world = World(load_scenario("recession"), 1, TWIN)
-    rates = [world.outcomes.mechanism(step).propensity(TWIN.reference()).mean() for step in (11, 12, 14, 35)]
+    rates = [world.propensities.mechanism(step).propensity(TWIN.reference()).mean() for step in (11, 12, 14, 35)]
     np.testing.assert_allclose(rates[2:], 0.42, atol=1e-9)
     assert rates[0] < 0.27 < rates[1] < 0.42
 
@@ -223,7 +223,7 @@ def test_an_acquisition_takes_what_no_retraining_gives_back():
 )
 def test_retail_and_fraud_have_their_base_rates_and_start_above_their_gates(name, low, high, floor):
     found, world = portrait(name), World(load_scenario(name), 1, TWIN, kept_steps=None)
-    assert low < world.outcomes.mechanism(0).propensity(TWIN.reference()).mean() < high
+    assert low < world.propensities.mechanism(0).propensity(TWIN.reference()).mean() < high
     assert low < fmean(world.truth(step).churns.mean() for step in range(4)) < high
     assert found.before.low > floor
     assert found.loss.low > 0.1

@@ -119,7 +119,7 @@ def test_a_gradual_drift_reaches_one_customer_after_another_and_each_in_full():
 
 def test_a_prior_drift_moves_everybodys_log_odds_alike_to_the_new_rate():
     world = world_of(PriorDrift(kind="prior", base_rate=0.5, onset_step=ONSET))
-    before, after = (world.outcomes.mechanism(step).propensity(TWIN.reference()) for step in (0, ONSET))
+    before, after = (world.propensities.mechanism(step).propensity(TWIN.reference()) for step in (0, ONSET))
     assert after.mean() == pytest.approx(0.5, abs=1e-9)
     shift = np.log(after / (1 - after)) - np.log(before / (1 - before))
     np.testing.assert_allclose(shift, shift[0], rtol=1e-9)
@@ -373,7 +373,7 @@ def test_the_twin_has_the_base_rate_and_the_signal_that_are_asked_for():
     signals = []
     for strength in (0.0, 0.5, 1.0, 3.0):
         world = world_of(twin=Twin(base_rate=0.45, signal_strength=strength))
-        p = world.outcomes.mechanism(0).propensity(TWIN.reference())
+        p = world.propensities.mechanism(0).propensity(TWIN.reference())
         assert p.mean() == pytest.approx(0.45, abs=1e-9)
         signals.append(p.std())
     assert signals[0] == pytest.approx(0, abs=1e-12)

@@ -12,7 +12,7 @@ from sim.mlops.cohort import Cohort
 from sim.mlops.jobs import Deployed
 from sim.mlops.log import MemoryLog, usable_steps
 from sim.mlops.metrics import Confusion, confusion, roc_auc
-from sim.mlops.monitor import Drift, Performance, signals
+from sim.mlops.monitor import BatchDrift, Performance, signals
 from sim.mlops.stability import FeatureDrift, Reference
 from sim.world.telco import SCHEMA
 
@@ -24,7 +24,7 @@ def feature(name, psi=0.0, null_rate=0.0, unseen_rate=0.0, ks_p=None):
 
 
 def test_signals_are_the_worst_of_the_features():
-    drift = Drift(
+    drift = BatchDrift(
         (feature("a", 0.1, 0.3, ks_p=0.4), feature("b", 0.2, 0.1, 0.05), feature("c", ks_p=0.02)), 0.07, 0.01
     )
     seen = signals(3, 90, CHAMPION, drift, None, job_open=True)
@@ -50,7 +50,7 @@ def test_signals_are_the_worst_of_the_features():
 def test_performance_signals_by_hand():
     # baseline F1 = 120 / 160 = 0.75; today's = 40 / 100 = 0.4
     performance = Performance(2, Confusion(20, 40, 20, 120), 0.8, 200, 0.1)
-    seen = signals(6, 180, CHAMPION, Drift((feature("a"),), 0.0, 0.0), performance, job_open=False)
+    seen = signals(6, 180, CHAMPION, BatchDrift((feature("a"),), 0.0, 0.0), performance, job_open=False)
     assert (seen.f1, seen.precision, seen.recall, seen.accuracy) == (0.4, 1 / 3, 0.5, 0.7)
     assert seen.f1_drop == pytest.approx(0.35, rel=1e-14)
     assert (seen.roc_auc, seen.n_labelled, seen.unlabelled_rate) == (0.8, 200, 0.1)

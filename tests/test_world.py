@@ -161,7 +161,7 @@ def test_a_held_base_rate_is_held_on_the_whole_population_and_a_free_one_follows
         drift = ConceptDrift(kind="concept", shifts=shifts, onset_step=1, hold_base_rate=held)
         world = World(small(drift=[drift], steps=3), 1, toy_population(500))
         reference = world.population.reference()
-        rates[held] = [world.outcomes.mechanism(step).propensity(reference).mean() for step in (0, 1)]
+        rates[held] = [world.propensities.mechanism(step).propensity(reference).mean() for step in (0, 1)]
     assert rates[True][1] == pytest.approx(rates[True][0], abs=1e-12)
     assert abs(rates[False][1] - rates[False][0]) > 0.01
 

@@ -33,7 +33,7 @@ class Performance:
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class BatchDrift:
     """How one batch compares with the champion's reference; nothing is known of an empty one."""
 
     features: tuple[FeatureDrift, ...]
@@ -81,17 +81,17 @@ class Monitor:
             lambda champion: make_reference(world, log, models, champion)
         )
 
-    def drift(self, step: int, champion: Deployed) -> Drift:
+    def drift(self, step: int, champion: Deployed) -> BatchDrift:
         """Compare the batch of `step` with the champion's reference."""
         reference = self.reference(champion)
         cohort, duplicates = self._log.cohorts([step])[0], self._world.batch(step).duplicates
         if not len(cohort.label):
-            return Drift((), None, None)
+            return BatchDrift((), None, None)
         duplicate_rate = duplicates / (duplicates + len(cohort.label))
         if not reference.n_rows:
-            return Drift((), None, duplicate_rate)
+            return BatchDrift((), None, duplicate_rate)
         features = tuple(reference.compare(cohort.features))
-        return Drift(features, reference.score_psi(cohort.probability), duplicate_rate)
+        return BatchDrift(features, reference.score_psi(cohort.probability), duplicate_rate)
 
     def performance(self, step: int, champion: Deployed) -> Performance | None:
         """Measure the champion on the newest usable cohort that it scored, `None` before there is one."""
@@ -137,7 +137,7 @@ def make_reference(world: World, log: LogReader, models: Models, champion: Deplo
 
 
 def signals(
-    step: int, day: int, champion: Deployed, drift: Drift, performance: Performance | None, *, job_open: bool
+    step: int, day: int, champion: Deployed, drift: BatchDrift, performance: Performance | None, *, job_open: bool
 ) -> Signals:
     """Put what the monitor measured into the signals that a policy sees."""
     features = drift.features

@@ -17,7 +17,7 @@ from sim.errors import InputError, did_you_mean
 from sim.world import telco, twin
 from sim.world.customers import Customers, Draw, Strangers, numbered
 from sim.world.mechanism import Mechanism, telco_mechanism
-from sim.world.outcomes import DriftingOutcomes, Outcomes, adjusted
+from sim.world.propensities import DriftingPropensities, Propensities, adjusted
 from sim.world.schema import Matrix, Schema
 from sim.world.streams import Streams
 from sim.world.structure import TELCO_STRUCTURE, Structure
@@ -68,7 +68,7 @@ class Population(Protocol):
         """Whether it is a history, of which nobody knows when or whether anything drifted."""
         ...
 
-    def outcomes(self, scenario: Scenario) -> Outcomes:
+    def propensities(self, scenario: Scenario) -> Propensities:
         """Return what decides who churns; `InputError` if a scenario asks for what this population can't have."""
         ...
 
@@ -122,7 +122,7 @@ class TablePopulation:
         """Return the features of all rows of the table."""
         return self.table.features
 
-    def outcomes(self, scenario: Scenario) -> Outcomes:
+    def propensities(self, scenario: Scenario) -> Propensities:
         """Return the mechanism under the scenario's drift."""
         if scenario.twin != Twin():
             msg = (
@@ -130,7 +130,7 @@ class TablePopulation:
                 f"--population twin."
             )
             raise InputError(msg)
-        return DriftingOutcomes(_moving(scenario), self.mechanism, self.reference)
+        return DriftingPropensities(_moving(scenario), self.mechanism, self.reference)
 
     def timeline(self, streams: Streams, sizes: Sequence[int]) -> Timeline:
         """Return the replayed table; `InputError` if a batch is larger than the table."""
@@ -188,10 +188,10 @@ class TwinPopulation:
         """Return a fixed sample of 20,000 synthetic customers."""
         return _twin_reference()
 
-    def outcomes(self, scenario: Scenario) -> Outcomes:
+    def propensities(self, scenario: Scenario) -> Propensities:
         """Return the mechanism, as easy to tell as the scenario wants it, under the scenario's drift."""
         mechanism = adjusted(self.mechanism, scenario.twin, self.reference)
-        return DriftingOutcomes(_moving(scenario), mechanism, self.reference)
+        return DriftingPropensities(_moving(scenario), mechanism, self.reference)
 
     def timeline(self, streams: Streams, sizes: Sequence[int]) -> Timeline:
         """Return fresh customers, numbered in order of time."""

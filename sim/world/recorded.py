@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scenarios.schema import Scenario, Twin
 from sim.errors import InputError
 from sim.world.customers import Customers, Draw, Strangers
-from sim.world.outcomes import Outcomes, RecordedOutcomes
 from sim.world.own_table import OwnTable
+from sim.world.propensities import Propensities, RecordedPropensities
 from sim.world.schema import Matrix, Schema
 from sim.world.streams import Streams
 from sim.world.structure import Structure
@@ -153,7 +153,7 @@ class RecordedPopulation:
         """The number of steps from the first row to the last, those without rows included."""
         return int(self.bins.max(initial=-1)) + 1
 
-    def outcomes(self, scenario: Scenario) -> Outcomes:
+    def propensities(self, scenario: Scenario) -> Propensities:
         """Return what happened; `InputError` if the scenario wants anything else to happen."""
         if scenario.drift or scenario.twin != Twin():
             msg = (
@@ -167,7 +167,7 @@ class RecordedPopulation:
                 f"labels.correction_share; leave these out."
             )
             raise InputError(msg)
-        return RecordedOutcomes()
+        return RecordedPropensities()
 
     def reference(self) -> Matrix:
         """Return the features of all rows."""

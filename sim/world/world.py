@@ -104,7 +104,7 @@ class World:
         self.seed = seed
         self.population = population
         self.streams = Streams(seed)
-        self.outcomes = population.outcomes(scenario)
+        self.propensities = population.propensities(scenario)
         sizes = self._sizes()
         self._mix = Mix(self._injectors(MixDrift), self.schema, population.reference)
         self._mix.check(self.steps, max(sizes), population.size)
@@ -173,7 +173,7 @@ class World:
         )
         features = self._covariates.apply(step, mixed.features, chance)
         luck = rng.random(n_rows)
-        propensity = self.outcomes.propensity(step, mixed, features, chance)
+        propensity = self.propensities.propensity(step, mixed, features, chance)
         return FreshRows(features, propensity, luck < propensity)
 
     def _not_fresh(self, step: int) -> NDArray[np.str_]:
@@ -259,8 +259,8 @@ class World:
         chance = self._chance(step, customers)
         luck = chance("outcomes")
         if customers.has_real_label.any():
-            luck = _coupled(luck, self.outcomes.undrifted(customers), customers)
-        propensity = self.outcomes.propensity(step, customers, features, chance)
+            luck = _coupled(luck, self.propensities.undrifted(customers), customers)
+        propensity = self.propensities.propensity(step, customers, features, chance)
         persuasion = chance("persuasion")
         persuadable = persuasion < self.scenario.prices.success_rate
         return Truth(features, propensity, luck < propensity, persuasion, persuadable)

@@ -1,4 +1,4 @@
-"""Outcomes: with which probability each customer churns on a day, by a mechanism that may drift or as it was."""
+"""Propensities: with which probability each customer churns on a day, by a mechanism that may drift or as it was."""
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -14,7 +14,7 @@ from sim.world.schema import Matrix
 from sim.world.term import INTERCEPT
 
 
-class Outcomes(Protocol):
+class Propensities(Protocol):
     """Gives customers their propensities."""
 
     def undrifted(self, customers: Customers) -> Matrix:
@@ -26,8 +26,8 @@ class Outcomes(Protocol):
         ...
 
 
-class RecordedOutcomes:
-    """Outcomes that happened: a propensity is 1 for who churned and 0 for who stayed."""
+class RecordedPropensities:
+    """What happened: a propensity is 1 for who churned and 0 for who stayed."""
 
     def undrifted(self, customers: Customers) -> Matrix:
         """Return what happened."""
@@ -38,8 +38,8 @@ class RecordedOutcomes:
         return self.undrifted(customers)
 
 
-class DriftingOutcomes:
-    """Outcomes of a mechanism that concept and prior drifts move, in the order listed.
+class DriftingPropensities:
+    """Propensities of a mechanism that concept and prior drifts move, in the order listed.
 
     Parameters
     ----------
