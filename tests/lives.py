@@ -228,6 +228,9 @@ def injectors(first_onset: int, last_onset: int) -> st.SearchStrategy[Drift]:
         "strength": st.sampled_from((0.5, 1.0)),
     }
     share = st.sampled_from((0.3, 0.8))
+    tilt = st.sampled_from(
+        ({"tenure/12": -0.1}, {"InternetService=DSL": 0.3})
+    )  # any three can be had of a small table
     values = {**when, "share": share, "where": SEGMENTS}
 
     def some(kind: type[Any], name: str, **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -242,7 +245,7 @@ def injectors(first_onset: int, last_onset: int) -> st.SearchStrategy[Drift]:
                 CategoryDrift, "category", column=st.just(move[0]), to=st.just(move[1]), share=share, **when
             )
         ),
-        some(MixDrift, "mix", tilt=st.sampled_from(({"tenure/12": -0.3}, {"InternetService=DSL": 1.5})), **when),
+        some(MixDrift, "mix", tilt=tilt, **when),
     )
     shifts = st.sampled_from(({"InternetService=DSL": 2.0}, {"intercept": 1.0}, {"tenure/12": 0.3}))
     mechanism = st.one_of(

@@ -378,7 +378,7 @@ def test_the_twin_has_the_base_rate_and_the_signal_that_are_asked_for():
         signals.append(p.std())
     assert signals[0] == pytest.approx(0, abs=1e-12)
     assert np.all(np.diff(signals) > 0.03)
-    own = world_of(twin=Twin(signal_strength=2.0)).outcomes.mechanism(0).propensity(TWIN.reference())
+    own = world_of(twin=Twin(signal_strength=2.0)).propensities.mechanism(0).propensity(TWIN.reference())
     assert own.mean() == pytest.approx(TWIN.mechanism.propensity(TWIN.reference()).mean(), abs=1e-9)
     with pytest.raises(InputError, match="use --population twin"):
         world_of(twin=Twin(base_rate=0.45), population=toy_population(500))
