@@ -3,9 +3,6 @@
 import json
 import shlex
 import sys
-import textwrap
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +11,18 @@ import typer
 from typer.core import TyperGroup
 
 from sim.errors import InputError, WorkError, did_you_mean
+from sim.terminal import (
+    counting,
+    inline,
+    listening,
+    show,
+    show_boards,
+    show_one,
+    show_tables,
+    tell,
+    tell_drift,
+    wrapped,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -106,7 +115,7 @@ def run(
     chosen = load_policy(policy)
     profile = load_profile(gates)
     spec = PopulationSpec(population, target, id_column, date_column)
-    customers, asked = spec.load(asked, _tell)
+    customers, asked = spec.load(asked, tell)
 
     from reports.tables import closing_table
     from sim.mlops.live import LiveSettings, tracking_uri
@@ -126,7 +135,7 @@ def run(
         population_arguments=spec.arguments,
     )
     try:
-        with _listening(asked.time.steps) as listener:
+        with listening(asked.time.steps) as listener:
             record = play_live(settings, resume=resume, listener=listener)
     except KeyboardInterrupt:
         typer.echo(f"retrainlab: interrupted; add --resume --out {shlex.quote(str(settings.folder))}.", err=True)
@@ -134,7 +143,7 @@ def run(
     if as_json:
         typer.echo(json.dumps({"folder": str(settings.folder), **to_json(record)}, allow_nan=False))
         return
-    _print(closing_table(record))
+    show_tables(closing_table(record))
     typer.echo(f"\nThe run is in {settings.folder}. To look at its models:")
     typer.echo(f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri(settings))}")
     typer.echo(f"To draw it:\nretrainlab report {shlex.quote(str(settings.folder))}")
@@ -194,7 +203,7 @@ def compare(
     study = Study(asked, chosen, profiles, lives, baseline, spec, trials, split)
     if dry_run:
         told = {"worlds": len(study.orders()), "cells": study.cell_count, "seconds": expected_seconds(study, workers)}
-        _show("Work", [told], as_json)
+        show("Work", [told], as_json)
         return
     if tracking:
         from sim.study.tracking import check_store
@@ -203,7 +212,7 @@ def compare(
     title = "-".join([*(scenario.id for scenario in asked), "comparison"])
     folder = out or run_folder(RUNS_FOLDER, title, resume=resume)
     try:
-        with _counting(len(study.orders())) as on_world:
+        with counting(len(study.orders())) as on_world:
             comparison = play_study(
                 study,
                 folder,
@@ -220,7 +229,7 @@ def compare(
     if as_json:
         typer.echo(json.dumps({"folder": str(folder), "fail_if": met, **comparison.leaderboard}, allow_nan=False))
     else:
-        _print_boards(comparison.leaderboard, folder)
+        show_boards(comparison.leaderboard, folder)
     problems = [f"{text} holds." for text in met]
     problems += [
         f"{row['scenario']} seed {row['seed']} {row['policy']}: {row['error']}"
@@ -269,14 +278,14 @@ def scenarios(name: Name = None, as_json: AsJson = False) -> None:
 
     if name is None:
         rows = [{"scenario": s.name, "title": s.title, "onset step": s.onset_step} for s in catalogue().values()]
-        _show("Scenarios", rows, as_json)
+        show("Scenarios", rows, as_json)
         return
     scenario = load_scenario(name)
     if as_json:
         typer.echo(scenario.model_dump_json())
         return
-    typer.echo(f"{scenario.name}: {scenario.title}\n\n{_wrapped(scenario.story)}\n")
-    _tell_drift(scenario)
+    typer.echo(f"{scenario.name}: {scenario.title}\n\n{wrapped(scenario.story)}\n")
+    tell_drift(scenario)
     toml = to_toml(scenario.model_copy(update={"story": ""})).replace('story = ""\n', "")
     typer.echo(toml, nl=False)
 
@@ -291,18 +300,18 @@ def policies(name: Name = None, as_json: AsJson = False) -> None:
             {
                 "policy": spec.name,
                 "kind": spec.kind,
-                "parameters": _inline(spec.parameters if as_json else spec.chosen),
+                "parameters": inline(spec.parameters if as_json else spec.chosen),
             }
             for spec in catalogue().values()
         ]
-        _show("Policies", rows, as_json)
+        show("Policies", rows, as_json)
         return
     spec = load_policy(name)
     if as_json:
         told = {"name": spec.name, "kind": spec.kind, "parameters": dict(spec.parameters), "story": spec.story}
         typer.echo(json.dumps(told))
         return
-    typer.echo(f"{spec.name}\n\n{_wrapped(spec.story)}\n\n{replace(spec, story='').to_toml()}", nl=False)
+    typer.echo(f"{spec.name}\n\n{wrapped(spec.story)}\n\n{replace(spec, story='').to_toml()}", nl=False)
 
 
 @app.command()
@@ -324,7 +333,7 @@ def signals(name: Name = None, as_json: AsJson = False) -> None:
         }
         for i in infos
     ]
-    _show("Signals", rows, as_json)
+    show("Signals", rows, as_json)
 
 
 @gates_app.command("show")
@@ -334,14 +343,14 @@ def show_gates(name: Name = None, as_json: AsJson = False) -> None:
     from sim.mlops.gate_profiles import load_profile, profiles
 
     if name is None:
-        _show("Gate profiles", [{"profile": p, "about": load_profile(p).description} for p in profiles()], as_json)
+        show("Gate profiles", [{"profile": p, "about": load_profile(p).description} for p in profiles()], as_json)
         return
     profile = load_profile(name)
     lines = [asdict(line) for line in explain(profile)]
     if not as_json:
         for line in lines:
             del line["implied_by"]  # the sentence says it, and needs the room
-    _show(f"Gates of {profile.name}", lines, as_json)
+    show(f"Gates of {profile.name}", lines, as_json)
 
 
 @gates_app.command("power")
@@ -379,7 +388,7 @@ def power_of_gates(
     if as_json:
         typer.echo(json.dumps({"scenario": study.scenario.name, **asdict(result)}, allow_nan=False))
         return
-    _print(power_tables(result))
+    show_tables(power_tables(result))
 
 
 @data_app.command()
@@ -395,7 +404,7 @@ def describe(as_json: AsJson = False) -> None:
     """Say what the Telco table at hand holds."""
     from sim.world.telco import describe as describe_table
 
-    _show_one("Telco", asdict(describe_table()), as_json)
+    show_one("Telco", asdict(describe_table()), as_json)
 
 
 @data_app.command()
@@ -413,41 +422,10 @@ def check(
 
     spec = PopulationSpec(str(file), target, id_column, date_column)
     if target:
-        _show_one("Table", spec.describe(), as_json)
+        show_one("Table", spec.describe(), as_json)
         return
     load(file)
-    _show_one("Telco", asdict(describe_table(file)), as_json)
-
-
-@contextmanager
-def _listening(steps: int) -> Iterator[Any]:
-    """Show on stderr how a run gets on, if somebody is looking."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    from sim.mlops.live import Listener
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("starting", total=steps)
-        yield Listener(
-            phase=lambda words: progress.update(task, description=words),
-            step=lambda row: progress.update(task, completed=row.step + 1),
-        )
-
-
-@contextmanager
-def _counting(worlds: int) -> Iterator[Callable[[int], None]]:
-    """Show on stderr how many worlds are done."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("worlds"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("worlds", total=worlds)
-        yield lambda done: progress.update(task, completed=done)
+    show_one("Telco", asdict(describe_table(file)), as_json)
 
 
 def _tracking_problem(study: Any, comparison: Any, tracking_uri: str, folder: Path) -> list[str]:
@@ -467,32 +445,6 @@ def _cache_folder() -> Path:
     from sim.world.telco import cache_folder
 
     return cache_folder() / "worlds"
-
-
-def _print_boards(leaderboard: Mapping[str, Any], folder: Path) -> None:
-    from reports.leaderboard_tables import board_tables
-
-    for board in leaderboard["boards"]:
-        _print(board_tables(board, leaderboard["baseline"]))
-    typer.echo(f"\n{leaderboard['cells']} cells; the results are in {folder}. To draw them:")
-    typer.echo(f"retrainlab report {shlex.quote(str(folder))}")
-
-
-def _show(title: str, rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
-    if as_json:
-        typer.echo(json.dumps({title.lower().replace(" ", "_"): list(rows)}))
-        return
-    from reports.tables import rows_table
-
-    _print(rows_table(title, rows))
-
-
-def _show_one(title: str, facts: Mapping[str, Any], as_json: bool) -> None:
-    """Show the facts of one thing below each other."""
-    if as_json:
-        typer.echo(json.dumps(facts))
-    else:
-        _show(title, [{"fact": name.replace("_", " "), "value": value} for name, value in facts.items()], as_json)
 
 
 def _numbers(option: str, text: str) -> list[float]:
@@ -520,24 +472,6 @@ def _seeds(count: int) -> tuple[int, ...]:
     return tuple(range(1, count + 1))
 
 
-def _wrapped(story: str) -> str:
-    return textwrap.fill(" ".join(story.split()), width=78)
-
-
-def _tell_drift(scenario: Any) -> None:
-    """Say what happens in a scenario, draw it, and say what it does to a stale model."""
-    from reports.story import happenings, losses, sketch
-    from scenarios.portraits import portrait_of
-
-    for line in happenings(scenario):
-        typer.echo(textwrap.fill(f"- {line}", width=98, subsequent_indent="  "))
-    for injector in scenario.drift:
-        typer.echo(f"  |{sketch(injector, scenario.time.steps)}| {injector.kind}")
-    if portrait := portrait_of(scenario):
-        typer.echo("\n" + "\n".join(_wrapped(line) for line in losses(portrait)))
-    typer.echo()
-
-
 def _as_played(asked: tuple[Any, ...], spec: Any) -> tuple[Any, ...]:
     """Return the scenarios as they can be played with a table of one's own, and say once how well it fits."""
     if not spec.target:
@@ -545,23 +479,8 @@ def _as_played(asked: tuple[Any, ...], spec: Any) -> tuple[Any, ...]:
     sentences: set[str] = set()
     played = tuple(spec.load(scenario, sentences.add)[1] for scenario in asked)
     for sentence in sentences:
-        _tell(sentence)
+        tell(sentence)
     return played
-
-
-def _tell(sentence: str) -> None:
-    """Say something on the way that is no result."""
-    typer.echo(f"retrainlab: {sentence}", err=True)
-
-
-def _print(content: Any) -> None:
-    from rich.console import Console
-
-    Console().print(content)
-
-
-def _inline(parameters: Mapping[str, Any]) -> str:
-    return "\n".join(f"{key} = {value}" for key, value in parameters.items())
 
 
 if __name__ == "__main__":
