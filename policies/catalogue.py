@@ -137,6 +137,8 @@ def _with_sound_settings(spec: PolicySpec) -> PolicySpec:
 
 
 def _literal_text(value: Value) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return repr(value) if isinstance(value, str) else number_text(value)
 
 

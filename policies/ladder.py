@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from policies.decision import Action, Cause, Decision, Truth
 from policies.expression import Expression
+from policies.parameters import check_flag, check_steps
 from policies.requesting import Requests
 from policies.signals import Signals
 from policies.trend import History
@@ -24,6 +25,9 @@ class Ladder:
     quarantine_when
         A rule that says today's batch is broken; it is kept out of training for good. It goes before all else, also
         while a job is open.
+    patience_steps
+        How many broken batches in a row are set apart. What goes on for longer is no fault but how things are now,
+        and must be learnt: those that follow are taken as they come, until one is known to be sound again.
     trouble_when
         A rule that says the champion is in trouble. Empty: never, so that nothing but the quarantine is left.
     recalibrate_first
@@ -48,6 +52,7 @@ class Ladder:
     """
 
     quarantine_when: str = "null_rate > 0.10 or unseen_rate > 0.10"
+    patience_steps: int = 6
     trouble_when: str = "f1_drop > 0.05"
     recalibrate_first: bool = True
     cooldown_days: float = 60
@@ -55,9 +60,12 @@ class Ladder:
     _trouble: Expression | None = field(init=False, repr=False, compare=False)
     _history: History = field(init=False, repr=False, compare=False)
     _requests: Requests = field(init=False, repr=False, compare=False)
+    _broken_in_a_row: int = field(default=0, init=False, repr=False, compare=False)
     _is_recalibrated: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        check_flag("recalibrate_first", self.recalibrate_first)
+        check_steps("patience_steps", self.patience_steps)
         self._broken = Expression.parse(self.quarantine_when)
         self._trouble = Expression.parse(self.trouble_when) if self.trouble_when else None
         trends = (*self._broken.trends, *(self._trouble.trends if self._trouble else ()))
@@ -75,26 +83,40 @@ class Ladder:
         evidence = {name: value for rule in rules for name, value in rule.evidence(signals).items()}
         evidence |= self._history.see(signals)
         clauses = {text: truth for rule in rules for text, truth in rule.compare(evidence).items()}
-        if self._broken.combine(clauses) is Truth.TRUE:
+        is_broken = self._broken.combine(clauses)
+        if self._is_to_be_set_apart(is_broken):
             return Decision(Action.QUARANTINE, _reason(self._broken, clauses), Cause.ALARM, evidence, clauses)
-        answer = self._climb(rules[-1], signals, clauses)
+        answer = _idle(is_broken) if self._trouble is None else self._climb(self._trouble, signals, clauses)
         return replace(answer, evidence=evidence, clauses=clauses)
 
     def deployed(self, version: str) -> None:  # noqa: ARG002  any new champion will do
         """Start trends again; the rung stays until the trouble is known to be over."""
         self._history.forget()
 
+    def _is_to_be_set_apart(self, is_broken: Truth) -> bool:
+        """Count broken batches in a row; where nothing is known of one, the count stays."""
+        if is_broken is Truth.FALSE:
+            self._broken_in_a_row = 0
+        if is_broken is Truth.TRUE:
+            self._broken_in_a_row += 1
+        return is_broken is Truth.TRUE and self._broken_in_a_row <= self.patience_steps
+
     def _climb(self, rule: Expression, signals: Signals, clauses: Mapping[str, Truth]) -> Decision:
-        """Answer trouble with the next rung; without a rule for it the one of broken batches, not true, stands in."""
+        """Answer trouble with the next rung."""
         truth = rule.combine(clauses)
         if truth is not Truth.TRUE:
             self._is_recalibrated = self._is_recalibrated and truth is Truth.MISSING
-            return Decision(Action.KEEP, "missing" if truth is Truth.MISSING else "quiet")
+            return _idle(truth)
         is_next = self.recalibrate_first and not self._is_recalibrated
         rung = Action.RECALIBRATE if is_next else Action.RETRAIN
         answer = self._requests.ask(signals, _reason(rule, clauses), {}, action=rung)
         self._is_recalibrated = self._is_recalibrated or answer.action is Action.RECALIBRATE
         return answer
+
+
+def _idle(truth: Truth) -> Decision:
+    """Keep the champion where a rule is not true."""
+    return Decision(Action.KEEP, "missing" if truth is Truth.MISSING else "quiet")
 
 
 def _reason(rule: Expression, clauses: Mapping[str, Truth]) -> str:

@@ -1,4 +1,4 @@
-"""Checks of the numbers that policies take."""
+"""Checks of the values that policies take."""
 
 from collections.abc import Collection
 
@@ -34,6 +34,12 @@ def check_number(name: str, value: float, low: float, high: float) -> None:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not low <= value <= high:
         raise InputError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}.")
+
+
+def check_flag(name: str, value: bool) -> None:
+    """Refuse `value` unless it is true or false."""
+    if not isinstance(value, bool):
+        raise InputError(f"{name} must be true or false, got {value!r}.")
 
 
 def check_choice(what: str, name: str, known: Collection[str]) -> None:

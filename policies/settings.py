@@ -5,8 +5,9 @@ import ast
 from policies.expression import literal_number, parse_tree, piece
 from sim.errors import InputError
 
-Value = str | int | float
+Value = str | int | float | bool
 """What a parameter or a setting may be."""
+_TRUTHS = {"true": True, "false": False}  # as in TOML; Python's are read too
 
 
 def read_settings(text: str) -> dict[str, Value]:
@@ -15,7 +16,7 @@ def read_settings(text: str) -> dict[str, Value]:
     Raises
     ------
     InputError
-        If a value has no name, comes twice, or is neither a number nor text in quotes.
+        If a value has no name, comes twice, or is neither a number, text in quotes, true nor false.
 
     Examples
     --------
@@ -41,9 +42,14 @@ def named_values(text: str, call: ast.Call) -> dict[str, Value]:
 
 def _literal(text: str, keyword: ast.keyword) -> Value:
     value = keyword.value
+    if isinstance(value, ast.Name) and value.id in _TRUTHS:
+        return _TRUTHS[value.id]
+    if isinstance(value, ast.Constant) and isinstance(value.value, bool):
+        return value.value
     if isinstance(value, ast.Constant) and isinstance(value.value, str):
         return value.value
     number = literal_number(value)
     if number is None:
-        raise InputError(f"A parameter must be a number or text in quotes, got {piece(text, keyword)!r}.")
+        msg = f"A parameter must be a number, text in quotes, true or false, got {piece(text, keyword)!r}."
+        raise InputError(msg)
     return number

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from policies.catalogue import PolicySpec, catalogue, load_policy
 from policies.decision import Action
 from policies.expression import Expression
+from policies.ladder import Ladder
 from policies.rule import Rule
 from policies.signals import Signals
 from policies.spec import policies_from_toml
@@ -95,6 +96,8 @@ def test_equality_is_by_value_defaults_included():
             "rule(retrain_when='f1 < 0.5', for_steps=2)",
             repr(Rule("f1 < 0.5", 0, 2)),
         ),
+        ("ladder(recalibrate_first=false)", "ladder(recalibrate_first=false)", repr(Ladder(recalibrate_first=False))),
+        ("ladder(recalibrate_first=True)", "ladder(recalibrate_first=true)", repr(Ladder())),
     ],
 )
 def test_policies_by_name_with_parameters_or_as_a_rule(text, name, policy):
@@ -121,8 +124,12 @@ def test_policies_by_name_with_parameters_or_as_a_rule(text, name, policy):
         ("every(days=1, days=2)", ["once"]),
         ("every(days=10**9)", ["'days=10**9'"]),
         ("every(days={[]})", ["'days={[]}'"]),
-        ("every(days=True)", ["'days=True'"]),
-        ("every(days=" + "-" * 300 + "1)", ["a number or text in quotes"]),
+        ("every(days=True)", ["days must be a number", "True"]),
+        ("rule(retrain_when=true)", ["must be text", "got bool"]),
+        ("ladder(recalibrate_first=0)", ["recalibrate_first must be true or false", "0"]),
+        ("ladder(recalibrate_first='no')", ["recalibrate_first must be true or false", "'no'"]),
+        ("ladder(recalibrate_first=maybe)", ["true or false", "'recalibrate_first=maybe'"]),
+        ("every(days=" + "-" * 300 + "1)", ["a number, text in quotes, true or false"]),
         ("every(days=" + "9" * 400 + ")", ["1,000,000"]),
         ("every(days='30')", ["days must be a number", "'30'"]),
         ("every(days=-1)", ["-1"]),

@@ -53,10 +53,23 @@ def test_a_broken_batch_is_set_apart_before_all_else(fault):
     assert decision.reason == f"{next(iter(fault))} > 0.1"
 
 
+def test_what_stays_broken_is_how_things_are_until_a_batch_is_sound():
+    rates = [0.2, 0.2, 0.2, None, 0.2, 0.0, 0.2, None, 0.2, 0.2]
+    life = [seen(step, null_rate=rate, unseen_rate=rate, f1_drop=0.1) for step, rate in enumerate(rates)]
+    ladder = Ladder(patience_steps=2, recalibrate_first=False, cooldown_days=0)
+    assert actions(ladder, life) == [
+        *(Action.QUARANTINE, Action.QUARANTINE, Action.RETRAIN, Action.RETRAIN, Action.RETRAIN),
+        *(Action.RETRAIN, Action.QUARANTINE, Action.RETRAIN, Action.QUARANTINE, Action.RETRAIN),
+    ]
+
+
 @settings(max_examples=200)
 @given(lives)
 def test_without_recalibration_it_is_the_rule_with_a_guard(life):
-    ladder, rule = Ladder(recalibrate_first=False, cooldown_days=45), Rule("f1_drop > 0.05", cooldown_days=45)
+    ladder, rule = (
+        Ladder(patience_steps=99, recalibrate_first=False, cooldown_days=45),
+        Rule("f1_drop > 0.05", cooldown_days=45),
+    )
     for signals in life:
         decision = ladder.decide(signals)
         if (signals.null_rate or 0) > 0.10:
@@ -69,8 +82,13 @@ def test_without_recalibration_it_is_the_rule_with_a_guard(life):
 @settings(max_examples=200)
 @given(lives)
 def test_without_a_rule_for_trouble_it_only_sets_apart(life):
-    broken = [(signals.null_rate or 0) > 0.10 for signals in life]
-    assert actions(Ladder(trouble_when=""), life) == [Action.QUARANTINE if b else Action.KEEP for b in broken]
+    apart, in_a_row = [], 0
+    for signals in life:
+        if signals.null_rate is not None:
+            in_a_row = in_a_row + 1 if signals.null_rate > 0.10 else 0
+        apart.append(signals.null_rate == 0.2 and in_a_row <= 2)
+    chosen = actions(Ladder(patience_steps=2, trouble_when=""), life)
+    assert chosen == [Action.QUARANTINE if each else Action.KEEP for each in apart]
 
 
 def test_the_guard_of_the_catalogue_differs_from_the_trigger_by_the_guard_alone():
@@ -79,7 +97,9 @@ def test_the_guard_of_the_catalogue_differs_from_the_trigger_by_the_guard_alone(
     assert (guarded["trouble_when"], guarded["cooldown_days"]) == (trigger["retrain_when"], trigger["cooldown_days"])
 
 
-@pytest.mark.parametrize("parameters", [{"quarantine_when": ""}, {"trouble_when": "f1 >"}, {"cooldown_days": -1}])
+@pytest.mark.parametrize(
+    "parameters", [{"quarantine_when": ""}, {"trouble_when": "f1 >"}, {"cooldown_days": -1}, {"patience_steps": 0}]
+)
 def test_bad_parameters_are_refused(parameters):
     with pytest.raises(InputError):
         Ladder(**parameters)

@@ -1,0 +1,204 @@
+"""Play every family of policies in every world: `python benchmarks/leaderboard.py FOLDER [SEEDS] [WORKERS]`.
+
+Prints docs/leaderboard.md. The worlds are kept in the folder, so that an interrupted run goes on where it was.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from scenarios.files import load_scenario
+from sim.mlops.gate_profiles import load_profile
+from sim.study.compare import Comparison, Study, compare
+from sim.study.contestants import ORACLE, contestants
+from sim.study.inference import PairedDifference, paired_difference
+from sim.study.leaderboard import OVERALL
+
+BASELINE = "never"
+FAMILIES = {
+    "controls": (BASELINE, "always", "manual", "coin(like=f1_only)"),
+    "triggers": ("proposal", "f1_only", "psi_only", "nulls_only", "age_only", "two_of_three", "f1_confirmed"),
+    "detectors": ("adwin_errors", "hddm_a", "page_hinkley_errors", "adwin_scores"),
+    "label-free": ("f1_estimated", "f1_estimated_or_seen", "f1_delay_adjusted", "score_shift", "two_sample"),
+    "calibrated alarms": ("psi_calibrated", "drift_calibrated", "f1_calibrated", "lord_f1"),
+    "moving thresholds": ("psi_quantile",),
+    "cost-aware": ("cara_cumulative", "expected_value", "forecast"),
+    "more than retraining": ("reactive", "ladder", "guarded", "quarantine_only"),
+}
+"""Those of each family that differ most; the rest of the catalogue are variants of them."""
+
+GROUPS = {
+    "Sudden concept drift": ("competitor", "weekly_competitor", "late_labels", "retail"),
+    "Slow concept drift": ("migration", "erosion", "fraud"),
+    "Drift that passes, and a moved base rate": ("outage", "season", "recession"),
+    "Covariate drift": ("proposal", "price_rise", "harmless", "acquisition"),
+    "Broken feeds": ("broken_feed", "wrong_units", "renamed_category"),
+    "No drift, and labels that mislead": ("steady", "campaign", "early_labels"),
+}
+DRIFTING = tuple(name for names in GROUPS.values() for name in names if load_scenario(name).onset_step is not None)
+GUARDS = {
+    "f1_only": "guarded",
+    "age_only": "ladder(trouble_when='age_days > 30', recalibrate_first=false, cooldown_days=30)",
+}
+"""Policies that retrain, each with the one that also sets broken batches apart."""
+
+Rows = Mapping[str, Mapping[str, Any]]
+"""The rows of a board by policy."""
+
+
+def main(folder: Path, seeds: int = 20, workers: int = 2) -> None:
+    """Play what has not been played, and print what came of it."""
+    names = [name for family in FAMILIES.values() for name in family]
+    worlds = [name for group in GROUPS.values() for name in group]
+    comparison = play([*names, ORACLE], worlds, folder / "families", seeds, workers)
+    guards = play([*GUARDS, *GUARDS.values()], GROUPS["Broken feeds"], folder / "guards", seeds, workers)
+    boards = {
+        _id(board["scenario"]): {row["policy"]: row for row in board["policies"]}
+        for board in comparison.leaderboard["boards"]
+    }
+    for line in (*page(boards, comparison.cells, seeds), *worth_of_guards(guards.cells)):
+        print(line)  # noqa: T201 - a script that prints
+
+
+def _id(scenario: str) -> str:
+    """Return the id of a scenario's name, which has its version too."""
+    return scenario.partition("@")[0]
+
+
+def play(policies: Sequence[str], scenarios: Sequence[str], folder: Path, seeds: int, workers: int) -> Comparison:
+    """Return a comparison, from its folder as far as it is there."""
+    study = Study(
+        scenarios=tuple(load_scenario(name) for name in scenarios),
+        contestants=contestants(policies, {}),
+        profiles=(load_profile("telco_churn"),),
+        seeds=tuple(range(1, seeds + 1)),
+        baseline=policies[0],
+    )
+    return compare(study, folder, workers=workers, resume=folder.exists(), on_world=_tell)
+
+
+def page(boards: Mapping[str, Rows], cells: pd.DataFrame, seeds: int) -> Iterator[str]:
+    """Yield the tables of the families: the value in each world, the time to the first alarm, and the ranks."""
+    yield from (
+        "# Leaderboard",
+        "",
+        f"Every family of policies in every world of the catalogue: {seeds} seeds, the scenario's own population,",
+        "gates `telco_churn`. Written by `python benchmarks/leaderboard.py`; what it says is told in",
+        "[policies.md](policies.md).",
+        "",
+        "Net value less that of `never` in thousands, with 95 % intervals, paired by seed. **Bold**: not shown to be",
+        "worse than the best of its column (the 95 % interval of the paired difference includes 0). The oracle knows",
+        "the future.",
+    )
+    for title, scenarios in GROUPS.items():
+        yield from ("", f"## {title}", "")
+        yield from table(scenarios, {name: values(boards[name], cells, name) for name in scenarios}, with_oracle=True)
+    yield from (
+        "",
+        "## Days to the first alarm",
+        "",
+        "From the onset on; a life without an alarm counts as its days to the end, and the share of such lives is in",
+        "brackets. Requests by the calendar are no alarms.",
+        "",
+    )
+    yield from table(DRIFTING, {name: detection(boards[name]) for name in DRIFTING})
+    yield from (
+        "",
+        "## Ranks",
+        "",
+        "The mean rank by net value over all worlds' mean, 1 is best.",
+        "",
+        *(f"- `{name}` {rank:.1f}" for name, rank in ranks(boards[OVERALL])),
+    )
+
+
+def table(
+    scenarios: Sequence[str], columns: Mapping[str, Mapping[str, str]], *, with_oracle: bool = False
+) -> Iterator[str]:
+    """Yield a table of policies by family and worlds."""
+    yield "| policy | " + " | ".join(f"`{name}`" for name in scenarios) + " |"
+    yield "|---|" + "---|" * len(scenarios)
+    families = {**({"best in hindsight": (ORACLE,)} if with_oracle else {}), **FAMILIES}
+    for family, policies in families.items():
+        yield f"| *{family}* |" + " |" * len(scenarios)
+        for policy in policies:
+            yield f"| `{policy}` | " + " | ".join(columns[name][policy] for name in scenarios) + " |"
+
+
+def values(rows: Rows, cells: pd.DataFrame, scenario: str) -> dict[str, str]:
+    """Return what each policy earns more than the baseline, with the best group in bold."""
+    net = cells[cells["scenario"].map(_id) == scenario].pivot(index="seed", columns="policy", values="net_value")
+    contest = {policy: row for policy, row in rows.items() if policy != ORACLE}
+    best = max(contest, key=lambda policy: float(net[policy].mean()))
+    told = {}
+    for policy, row in rows.items():
+        found = row["against_baseline"]["net_value"]
+        text = "0" if policy == BASELINE else _thousands(found["mean"], found["interval"])
+        is_good = policy in contest and _is_shared(paired_difference(net[policy].tolist(), net[best].tolist()))
+        told[policy] = f"**{text}**" if is_good else text
+    return told
+
+
+def detection(rows: Rows) -> dict[str, str]:
+    """Return the days to the first alarm, with the share of lives that had none."""
+    told = {}
+    for policy, row in rows.items():
+        days, never = row["scores"]["detection_days"], row["never_share"]["detection_days"]
+        told[policy] = "-" if days is None or never == 1 else f"{days['mean']:.0f} ({never:.0%})"
+    return told
+
+
+def ranks(rows: Rows) -> list[tuple[str, float]]:
+    """Return the policies by their mean rank."""
+    found = {policy: row["mean_rank"] for policy, row in rows.items() if row["mean_rank"] is not None}
+    return sorted(found.items(), key=lambda item: item[1])
+
+
+def worth_of_guards(cells: pd.DataFrame) -> Iterator[str]:
+    """Yield what a quarantine adds to policies that retrain."""
+    yield from (
+        "",
+        "## What a quarantine is worth",
+        "",
+        "The same policy with a guard that sets batches with more than 10 % nulls or unseen categories apart, less",
+        "the one without, in thousands.",
+        "",
+        "| policy | " + " | ".join(f"`{name}`" for name in GROUPS["Broken feeds"]) + " |",
+        "|---|" + "---|" * len(GROUPS["Broken feeds"]),
+    )
+    for policy, guarded in GUARDS.items():
+        texts = []
+        for scenario in GROUPS["Broken feeds"]:
+            net = cells[cells["scenario"].map(_id) == scenario].pivot(
+                index="seed", columns="policy", values="net_value"
+            )
+            found = paired_difference(net[guarded].tolist(), net[policy].tolist())
+            interval = found.interval and (found.interval.low, found.interval.high)
+            texts.append(_thousands(found.mean, interval))
+        yield f"| `{policy}` | " + " | ".join(texts) + " |"
+
+
+def _is_shared(difference: PairedDifference) -> bool:
+    return difference.interval is None or 0 in difference.interval
+
+
+def _thousands(mean: float | None, interval: Sequence[float] | None) -> str:
+    if mean is None:
+        return "-"
+    ends = f" ({_signed(interval[0])} to {_signed(interval[1])})" if interval else ""
+    return _signed(mean) + ends
+
+
+def _signed(value: float) -> str:
+    return f"{value / 1000:+.1f}".replace("+0.0", "0").replace("-0.0", "0")
+
+
+def _tell(done: int) -> None:
+    print(done, "worlds", file=sys.stderr, flush=True)  # noqa: T201 - a script that prints
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), *(int(text) for text in sys.argv[2:]))
