@@ -21,6 +21,7 @@ from sim.terminal import (
     show_tables,
     tell,
     tell_drift,
+    tell_of_gates,
     wrapped,
 )
 
@@ -230,6 +231,7 @@ def compare(
         typer.echo(json.dumps({"folder": str(folder), "fail_if": met, **comparison.leaderboard}, allow_nan=False))
     else:
         show_boards(comparison.leaderboard, folder)
+    tell_of_gates(comparison.leaderboard)
     problems = [f"{text} holds." for text in met]
     problems += [
         f"{row['scenario']} seed {row['seed']} {row['policy']}: {row['error']}"

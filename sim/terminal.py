@@ -80,6 +80,19 @@ def show_boards(leaderboard: Mapping[str, Any], folder: Path) -> None:
     typer.echo(f"retrainlab report {shlex.quote(str(folder))}")
 
 
+def tell_of_gates(leaderboard: Mapping[str, Any]) -> None:
+    """Say where gates let nothing by, which makes all policies alike but for what they spend."""
+    from sim.study.leaderboard import never_promoting
+
+    for board in leaderboard["boards"]:
+        if never_promoting(board):
+            gates = board["gates"]
+            tell(
+                f"under the gates {gates} no new model was ever promoted in {board['scenario']}, whatever asked for it; "
+                f"`retrainlab gates {gates}` says what they want, and --gates takes others."
+            )
+
+
 def tell_drift(scenario: Any) -> None:
     """Say what happens in a scenario, draw it, and say what it does to a stale model."""
     from reports.story import happenings, losses, sketch

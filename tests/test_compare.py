@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import lightgbm as lgb
 import pandas as pd
 import pytest
+import tomli_w
 from lives import CHEAP, TWIN, small
 from mlflow import MlflowClient
 from test_cli import call, refused
@@ -22,6 +24,7 @@ from scenarios.files import to_toml
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Jobs, Offers, Prices
 from sim.errors import InputError
+from sim.mlops import gate_profiles
 from sim.mlops.gate_profiles import load_profile
 from sim.study import judge, money
 from sim.study.compare import Study, compare
@@ -351,6 +354,20 @@ def test_a_dry_run_counts_the_work_and_writes_nothing(monkeypatch, capsys):
     assert (told["worlds"], told["cells"]) == (10, 40)
     assert told["seconds"] > 0
     assert sorted(Path().rglob("*")) == before
+
+
+def test_gates_that_let_nothing_by_are_named(monkeypatch, capsys):
+    write(CALM)
+    strict = tomllib.loads((Path(gate_profiles.__file__).parent / "profiles" / "none.toml").read_text("utf-8"))
+    strict |= {"enforced": ["f1"], "thresholds": {**strict["thresholds"], "f1": 1.0}}
+    Path("strict.toml").write_text(tomli_w.dumps(strict))
+    options = [*SMALL, "--gates", "strict.toml", "--policy", "never", "--policy", "always", "--json"]
+    code, out, err = call(monkeypatch, capsys, *options)
+    boards = {board["gates"]: board for board in json.loads(out)["boards"]}
+    assert code == 0
+    assert set(boards) == {"none", "strict"}
+    assert "under the gates strict no new model was ever promoted in calm@1" in err
+    assert err.count("retrainlab:") == 1
 
 
 @pytest.mark.slow

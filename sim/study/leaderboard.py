@@ -1,7 +1,7 @@
 """The leaderboard: means with intervals, paired differences and ranks, from the cells of a comparison."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -107,6 +107,21 @@ def leaderboard(cells: pd.DataFrame, baseline: str, policies: Sequence[str]) -> 
         "failed_cells": int(cells["error"].notna().sum()),
         "boards": boards,
     }
+
+
+def never_promoting(board: Mapping[str, Any]) -> bool:
+    """Say whether a board's policies asked for new models and its gates let not one of them serve, in any seed.
+
+    Its policies then differ by what they spend alone: the gates are not for this world.
+    """
+    means = {
+        name: [_known_mean(row["scores"][name]) for row in board["policies"]] for name in ("retrains", "promotions")
+    }
+    return sum(means["retrains"]) > 0 and sum(means["promotions"]) == 0
+
+
+def _known_mean(score: Mapping[str, Any] | None) -> float:
+    return 0.0 if score is None else float(score["mean"])
 
 
 def _tidy(cells: pd.DataFrame) -> pd.DataFrame:
