@@ -88,8 +88,8 @@ def tell_of_gates(leaderboard: Mapping[str, Any]) -> None:
         if never_promoting(board):
             gates = board["gates"]
             tell(
-                f"under the gates {gates} no new model was ever promoted in {board['scenario']}, whatever asked for it; "
-                f"`retrainlab gates {gates}` says what they want, and --gates takes others."
+                f"under the gates {gates} no new model was ever promoted in {board['scenario']}, whatever asked for "
+                f"it; `retrainlab gates {gates}` says what they want, and --gates takes others."
             )
 
 
