@@ -132,5 +132,5 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    counts = [int(text) for text in sys.argv[2].split(",")] if len(sys.argv) > 2 else [300, 1000]
+    counts = [int(text) for text in sys.argv[2].split(",")] if len(sys.argv) > 2 else [300, 1000, 3000]
     main(int(sys.argv[1]) if len(sys.argv) > 1 else 200, counts)

@@ -41,9 +41,11 @@ GROUPS = {
 DRIFTING = tuple(name for names in GROUPS.values() for name in names if load_scenario(name).onset_step is not None)
 GATES = {"retail": "retail_churn", "fraud": "fraud"}
 """The gate profiles of worlds with another base rate; `telco_churn` in all others."""
+_GUARD = "quarantine_when='null_rate > 0.10 or unseen_rate > 0.10 or psi_max > 2', recalibrate_first=false"
 GUARDS = {
-    "f1_only": "guarded",
-    "age_only": "ladder(trouble_when='age_days > 30', recalibrate_first=false, cooldown_days=30)",
+    "f1_only": f"ladder({_GUARD}, cooldown_days=30)",
+    "age_only": f"ladder({_GUARD}, trouble_when='age_days > 30', cooldown_days=30)",
+    "always": f"ladder({_GUARD}, trouble_when='age_days >= 0', cooldown_days=0)",
 }
 """Policies that retrain, each with the one that also sets broken batches apart."""
 
@@ -144,7 +146,7 @@ def values(rows: Rows, cells: pd.DataFrame, scenario: str) -> dict[str, str]:
     told = {}
     for policy, row in rows.items():
         found = row["against_baseline"]["net_value"]
-        text = "0" if policy == BASELINE else _thousands(found["mean"], found["interval"])
+        text = "0" if policy == BASELINE else _told(found["mean"], found["interval"])
         is_good = policy in contest and _is_shared(paired_difference(net[policy].tolist(), net[best].tolist()))
         told[policy] = f"**{text}**" if is_good else text
     return told
@@ -167,41 +169,41 @@ def ranks(rows: Rows) -> list[tuple[str, float]]:
 
 def worth_of_guards(cells: pd.DataFrame) -> Iterator[str]:
     """Yield what a quarantine adds to policies that retrain."""
+    feeds = GROUPS["Broken feeds"]
     yield from (
         "",
         "## What a quarantine is worth",
         "",
-        "The same policy with a guard that sets batches with more than 10 % nulls or unseen categories apart, less",
-        "the one without, in thousands.",
+        "The same policy with a guard that sets broken batches apart (more than 10 % nulls or unseen categories, or",
+        "a PSI above 2; up to six in a row), less the one without: net value in thousands, and F1 after the onset in",
+        "points of 0.01.",
         "",
-        "| policy | " + " | ".join(f"`{name}`" for name in GROUPS["Broken feeds"]) + " |",
-        "|---|" + "---|" * len(GROUPS["Broken feeds"]),
+        "| policy | | " + " | ".join(f"`{name}`" for name in feeds) + " |",
+        "|---|---|" + "---|" * len(feeds),
     )
     for policy, guarded in GUARDS.items():
-        texts = []
-        for scenario in GROUPS["Broken feeds"]:
-            net = cells[cells["scenario"].map(_id) == scenario].pivot(
-                index="seed", columns="policy", values="net_value"
-            )
-            found = paired_difference(net[guarded].tolist(), net[policy].tolist())
-            interval = found.interval and (found.interval.low, found.interval.high)
-            texts.append(_thousands(found.mean, interval))
-        yield f"| `{policy}` | " + " | ".join(texts) + " |"
+        for score, words, unit in (("net_value", "value", 1000), ("f1_after", "F1", 0.01)):
+            texts = []
+            for feed in feeds:
+                table = cells[cells["scenario"].map(_id) == feed].pivot(index="seed", columns="policy", values=score)
+                found = paired_difference(table[guarded].tolist(), table[policy].tolist())
+                texts.append(_told(found.mean, found.interval and (found.interval.low, found.interval.high), unit))
+            yield f"| `{policy}` | {words} | " + " | ".join(texts) + " |"
 
 
 def _is_shared(difference: PairedDifference) -> bool:
     return difference.interval is None or 0 in difference.interval
 
 
-def _thousands(mean: float | None, interval: Sequence[float] | None) -> str:
+def _told(mean: float | None, interval: Sequence[float] | None, unit: float = 1000) -> str:
     if mean is None:
         return "-"
-    ends = f" ({_signed(interval[0])} to {_signed(interval[1])})" if interval else ""
-    return _signed(mean) + ends
+    ends = f" ({_signed(interval[0] / unit)} to {_signed(interval[1] / unit)})" if interval else ""
+    return _signed(mean / unit) + ends
 
 
 def _signed(value: float) -> str:
-    return f"{value / 1000:+.1f}".replace("+0.0", "0").replace("-0.0", "0")
+    return "0" if abs(value) < 0.05 else f"{value:+.1f}"
 
 
 def _tell(done: int) -> None:
