@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,9 +18,17 @@ from lives import TWIN, small
 from policies.catalogue import load_policy
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Scenario
+from sim.mlops.duckdb_log import DuckDBLog, connect
+from sim.mlops.examiner import Examiner
 from sim.mlops.gate_profiles import load_profile
+from sim.mlops.journal import DuckDBJournal
 from sim.mlops.live import LiveSettings
+from sim.mlops.mlflow_registry import MlflowPlace, MlflowRegistry
+from sim.mlops.monitor import Monitor
+from sim.mlops.parts import Parts
 from sim.mlops.record import Record
+from sim.mlops.trainer import Trainer
+from sim.world.world import World
 
 CONCEPT = ConceptDrift(
     kind="concept", onset_step=2, shifts={"InternetService=DSL": 2.4, "InternetService=Fiber optic": -2.5}
@@ -118,3 +128,28 @@ def wait_for(address: str, process: subprocess.Popen, limit_seconds: float = 90)
         else:
             return
     raise TimeoutError(address)
+
+
+@contextmanager
+def stored_parts(
+    folder: Path, store: str, scenario: Scenario, model_name: str
+) -> Iterator[tuple[Parts, duckdb.DuckDBPyConnection]]:
+    """Open a world of the twin without gates, with a real log and journal (DuckDB) and a real registry (MLflow)."""
+    world, connection = World(scenario, 1, TWIN), connect(folder / "loop.duckdb")
+    place = MlflowPlace(store, store, model_name, model_name, (folder / "artifacts").as_uri())
+    registry, log = (
+        MlflowRegistry(place, model_name, model_name, {}, world.schema),
+        DuckDBLog(connection, world.schema),
+    )
+    parts = Parts(
+        world=world,
+        log=log,
+        registry=registry,
+        trainer=Trainer(world, log),
+        examiner=Examiner(world, log, load_profile("none")),
+        monitor=Monitor(world, log, registry),
+        journal=DuckDBJournal(connection, registry),
+    )
+    yield parts, connection
+    registry.close()
+    connection.close()

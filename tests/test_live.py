@@ -11,29 +11,22 @@ import duckdb
 import mlflow
 import numpy as np
 import pytest
-from lives import CHEAP, TWIN, live, script, small, toy_population
+from lives import CHEAP, live, script, small, toy_population
 from mlflow import MlflowClient
-from runs import CONCEPT, KILLED, Server, assert_whole, settings_of
+from runs import CONCEPT, KILLED, Server, assert_whole, settings_of, stored_parts
 
 from policies.catalogue import load_policy
 from scenarios.files import to_toml
 from scenarios.injectors import CategoryDrift, DroppedFault, LateFault, NullFault
 from scenarios.schema import Jobs, Labels, Offers
 from sim.errors import InputError
-from sim.mlops.duckdb_log import DuckDBLog, connect
-from sim.mlops.examiner import Examiner
 from sim.mlops.gate_profiles import load_profile
 from sim.mlops.jobs import FIRST_JOB, Alias
 from sim.mlops.journal import DuckDBJournal
 from sim.mlops.live import Listener, check_settings, run_live
 from sim.mlops.loop import found, play
-from sim.mlops.mlflow_registry import MlflowPlace, MlflowRegistry
-from sim.mlops.monitor import Monitor
-from sim.mlops.parts import Parts
 from sim.mlops.record import Record
-from sim.mlops.trainer import Trainer
 from sim.study.run_folder import play_live, read_record, to_json
-from sim.world.world import World
 
 CONTRACTS = CategoryDrift(kind="category", onset_step=1, column="Contract", to="Month-to-month", share=0.9)
 DRIFTING = small(steps=8, drift=[CONCEPT, CONTRACTS])
@@ -87,31 +80,21 @@ def test_a_live_run_is_the_life_in_memory(tmp_path, store, scenario, policy, see
 def test_a_rollback_is_the_same_on_mlflow(tmp_path, store):
     scenario, text = small(steps=8, delay_days=30), "kkrkbkrk"
     memory = live(scenario, script(text), profile="none")
-    world, connection = World(scenario, 1, TWIN), connect(tmp_path / "loop.duckdb")
-    place = MlflowPlace(store, store, "rolled.back.model", "rollback", (tmp_path / "artifacts").as_uri())
-    registry = MlflowRegistry(place, "rollback", "rollback", {}, world.schema)
-    log = DuckDBLog(connection, world.schema)
-    parts = Parts(
-        world=world,
-        log=log,
-        registry=registry,
-        trainer=Trainer(world, log),
-        examiner=Examiner(world, log, load_profile("none")),
-        monitor=Monitor(world, log, registry),
-        journal=DuckDBJournal(connection, registry),
-    )
-    policy = script(text)
-    policy.deployed(FIRST_JOB)
-    state = found(parts, lambda _: scenario.recipe)
-    assert tuple(play(parts, policy, state)) == memory.rows
-    assert any(row.alias_changes and row.job_ended is None for row in memory.rows), "there must have been a rollback"
-    client = MlflowClient(store, store)
-    for alias in (Alias.CHAMPION, Alias.PREVIOUS_CHAMPION):
-        version = client.get_model_version_by_alias("rolled.back.model", alias)
-        assert version.tags["retrainlab.job"] == memory.registry._versions[memory.registry.aliases[alias] - 1][0]
-    checkpoint = DuckDBJournal(connection, registry).checkpoint()
-    assert checkpoint is not None
-    assert (checkpoint.state, checkpoint.rows) == (state, memory.rows)
+    with stored_parts(tmp_path, store, scenario, "rolled.back.model") as (parts, connection):
+        policy = script(text)
+        policy.deployed(FIRST_JOB)
+        state = found(parts, lambda _: scenario.recipe)
+        assert tuple(play(parts, policy, state)) == memory.rows
+        assert any(row.alias_changes and row.job_ended is None for row in memory.rows), (
+            "there must have been a rollback"
+        )
+        client = MlflowClient(store, store)
+        for alias in (Alias.CHAMPION, Alias.PREVIOUS_CHAMPION):
+            version = client.get_model_version_by_alias("rolled.back.model", alias)
+            assert version.tags["retrainlab.job"] == memory.registry._versions[memory.registry.aliases[alias] - 1][0]
+        checkpoint = DuckDBJournal(connection, parts.registry).checkpoint()
+        assert checkpoint is not None
+        assert (checkpoint.state, checkpoint.rows) == (state, memory.rows)
 
 
 def test_the_log_of_a_run_is_whole(tmp_path, store):

@@ -9,24 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lives import IMPOSSIBLE, TWIN, live, profiles, remedies, scenarios, script, small
 from mlflow import MlflowClient
+from runs import stored_parts
 from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from policies.decision import Action
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Jobs
-from sim.mlops.duckdb_log import DuckDBLog, connect
-from sim.mlops.examiner import Examiner
+from sim.mlops.duckdb_log import DuckDBLog
 from sim.mlops.gate_profiles import load_profile
 from sim.mlops.jobs import FIRST_JOB, Alias, Status
-from sim.mlops.journal import DuckDBJournal
 from sim.mlops.loop import found, play
-from sim.mlops.mlflow_registry import MlflowPlace, MlflowRegistry
 from sim.mlops.model import Model
-from sim.mlops.monitor import Monitor
-from sim.mlops.parts import Parts
 from sim.mlops.recalibration import Scaling, fit_scaling
-from sim.mlops.trainer import Trainer
 from sim.study import money
 from sim.study.cells import WorldOrder, play_world
 from sim.study.contestants import contestants
@@ -206,30 +201,17 @@ def test_live_is_memory_and_a_resumed_life_keeps_its_quarantine(tmp_path, monkey
     scenario, text = small(steps=8, delay_days=30), "kqckrkb"
     memory = live(scenario, script(text), profile="none")
     store = f"sqlite:///{tmp_path}/mlflow.db"
-    world, connection = World(scenario, 1, TWIN), connect(tmp_path / "loop.duckdb")
-    place = MlflowPlace(store, store, "remedies", "remedies", (tmp_path / "artifacts").as_uri())
-    registry = MlflowRegistry(place, "remedies", "remedies", {}, world.schema)
-    log = DuckDBLog(connection, world.schema)
-    parts = Parts(
-        world=world,
-        log=log,
-        registry=registry,
-        trainer=Trainer(world, log),
-        examiner=Examiner(world, log, load_profile("none")),
-        monitor=Monitor(world, log, registry),
-        journal=DuckDBJournal(connection, registry),
-    )
-    policy = script(text)
-    policy.deployed(FIRST_JOB)
-    assert tuple(play(parts, policy, found(parts, lambda _: scenario.recipe))) == memory.rows
-    assert any(row.decision.action is Action.RECALIBRATE for row in memory.rows)
-    assert DuckDBLog(connection, world.schema).quarantined == {1}
-    told = connection.execute("SELECT job, action FROM model_versions ORDER BY model_version").fetchall()
-    assert told == [("first", "retrain"), ("recalibrate-002", "recalibrate"), ("retrain-004", "retrain")]
-    version = MlflowClient(store).get_model_version("remedies", "2")
-    assert version.description.startswith("Asked for on day 60")
-    assert "The champion's trees, calibrated anew on" in version.description
-    connection.close()
+    with stored_parts(tmp_path, store, scenario, "remedies") as (parts, connection):
+        policy = script(text)
+        policy.deployed(FIRST_JOB)
+        assert tuple(play(parts, policy, found(parts, lambda _: scenario.recipe))) == memory.rows
+        assert any(row.decision.action is Action.RECALIBRATE for row in memory.rows)
+        assert DuckDBLog(connection, parts.world.schema).quarantined == {1}
+        told = connection.execute("SELECT job, action FROM model_versions ORDER BY model_version").fetchall()
+        assert told == [("first", "retrain"), ("recalibrate-002", "recalibrate"), ("retrain-004", "retrain")]
+        version = MlflowClient(store).get_model_version("remedies", "2")
+        assert version.description.startswith("Asked for on day 60")
+        assert "The champion's trees, calibrated anew on" in version.description
 
 
 # Regret

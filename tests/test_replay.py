@@ -14,22 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lives import CHEAP, TWIN, live, profiles, scenarios, script, scripts, small, toy_population
 from mlflow import MlflowClient
+from runs import stored_parts
 
 from policies.catalogue import load_policy
 from scenarios.injectors import ConceptDrift, DroppedFault, DuplicateFault, LateFault, MixDrift, RenameFault
 from scenarios.schema import Jobs, Labels, Offers
 from sim.errors import InputError
-from sim.mlops.duckdb_log import DuckDBLog, connect
 from sim.mlops.examiner import Examiner
 from sim.mlops.gate_profiles import load_profile
-from sim.mlops.journal import DuckDBJournal
 from sim.mlops.live import LiveSettings, run_live
 from sim.mlops.loop import found, play
-from sim.mlops.mlflow_registry import MlflowPlace, MlflowRegistry
 from sim.mlops.monitor import Monitor
-from sim.mlops.parts import Parts
 from sim.mlops.record import Served, tally
-from sim.mlops.trainer import Trainer
 from sim.study import replay_cache
 from sim.study.fresh import fresh_f1
 from sim.study.oracle import plan
@@ -129,22 +125,8 @@ def test_a_live_run_is_its_replay(tmp_path, store, scenario, policy, seed, gates
 @pytest.mark.slow
 def test_a_live_rollback_is_its_replay(tmp_path, store):
     scenario, text = small(steps=8, delay_days=30, drift=[CONCEPT]), "kkrkbkrk"
-    world, connection = World(scenario, 1, TWIN), connect(tmp_path / "loop.duckdb")
-    place = MlflowPlace(store, store, "rolled.back.replay", "rollback", (tmp_path / "artifacts").as_uri())
-    registry = MlflowRegistry(place, "replayed", "rollback", {}, world.schema)
-    log = DuckDBLog(connection, world.schema)
-    parts = Parts(
-        world=world,
-        log=log,
-        registry=registry,
-        trainer=Trainer(world, log),
-        examiner=Examiner(world, log, load_profile("none")),
-        monitor=Monitor(world, log, registry),
-        journal=DuckDBJournal(connection, registry),
-    )
-    rows = tuple(play(parts, script(text), found(parts, lambda _: scenario.recipe)))
-    registry.close()
-    connection.close()
+    with stored_parts(tmp_path, store, scenario, "rolled.back.replay") as (parts, _):
+        rows = tuple(play(parts, script(text), found(parts, lambda _: scenario.recipe)))
     first, replayed = replay_of(scenario).play(script(text), load_profile("none"))
     assert replayed == rows
     assert first.version == 1
