@@ -137,10 +137,8 @@ def stored_parts(
     """Open a world of the twin without gates, with a real log and journal (DuckDB) and a real registry (MLflow)."""
     world, connection = World(scenario, 1, TWIN), connect(folder / "loop.duckdb")
     place = MlflowPlace(store, store, model_name, model_name, (folder / "artifacts").as_uri())
-    registry, log = (
-        MlflowRegistry(place, model_name, model_name, {}, world.schema),
-        DuckDBLog(connection, world.schema),
-    )
+    registry = MlflowRegistry(place, model_name, model_name, {}, world.schema)
+    log = DuckDBLog(connection, world.schema)
     parts = Parts(
         world=world,
         log=log,
