@@ -1,10 +1,10 @@
 """What a rule consists of: clauses, and the three-valued logic that joins them."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from policies.decision import Truth
+from policies.decision import Cause, Truth
 
 # Bound once: looking a member up on its enum costs more than comparing it.
 _TRUE, _FALSE, _MISSING = Truth.TRUE, Truth.FALSE, Truth.MISSING
@@ -153,3 +153,14 @@ def _opposite(value: Truth) -> Truth:
 
 def _in_parentheses(part: Condition) -> str:
     return f"({part.text})" if isinstance(part, AtLeast) and part.is_joined else part.text
+
+
+def words_of(reasons: Sequence[Reason]) -> str:
+    """Return the clauses that made a rule true, in one line."""
+    return ", ".join(reason.text for reason in reasons)
+
+
+def cause_of(reasons: Sequence[Reason]) -> Cause:
+    """Return `schedule` where only the champion's age made a rule true, `alarm` otherwise."""
+    only_age = all(name == "age_days" for reason in reasons for name in reason.names)
+    return Cause.SCHEDULE if only_age else Cause.ALARM

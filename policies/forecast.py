@@ -103,7 +103,7 @@ class Forecast:
         """Keep how well the line fitted, and begin a new one."""
         level, slope = self._line()
         self._squares += fsum((f1 - level - slope * step) ** 2 for step, f1 in self._seen)
-        self._freedom += max(len(self._seen) - 2, 0)
+        self._freedom += self._own_freedom
         self._seen.clear()
 
     @property
@@ -116,25 +116,47 @@ class Forecast:
         fresh = fsum(self._baselines) / len(self._baselines)
         ahead = range(today + 1, today + 1 + self.horizon_steps)
         gained = fsum(fresh - min(max(level + slope * step, 0.0), 1.0) for step in ahead)
-        spread = self._deviation() * self.horizon_steps * sqrt(1 / len(self._seen) + 1 / len(self._baselines))
-        return (gained + NormalDist().inv_cdf(self.quantile) * spread) * self.value_per_point
+        return (gained + NormalDist().inv_cdf(self.quantile) * self._spread(ahead)) * self.value_per_point
+
+    def _spread(self, ahead: range) -> float:
+        """Return the standard deviation of the F1 gained over the steps ahead, in points of F1 times steps.
+
+        The sum of h values of a fitted line has the variance s**2 (h**2 / n + (sum of their distances from the mean
+        step)**2 / Sxx), which grows with the distance; that of h times a mean of m baselines is s**2 h**2 / m.
+        """
+        n_seen, horizon = len(self._seen), len(ahead)
+        variance = horizon**2 * (1 / n_seen + 1 / len(self._baselines))
+        if n_seen >= _LEAST_OBSERVATIONS:
+            mean_step, squares = self._steps()
+            variance += fsum(step - mean_step for step in ahead) ** 2 / squares if squares else 0.0
+        return self._deviation() * sqrt(variance)
+
+    def _steps(self) -> tuple[float, float]:
+        """Return the mean of the steps at which this champion was seen, and the sum of their squared distances."""
+        mean_step = fsum(step for step, _ in self._seen) / len(self._seen)
+        return mean_step, fsum((step - mean_step) ** 2 for step, _ in self._seen)
+
+    @property
+    def _own_freedom(self) -> int:
+        """The observations of this champion less the parameters fitted to them: a level, or a line."""
+        n_seen = len(self._seen)
+        return max(n_seen - (2 if n_seen >= _LEAST_OBSERVATIONS else 1), 0)
 
     def _line(self) -> tuple[float, float]:
         """Return level (at step 0) and slope of what was seen of this champion; level with few observations."""
         n_seen = len(self._seen)
         if not n_seen:
             return 0.0, 0.0
-        mean_step = fsum(step for step, _ in self._seen) / n_seen
         mean_f1 = fsum(f1 for _, f1 in self._seen) / n_seen
         if n_seen < _LEAST_OBSERVATIONS:
             return mean_f1, 0.0
-        spread = fsum((step - mean_step) ** 2 for step, _ in self._seen)
-        slope = fsum((step - mean_step) * (f1 - mean_f1) for step, f1 in self._seen) / spread if spread else 0.0
+        mean_step, squares = self._steps()
+        slope = fsum((step - mean_step) * (f1 - mean_f1) for step, f1 in self._seen) / squares if squares else 0.0
         return mean_f1 - slope * mean_step, slope
 
     def _deviation(self) -> float:
         """Return the standard deviation of one F1 around its line, drawn towards the prior."""
         level, slope = self._line()
         squares = self._squares + fsum((f1 - level - slope * step) ** 2 for step, f1 in self._seen)
-        freedom = self._freedom + max(len(self._seen) - 2, 0)
+        freedom = self._freedom + self._own_freedom
         return sqrt((squares + _PRIOR_WEIGHT * _PRIOR_DEVIATION**2) / (freedom + _PRIOR_WEIGHT))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from policies.conditions import cause_of, words_of
 from policies.decision import Action, Cause, Decision, Truth
 from policies.expression import Expression
 from policies.parameters import check_flag, check_steps
@@ -67,7 +68,7 @@ class Ladder:
         check_flag("recalibrate_first", self.recalibrate_first)
         check_steps("patience_steps", self.patience_steps)
         self._broken = Expression.parse(self.quarantine_when)
-        self._trouble = Expression.parse(self.trouble_when) if self.trouble_when else None
+        self._trouble = Expression.parse(self.trouble_when) if self.trouble_when != "" else None
         trends = (*self._broken.trends, *(self._trouble.trends if self._trouble else ()))
         self._history = History(tuple(dict.fromkeys(trends)))
         self._requests = Requests(self.cooldown_days)
@@ -85,7 +86,8 @@ class Ladder:
         clauses = {text: truth for rule in rules for text, truth in rule.compare(evidence).items()}
         is_broken = self._broken.combine(clauses)
         if self._is_to_be_set_apart(is_broken):
-            return Decision(Action.QUARANTINE, _reason(self._broken, clauses), Cause.ALARM, evidence, clauses)
+            reasons = self._broken.reasons(clauses)
+            return Decision(Action.QUARANTINE, words_of(reasons), Cause.ALARM, evidence, clauses)
         answer = _idle(is_broken) if self._trouble is None else self._climb(self._trouble, signals, clauses)
         return replace(answer, evidence=evidence, clauses=clauses)
 
@@ -109,7 +111,8 @@ class Ladder:
             return _idle(truth)
         is_next = self.recalibrate_first and not self._is_recalibrated
         rung = Action.RECALIBRATE if is_next else Action.RETRAIN
-        answer = self._requests.ask(signals, _reason(rule, clauses), {}, action=rung)
+        reasons = rule.reasons(clauses)
+        answer = self._requests.ask(signals, words_of(reasons), {}, cause_of(reasons), rung)
         self._is_recalibrated = self._is_recalibrated or answer.action is Action.RECALIBRATE
         return answer
 
@@ -117,7 +120,3 @@ class Ladder:
 def _idle(truth: Truth) -> Decision:
     """Keep the champion where a rule is not true."""
     return Decision(Action.KEEP, "missing" if truth is Truth.MISSING else "quiet")
-
-
-def _reason(rule: Expression, clauses: Mapping[str, Truth]) -> str:
-    return ", ".join(reason.text for reason in rule.reasons(clauses))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from policies.conditions import cause_of
 from policies.decision import Action, Cause, Decision, Truth
 from policies.expression import Expression
 from policies.parameters import check_days, check_number
@@ -16,7 +17,9 @@ class Reactive:
     After DriftSurf (Tahmasbi and others, ICML 2021), whose reactive state lets a new model shadow the old one and
     keeps the better. A policy sees no shadow's scores, since that would be news of a model that does not serve; so
     the gates compare on what is known, and the first labels of the new champion decide whether it stays: if its F1 is
-    lower than the last one seen of the old champion by more than `margin`, it is rolled back.
+    lower than the last one seen of the champion that it replaced by more than `margin`, it is rolled back, as soon as
+    no job is open. Of a champion that was replaced before its own labels came nothing is known, and nobody goes back
+    to it.
 
     A good choice where alarms are often false or come before the labels that a retraining needs: a first model
     trained on stale labels is followed by a better one, and a bad one is taken back. A bad one where F1 falls because
@@ -58,6 +61,8 @@ class Reactive:
     _asked_day: int | None = field(default=None, init=False, repr=False, compare=False)
     _f1_now: float | None = field(default=None, init=False, repr=False, compare=False)
     _f1_before: float | None = field(default=None, init=False, repr=False, compare=False)
+    _alarm_cause: Cause = field(default=Cause.NONE, init=False, repr=False, compare=False)
+    _verdict: str = field(default="", init=False, repr=False, compare=False)
     _is_rolling_back: bool = field(default=False, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -76,13 +81,14 @@ class Reactive:
         """Judge a new champion by its first labels; else answer an alarm, or what is left of its reactive time."""
         evidence = {**self._alarm.evidence(signals), **self._history.see(signals), "f1": known(signals.f1)}
         clauses = self._alarm.compare(evidence)
-        worse = self._first_labels_are_worse(signals)
-        if worse and not signals.job_open:
+        self._judge(evidence["f1"])
+        if self._verdict and not signals.job_open:
+            verdict, self._verdict = self._verdict, ""
             self._is_rolling_back, self._alarm_day = True, None
-            return Decision(Action.ROLLBACK, worse, Cause.ALARM, evidence, clauses)
+            return Decision(Action.ROLLBACK, verdict, Cause.ALARM, evidence, clauses)
         truth = self._alarm.combine(clauses)
         if truth is Truth.TRUE and not self._is_reacting(signals.day):
-            self._alarm_day = signals.day
+            self._alarm_day, self._alarm_cause = signals.day, cause_of(self._alarm.reasons(clauses))
         if not self._is_reacting(signals.day):
             reason = "missing" if truth is Truth.MISSING else "quiet"
             return Decision(Action.KEEP, reason, evidence=evidence, clauses=clauses)
@@ -92,26 +98,21 @@ class Reactive:
             return Decision(Action.KEEP, "job_open", evidence=evidence, clauses=clauses)
         self._asked_day = signals.day
         reason = f"alarm of day {self._alarm_day}"
-        return Decision(Action.RETRAIN, reason, Cause.ALARM, evidence, clauses)
+        return Decision(Action.RETRAIN, reason, self._alarm_cause, evidence, clauses)
 
     def deployed(self, version: str) -> None:  # noqa: ARG002  any new champion will do
         """Note what was last seen of the old champion; after a rollback there is nothing to judge."""
-        if self._is_rolling_back:
-            self._f1_before = None
-        elif self._f1_now is not None:
-            self._f1_before = self._f1_now
-        self._f1_now, self._is_rolling_back = None, False
+        self._f1_before = None if self._is_rolling_back else self._f1_now
+        self._f1_now, self._verdict, self._is_rolling_back = None, "", False
         self._history.forget()
 
-    def _first_labels_are_worse(self, signals: Signals) -> str:
-        """Return in words how the new champion's first F1 compares, empty unless it is worse."""
-        f1, before = known(signals.f1), self._f1_before
+    def _judge(self, f1: float | None) -> None:
+        """Hold it against a new champion if its first F1 is worse than the last one of the champion before."""
         if f1 is None:
-            return ""
-        is_first, self._f1_now = self._f1_now is None, f1
-        if not is_first or before is None or f1 >= before - self.margin:
-            return ""
-        return f"f1 = {f1:.3g} after {before:.3g} of the champion before"
+            return
+        is_first, self._f1_now, before = self._f1_now is None, f1, self._f1_before
+        if is_first and before is not None and f1 < before - self.margin:
+            self._verdict = f"f1 = {f1:.3g} after {before:.3g} of the champion before"
 
     def _is_reacting(self, day: int) -> bool:
         return self._alarm_day is not None and day - self._alarm_day <= self.reactive_days

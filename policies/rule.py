@@ -1,9 +1,8 @@
 """Retrain when a rule on the signals holds."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from policies.conditions import Reason
+from policies.conditions import cause_of, words_of
 from policies.decision import Action, Cause, Decision, Truth
 from policies.expression import Expression
 from policies.parameters import check_count, check_days, check_steps
@@ -71,7 +70,7 @@ class Rule:
         check_steps("for_steps", self.for_steps)
         check_count("budget_per_year", self.budget_per_year)
         self.expression = Expression.parse(self.retrain_when)
-        self._rearm = Expression.parse(self.rearm_when) if self.rearm_when else None
+        self._rearm = Expression.parse(self.rearm_when) if self.rearm_when != "" else None
         trends = (*self.expression.trends, *(self._rearm.trends if self._rearm else ()))
         self._history = History(tuple(dict.fromkeys(trends)))
 
@@ -97,8 +96,7 @@ class Rule:
         self._request_days.append(signals.day)
         self._is_armed = self._rearm is None
         reasons = self.expression.reasons(clauses)
-        text = ", ".join(reason.text for reason in reasons)
-        return Decision(Action.RETRAIN, text, _cause(reasons), evidence, clauses)
+        return Decision(Action.RETRAIN, words_of(reasons), cause_of(reasons), evidence, clauses)
 
     def deployed(self, version: str) -> None:  # noqa: ARG002  any new champion will do
         """Start to count steps and trends again: what was true of the old champion says nothing of the new one."""
@@ -120,9 +118,3 @@ class Rule:
 
     def _requests_within_a_year(self, today: int) -> int:
         return sum(today - day < DAYS_PER_YEAR for day in self._request_days)
-
-
-def _cause(reasons: Sequence[Reason]) -> Cause:
-    """Return `schedule` where only the champion's age asked, `alarm` otherwise."""
-    only_age = all(name == "age_days" for reason in reasons for name in reason.names)
-    return Cause.SCHEDULE if only_age else Cause.ALARM

@@ -1,5 +1,6 @@
 """Policies that weigh gain against cost: worked by hand."""
 
+import numpy as np
 import pytest
 
 from policies.cara import Cara
@@ -125,11 +126,62 @@ def test_a_new_champion_that_is_as_good_stays_and_is_the_next_ones_measure():
     assert {answer.action for answer in reign(policy, 3, [0.39])} == {Action.KEEP}
 
 
-def test_a_champion_that_was_never_measured_is_no_measure():
+def test_nobody_goes_back_to_a_champion_that_was_never_measured():
     policy = Reactive("psi_max > 0.25")
     reign(policy, 0, [0.6])
     reign(policy, 1, [None, None])
-    assert reign(policy, 3, [0.3])[0].action is Action.ROLLBACK
+    assert reign(policy, 3, [0.3])[0].action is Action.KEEP
+    assert reign(policy, 4, [0.2])[0].action is Action.ROLLBACK
+
+
+def test_a_verdict_waits_for_an_open_job_and_ends_with_the_champion():
+    policy = Reactive("psi_max > 0.25")
+    reign(policy, 0, [0.6])
+    policy.deployed("job-001")
+    waiting = [policy.decide(month(step, job_open=True, psi_max=0.0, f1=0.3)).action for step in (1, 2)]
+    assert waiting == [Action.KEEP, Action.KEEP]
+    assert policy.decide(month(3, psi_max=0.0, f1=0.4)).action is Action.ROLLBACK
+    assert policy.decide(month(4, psi_max=0.0, f1=0.4)).action is Action.KEEP
+    other = Reactive("psi_max > 0.25")
+    reign(other, 0, [0.6])
+    other.deployed("job-001")
+    other.decide(month(1, job_open=True, psi_max=0.0, f1=0.3))
+    other.deployed("job-002")
+    assert other.decide(month(2, psi_max=0.0)).action is Action.KEEP
+
+
+def test_age_alone_is_a_schedule_for_a_reactive_policy_too():
+    assert Reactive("age_days > 20").decide(month(1, age_days=30.0)).cause is Cause.SCHEDULE
+    assert (
+        Reactive("age_days > 20 or psi_max > 0.1").decide(month(1, age_days=30.0, psi_max=0.2)).cause is Cause.ALARM
+    )
+
+
+@pytest.mark.parametrize("n_seen", [1, 2, 3, 4, 6, 12])
+def test_a_forecast_knows_how_unsure_its_line_is(n_seen):
+    """Its standard deviation against that of 4,000 lines fitted to nothing but noise; the baseline is known well."""
+    rng, horizon = np.random.default_rng(n_seen), 6
+    steps, ahead = np.arange(n_seen), np.arange(n_seen, n_seen + horizon)
+    months = 0.6 + 0.03 * rng.standard_normal((4000, n_seen))
+    if n_seen < 3:
+        found = horizon * (months.mean(axis=1) - 0.6)
+    else:
+        found = (np.polyval(np.polyfit(steps, months.T, 1), ahead[:, None]) - 0.6).sum(axis=0)
+    policy = Forecast(horizon_steps=horizon)
+    policy._seen, policy._baselines = [(step, 0.6) for step in range(n_seen)], [0.6] * 10_000
+    policy._squares, policy._freedom = 1e4 * 0.03**2, 10_000
+    assert policy._spread(range(n_seen, n_seen + horizon)) == pytest.approx(found.std(), rel=0.05)
+
+
+def test_the_deviation_of_a_forecast_is_that_of_its_months_however_short_reigns_are():
+    rng = np.random.default_rng(3)
+    for length in (2, 3, 5):
+        policy = Forecast()
+        for reign_number in range(300):
+            for step, f1 in enumerate(0.6 + 0.05 * rng.standard_normal(length)):
+                policy.decide(month(10 * reign_number + step, f1=f1, f1_drop=0.6 - f1))
+            policy.deployed("next")
+        assert policy._deviation() == pytest.approx(0.05, rel=0.1)
 
 
 @pytest.mark.parametrize(

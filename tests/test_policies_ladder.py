@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.catalogue import load_policy
-from policies.decision import Action
+from policies.decision import Action, Cause
 from policies.ladder import Ladder
 from policies.rule import Rule
 from policies.signals import Signals
@@ -76,7 +76,11 @@ def test_without_recalibration_it_is_the_rule_with_a_guard(life):
             assert decision.action is Action.QUARANTINE
         else:
             expected = rule.decide(signals)
-            assert (decision.action, decision.reason) == (expected.action, expected.reason)
+            assert (decision.action, decision.reason, decision.cause) == (
+                expected.action,
+                expected.reason,
+                expected.cause,
+            )
 
 
 @settings(max_examples=200)
@@ -91,6 +95,12 @@ def test_without_a_rule_for_trouble_it_only_sets_apart(life):
     assert chosen == [Action.QUARANTINE if each else Action.KEEP for each in apart]
 
 
+def test_a_calendar_with_a_guard_is_a_schedule():
+    ladder = Ladder(trouble_when="age_days > 20", recalibrate_first=False)
+    decision = ladder.decide(Signals(step=1, day=30, job_open=False, null_rate=0.0, unseen_rate=0.0, age_days=30.0))
+    assert (decision.action, decision.cause) == (Action.RETRAIN, Cause.SCHEDULE)
+
+
 def test_the_guard_of_the_catalogue_differs_from_the_trigger_by_the_guard_alone():
     guarded, trigger = (load_policy(name).parameters for name in ("guarded", "f1_only"))
     assert not guarded["recalibrate_first"]
@@ -98,7 +108,15 @@ def test_the_guard_of_the_catalogue_differs_from_the_trigger_by_the_guard_alone(
 
 
 @pytest.mark.parametrize(
-    "parameters", [{"quarantine_when": ""}, {"trouble_when": "f1 >"}, {"cooldown_days": -1}, {"patience_steps": 0}]
+    "parameters",
+    [
+        {"quarantine_when": ""},
+        {"trouble_when": "f1 >"},
+        {"cooldown_days": -1},
+        {"patience_steps": 0},
+        {"trouble_when": False},
+        {"trouble_when": 0},
+    ],
 )
 def test_bad_parameters_are_refused(parameters):
     with pytest.raises(InputError):
