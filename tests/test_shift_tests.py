@@ -68,6 +68,19 @@ def test_each_feature_gets_its_own_test():
     assert len(reference.psi_p_values(today)) == len(SCHEMA.columns)
 
 
+@pytest.mark.parametrize("m", [300, 1000])
+def test_a_feature_that_has_not_moved_is_called_so_as_often_as_its_p_value_says(m):
+    """A category has bins for the unseen and the missing, which hold nobody and must add nothing."""
+    n_batches, level = 600, 0.05
+    rng = np.random.default_rng(8)
+    found = np.array(
+        [Reference(SCHEMA, sample(rng, 2400), rng.random(50)).psi_p_values(sample(rng, m)) for _ in range(n_batches)]
+    )
+    rates = (found < level).mean(axis=0)
+    assert rates.max() < level + 4 * np.sqrt(level * (1 - level) / n_batches)
+    assert rates.mean() == pytest.approx(level, rel=0.2)
+
+
 def test_a_moved_feature_is_found_by_every_test():
     reference, today, _ = batches(2)
     assert adjusted_p(reference.test_p_values(today)) > 0.01

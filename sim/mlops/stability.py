@@ -185,8 +185,10 @@ class Reference:
     def psi_p_values(self, features: Matrix) -> list[float]:
         """Return the chance of each feature's index where nothing has moved; a batch of at least one row."""
         counts, n_rows = self._count(features), len(features)
-        psi = _stability(self._counts, counts, self._starts, self._sizes)
-        held = np.add.reduceat((self._counts + counts > 0).astype(np.int64), self._starts)
+        is_held = self._counts + counts > 0
+        parts = _stability_parts(self._counts, counts, self._starts, self._sizes)
+        psi = np.add.reduceat(np.where(is_held, parts, 0.0), self._starts)  # an empty bin is smoothed to a difference
+        held = np.add.reduceat(is_held.astype(np.int64), self._starts)
         pairs = zip(psi.tolist(), held.tolist(), strict=True)
         return [population_stability_p(index, self.n_rows, n_rows, bins) for index, bins in pairs]
 
@@ -227,8 +229,15 @@ def _stability(
     reference: NDArray[np.int64], today: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]
 ) -> Matrix:
     """Return the index of each feature, whose bin counts stand one after another from `starts` on."""
+    return np.asarray(np.add.reduceat(_stability_parts(reference, today, starts, sizes), starts))
+
+
+def _stability_parts(
+    reference: NDArray[np.int64], today: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> Matrix:
+    """Return what each bin adds to the index of its feature."""
     p, q = (_smoothed(counts, starts, sizes) for counts in (today, reference))
-    return np.asarray(np.add.reduceat((p - q) * np.log(p / q), starts))
+    return np.asarray((p - q) * np.log(p / q))
 
 
 def _smoothed(counts: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> Matrix:
