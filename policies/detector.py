@@ -25,13 +25,17 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DetectorInfo:
-    """One detector of river 0.26: where it stands, what it reads, and the settings that it takes."""
+    """One detector of river 0.26: where it stands, what it reads, and the settings that it takes.
+
+    `ones_mean_right` says that the ones of its stream are right predictions, not errors.
+    """
 
     module: str
     name: str
     streams: tuple[str, ...]
     settings: tuple[str, ...]
     fixed: Mapping[str, Value] = field(default_factory=dict)
+    ones_mean_right: bool = False
 
 
 _ANY, _ERRORS = ("errors", "scores"), ("errors",)
@@ -55,7 +59,11 @@ DETECTORS: Mapping[str, DetectorInfo] = {
         ("drift_confidence", "warning_confidence", "lambda_val", "two_sided_test"),
     ),
     "fhddm": DetectorInfo(
-        "river.drift.binary", "FHDDM", _ERRORS, ("sliding_window_size", "confidence_level", "short_window_size")
+        "river.drift.binary",
+        "FHDDM",
+        _ERRORS,
+        ("sliding_window_size", "confidence_level", "short_window_size"),
+        ones_mean_right=True,  # river's docstring says errors, but as in the paper it alarms when the ones get fewer
     ),
 }
 """The detectors by name. Sources: ADWIN: Bifet and Gavalda, SDM 2007. Page-Hinkley: Page, Biometrika 1954. KSWIN:
@@ -84,7 +92,8 @@ class Detector:
         take errors only.
     settings
         Settings of river's class, such as `delta = 0.01`; river's defaults hold for the others, but KSWIN draws with
-        the seed 1. Most detectors alarm on a change for the better too, unless told otherwise.
+        the seed 1. ADWIN, Page-Hinkley and KSWIN alarm on a change for the better too, the others on more errors
+        only; `mode` and `two_sided_test` change that.
     cooldown_days
         Days from one request to the next, at least.
 
@@ -142,8 +151,9 @@ class Detector:
         """Feed the rows to the detector up to its first alarm."""
         if self._engine is None:
             self._engine = new_engine(self.detector, self.settings)
+        is_turned = DETECTORS[self.detector].ones_mean_right
         for number, value in enumerate(rows, start=1):
-            self._engine.update(value)
+            self._engine.update(not value if is_turned else value)
             if self._engine.drift_detected:
                 self._alarm = f"{self.detector} on {self.watches}, row {number} of {len(rows)} on day {day}"
                 return

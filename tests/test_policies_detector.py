@@ -26,7 +26,8 @@ def choices(seed, n, *parts):
 
 STEP_UP = choices(12345, 1000, ([0, 1], None), (range(4, 8), None))
 MORE_ERRORS = choices(42, 1000, ([0, 1], None), ([0, 1], [0.3, 0.7]))
-FEWER_ERRORS = choices(42, 250, ([0, 1], None), ([0, 1], [0.9, 0.1]))
+FEWER_ONES = choices(42, 250, ([0, 1], None), ([0, 1], [0.9, 0.1]))
+FEWER_RIGHT = [1 - value for value in FEWER_ONES]
 
 
 def months(stream, watches):
@@ -48,7 +49,7 @@ def first_alarm(policy, stream):
 @pytest.mark.parametrize(
     ("detector", "watches", "settings", "stream", "position"),
     [
-        # positions printed in the docstrings of river 0.26.1
+        # positions printed in the docstrings of river 0.26.1; to FHDDM, whose ones mean right, errors go turned round
         ("adwin", "scores", "", STEP_UP, 1023),
         ("page_hinkley", "scores", "", STEP_UP, 1006),
         ("kswin", "scores", "alpha=0.0001, seed=42", STEP_UP, 1016),
@@ -56,12 +57,43 @@ def first_alarm(policy, stream):
         ("eddm", "errors", "alpha=0.8, beta=0.75", MORE_ERRORS, 1278),
         ("hddm_w", "errors", "", MORE_ERRORS, 1077),
         ("hddm_a", "errors", "", MORE_ERRORS, 1206),
-        ("fhddm", "errors", "", FEWER_ERRORS, 315),
-        ("fhddm", "errors", "short_window_size=20", FEWER_ERRORS, 279),
+        ("fhddm", "errors", "", FEWER_RIGHT, 315),
+        ("fhddm", "errors", "short_window_size=20", FEWER_RIGHT, 279),
     ],
 )
 def test_alarms_come_where_rivers_documentation_says(detector, watches, settings, stream, position):
     assert first_alarm(Detector(detector, watches, settings), stream) == position
+
+
+def errors_by_month(*rates):
+    """Return months of 1,000 errors, each month with its own rate."""
+    rng = random.Random(7)
+    for step, rate in enumerate(rates):
+        yield month(step, errors=tuple(rng.random() < rate for _ in range(1000)))
+
+
+def months_with_an_alarm(policy, *rates):
+    return [signals.step for signals in errors_by_month(*rates) if policy.decide(signals).action is Action.RETRAIN]
+
+
+TAMER = {"eddm": "alpha=0.8, beta=0.75"}
+"""As in river's documentation: by default EDDM alarms on anything."""
+
+
+@pytest.mark.parametrize("detector", [name for name, info in DETECTORS.items() if "errors" in info.streams])
+def test_every_detector_of_errors_is_roused_by_more_of_them(detector):
+    policy = Detector(detector, settings=TAMER.get(detector, ""))
+    assert months_with_an_alarm(policy, 0.2, 0.2, 0.9) == [2]
+
+
+@pytest.mark.parametrize("detector", ["adwin", "ddm", "hddm_a", "fhddm"])
+def test_the_quiet_detectors_stay_quiet_while_the_rate_of_errors_stays(detector):
+    assert months_with_an_alarm(Detector(detector), *[0.2] * 6) == []
+
+
+@pytest.mark.parametrize("detector", ["ddm", "eddm", "hddm_a", "hddm_w", "fhddm"])
+def test_fewer_errors_are_no_alarm_to_detectors_of_more(detector):
+    assert months_with_an_alarm(Detector(detector), 0.9, 0.1) == []
 
 
 @pytest.mark.parametrize("name", DETECTORS)
