@@ -43,6 +43,8 @@ def check_flag(name: str, value: bool) -> None:
 
 
 def check_choice(what: str, name: str, known: Collection[str]) -> None:
-    """Raise `InputError` unless `name` is one of the known."""
-    if name not in known:
-        raise InputError(f"{what} must be one of {', '.join(known)}, got {name!r}.{did_you_mean(name, known)}")
+    """Raise `InputError` unless `name` is one of the known; a file may hold anything in its place."""
+    is_text = isinstance(name, str)
+    if not is_text or name not in known:
+        hint = did_you_mean(name, known) if is_text else ""
+        raise InputError(f"{what} must be one of {', '.join(known)}, got {name!r}.{hint}")
