@@ -5,6 +5,8 @@ import inspect
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from policies.catalogue import load_policy
 from policies.decision import Action, Cause
@@ -145,10 +147,58 @@ def test_the_evidence_is_the_mean_of_the_stream():
         ("detector(settings='dleta=1')", "a setting of adwin must be one of .* Did you mean 'delta'?"),
         ("detector(settings='1')", "name=value"),
         ("detector(settings='delta=1) + (2')", "name=value"),
-        ("detector(detector='kswin', watches='scores', settings='alpha=-1')", "settings that river accepts"),
+        ("detector(detector='eddm', settings='alpha=0.5, beta=0.9')", "settings that river accepts"),
         ("detector(cooldown_days=-1)", "cooldown_days"),
     ],
 )
 def test_what_no_detector_can_use_is_refused_before_anything_runs(text, told):
     with pytest.raises(InputError, match=told):
         load_policy(text)
+
+
+@pytest.mark.parametrize(
+    ("detector", "settings", "told"),
+    [
+        ("adwin", "clock=0", "the setting clock of adwin must be a whole number from 1 to 1,000,000, got 0"),
+        ("adwin", "max_buckets=0", "max_buckets of adwin must be a whole number from 1"),
+        ("adwin", "delta=0", "delta of adwin must be a number from 1e-12 to 1, got 0"),
+        ("adwin", "delta=-1", "got -1"),
+        ("page_hinkley", "threshold='x'", "threshold of page_hinkley must be a number from 0 to 100000, got 'x'"),
+        ("page_hinkley", "mode='upp'", "mode of page_hinkley must be one of up, down, both, .* mean 'up'"),
+        ("kswin", "alpha=-1", "alpha of kswin must be a number from 1e-12 to 1, got -1"),
+        ("kswin", "stat_size=99", "window_size of kswin must be at least 2 times stat_size, got 100 and 99"),
+        ("kswin", "window_size=31, stat_size=30.5", "stat_size of kswin must be a whole number"),
+        ("ddm", "warm_start='a'", "warm_start of ddm must be a whole number from 0"),
+        ("eddm", "warm_start='a'", "warm_start of eddm must be a whole number from 0"),
+        ("hddm_a", "drift_confidence=0", "drift_confidence of hddm_a must be a number from 1e-12 to 1, got 0"),
+        ("hddm_a", "drift_confidence=-1", "got -1"),
+        ("hddm_w", "lambda_val=2", "lambda_val of hddm_w must be a number from 1e-12 to 1, got 2"),
+        ("hddm_w", "two_sided_test=1", "two_sided_test of hddm_w must be true or false, got 1"),
+        ("fhddm", "sliding_window_size=0", "sliding_window_size of fhddm must be a whole number from 1"),
+        ("fhddm", "confidence_level=0", "confidence_level of fhddm must be a number from 1e-12 to 1, got 0"),
+        ("fhddm", "short_window_size=0", "short_window_size of fhddm must be a whole number from 1"),
+        ("fhddm", "short_window_size=101", "must be at least short_window_size, got 100 and 101"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused_before_anything_runs(detector, settings, told):
+    with pytest.raises(InputError, match=told):
+        load_policy(f'detector(detector={detector!r}, settings="{settings}")')
+
+
+def settings_of(detector):
+    numbers = st.sampled_from([0, 1, 2, 30, 50, 99, 100, 1_000_000, 10**12, -1, 1e-12, 0.001, 0.5, 0.9, 30.5, 1e300])
+    value = numbers | st.sampled_from(["true", "false", "'up'", "'a'"])
+    return st.tuples(st.just(detector), st.dictionaries(st.sampled_from(list(DETECTORS[detector].settings)), value))
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.sampled_from(list(DETECTORS)).flatmap(settings_of))
+def test_settings_that_are_accepted_run(drawn):
+    detector, values = drawn
+    text = ", ".join(f"{name}={value}" for name, value in values.items())
+    try:
+        policy = load_policy(f'detector(detector={detector!r}, settings="{text}")').build()
+    except InputError:
+        return
+    for signals in months(MORE_ERRORS[800:1200], "errors"):
+        policy.decide(signals)
