@@ -26,7 +26,7 @@ def read_settings(text: str) -> dict[str, Value]:
     if not isinstance(text, str):
         raise InputError(f"Settings must be text such as 'delta = 0.01', got {text!r}.")
     call = f"settings({text})"
-    tree = parse_tree(call)
+    tree = parse_tree(call, "Settings", "written name=value, ...")
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
         raise InputError(f"Settings must be written name=value, ..., got {text!r}.")
     return named_values(call, tree)
