@@ -20,6 +20,7 @@ __all__ = ["PolicySpec", "catalogue", "load_policy"]
 
 _CLASS = re.compile(r"(?P<kind>.+\.py:(?P<name>[A-Za-z_]\w*))(?P<call>\s*\(.*\))?", re.DOTALL)
 _FILE = re.compile(r"(?P<path>.+\.toml)(?::(?P<name>.+))?", re.DOTALL)
+_CALL = re.compile(r"(?!at_least|(?:not|slope)\b)\w+\s*\(")  # what a rule may start with is no policy
 _WORD = re.compile(r"[\w-]+")
 
 
@@ -101,7 +102,7 @@ def _from_file(path: str, name: str | None) -> PolicySpec:
 
 def _from_class(kind: str, name: str, call: str) -> PolicySpec:
     text = name + call.strip()
-    tree = parse_tree(text)
+    tree = parse_tree(text, "A policy", f"written {name}(parameter=value, ...)")
     given = named_values(text, tree) if isinstance(tree, ast.Call) else {}
     spec = PolicySpec(text, kind, given)
     check_policy(spec.build, name)
@@ -110,9 +111,9 @@ def _from_class(kind: str, name: str, call: str) -> PolicySpec:
 
 def _policy_call(text: str) -> ast.Call | None:
     """Return the tree of `name(...)`, or None if the text is something else."""
-    if not re.match(r"\w+\s*\(", text) or text.startswith("at_least"):
+    if not _CALL.match(text):
         return None
-    tree = parse_tree(text)
+    tree = parse_tree(text, "A policy", "written name(parameter=value, ...), or a rule such as 'f1_drop > 0.05'")
     return tree if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) else None
 
 

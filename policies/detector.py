@@ -1,12 +1,13 @@
 """Retrain when a stream detector of river says that a stream has changed."""
 
 import importlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from policies.decision import Action, Decision
-from policies.parameters import check_choice
+from policies.parameters import MAXIMUM, check_choice, check_count, check_flag, check_number, check_whole
 from policies.requesting import Requests
 from policies.settings import Value, read_settings
 from policies.signals import Signals
@@ -23,39 +24,103 @@ class Engine(Protocol):
         ...
 
 
+Check = Callable[[str, Any], None]
+"""Refuses a value, given what to call it, unless it is of the right type and in range."""
+
+
 @dataclass(frozen=True, slots=True)
 class DetectorInfo:
-    """One detector of river 0.26: where it stands, what it reads, and the settings that it takes."""
+    """One detector of river 0.26: where it stands, what it reads, and the settings that it takes.
+
+    River checks few of its settings, and fails on others in the middle of a stream, so each comes with a check here.
+    `room` says of two of them that the first must be at least so many times the second. `ones_mean_right` says that
+    the ones of its stream are right predictions, not errors.
+    """
 
     module: str
     name: str
     streams: tuple[str, ...]
-    settings: tuple[str, ...]
+    settings: Mapping[str, Check]
     fixed: Mapping[str, Value] = field(default_factory=dict)
+    room: tuple[str, int, str] | None = None
+    ones_mean_right: bool = False
 
 
 _ANY, _ERRORS = ("errors", "scores"), ("errors",)
+_SIZE = partial(check_whole, low=1, high=MAXIMUM)
+_SEED = partial(check_whole, low=0, high=2**32 - 1)
+_SHARE = partial(check_number, low=0, high=1)
+_SHARE_ABOVE_0 = partial(check_number, low=1e-12, high=1)
+_LEVEL = partial(check_number, low=0, high=100_000)
 DETECTORS: Mapping[str, DetectorInfo] = {
     "adwin": DetectorInfo(
-        "river.drift", "ADWIN", _ANY, ("delta", "clock", "max_buckets", "min_window_length", "grace_period")
+        "river.drift",
+        "ADWIN",
+        _ANY,
+        {
+            "delta": _SHARE_ABOVE_0,
+            "clock": _SIZE,
+            "max_buckets": _SIZE,
+            "min_window_length": check_count,
+            "grace_period": check_count,
+        },
     ),
     "page_hinkley": DetectorInfo(
-        "river.drift", "PageHinkley", _ANY, ("min_instances", "delta", "threshold", "alpha", "mode")
+        "river.drift",
+        "PageHinkley",
+        _ANY,
+        {
+            "min_instances": check_count,
+            "delta": _SHARE,
+            "threshold": _LEVEL,
+            "alpha": _SHARE,
+            "mode": partial(check_choice, known=("up", "down", "both")),
+        },
     ),
-    "kswin": DetectorInfo("river.drift", "KSWIN", _ANY, ("alpha", "window_size", "stat_size", "seed"), {"seed": 1}),
-    "ddm": DetectorInfo("river.drift.binary", "DDM", _ERRORS, ("warm_start", "warning_threshold", "drift_threshold")),
-    "eddm": DetectorInfo("river.drift.binary", "EDDM", _ERRORS, ("warm_start", "alpha", "beta")),
+    "kswin": DetectorInfo(
+        "river.drift",
+        "KSWIN",
+        _ANY,
+        {"alpha": _SHARE_ABOVE_0, "window_size": _SIZE, "stat_size": _SIZE, "seed": _SEED},
+        fixed={"seed": 1},
+        room=("window_size", 2, "stat_size"),  # the older part must have as many to draw as the newer one has
+    ),
+    "ddm": DetectorInfo(
+        "river.drift.binary",
+        "DDM",
+        _ERRORS,
+        {"warm_start": check_count, "warning_threshold": _LEVEL, "drift_threshold": _LEVEL},
+    ),
+    "eddm": DetectorInfo(
+        "river.drift.binary",
+        "EDDM",
+        _ERRORS,
+        {"warm_start": check_count, "alpha": _SHARE, "beta": _SHARE},
+    ),
     "hddm_a": DetectorInfo(
-        "river.drift.binary", "HDDMA", _ERRORS, ("drift_confidence", "warning_confidence", "two_sided_test")
+        "river.drift.binary",
+        "HDDMA",
+        _ERRORS,
+        {"drift_confidence": _SHARE_ABOVE_0, "warning_confidence": _SHARE_ABOVE_0, "two_sided_test": check_flag},
     ),
     "hddm_w": DetectorInfo(
         "river.drift.binary",
         "HDDMW",
         _ERRORS,
-        ("drift_confidence", "warning_confidence", "lambda_val", "two_sided_test"),
+        {
+            "drift_confidence": _SHARE_ABOVE_0,
+            "warning_confidence": _SHARE_ABOVE_0,
+            "lambda_val": _SHARE_ABOVE_0,
+            "two_sided_test": check_flag,
+        },
     ),
     "fhddm": DetectorInfo(
-        "river.drift.binary", "FHDDM", _ERRORS, ("sliding_window_size", "confidence_level", "short_window_size")
+        "river.drift.binary",
+        "FHDDM",
+        _ERRORS,
+        {"sliding_window_size": _SIZE, "confidence_level": _SHARE_ABOVE_0, "short_window_size": _SIZE},
+        room=("sliding_window_size", 1, "short_window_size"),
+        ones_mean_right=True,  # river's docstring says errors, but as in the paper it alarms when the ones get fewer
     ),
 }
 """The detectors by name. Sources: ADWIN: Bifet and Gavalda, SDM 2007. Page-Hinkley: Page, Biometrika 1954. KSWIN:
@@ -84,14 +149,15 @@ class Detector:
         take errors only.
     settings
         Settings of river's class, such as `delta = 0.01`; river's defaults hold for the others, but KSWIN draws with
-        the seed 1. Most detectors alarm on a change for the better too, unless told otherwise.
+        the seed 1. ADWIN, Page-Hinkley and KSWIN alarm on a change for the better too, the others on more errors
+        only; `mode` and `two_sided_test` change that.
     cooldown_days
         Days from one request to the next, at least.
 
     Raises
     ------
     InputError
-        If there is no such detector, stream or setting, or river refuses a value.
+        If there is no such detector, stream or setting, or a value is of the wrong type or out of range.
 
     Examples
     --------
@@ -116,8 +182,9 @@ class Detector:
         check_choice("detector", self.detector, DETECTORS)
         info = DETECTORS[self.detector]
         check_choice(f"the stream that {self.detector} watches", self.watches, info.streams)
-        for name in read_settings(self.settings):
+        for name, value in read_settings(self.settings).items():
             check_choice(f"a setting of {self.detector}", name, info.settings)
+            info.settings[name](f"the setting {name} of {self.detector}", value)
 
     @property
     def wants(self) -> frozenset[str]:
@@ -142,8 +209,9 @@ class Detector:
         """Feed the rows to the detector up to its first alarm."""
         if self._engine is None:
             self._engine = new_engine(self.detector, self.settings)
+        is_turned = DETECTORS[self.detector].ones_mean_right
         for number, value in enumerate(rows, start=1):
-            self._engine.update(value)
+            self._engine.update(not value if is_turned else value)
             if self._engine.drift_detected:
                 self._alarm = f"{self.detector} on {self.watches}, row {number} of {len(rows)} on day {day}"
                 return
@@ -155,12 +223,22 @@ def new_engine(detector: str, settings: str) -> Engine:
     Raises
     ------
     InputError
-        If river refuses a setting.
+        If river refuses a setting, or two do not fit each other.
     """
     info = DETECTORS[detector]
     try:
         engine: Any = getattr(importlib.import_module(info.module), info.name)
         made: Engine = engine(**{**info.fixed, **read_settings(settings)})
-    except (TypeError, ValueError, OverflowError) as error:
-        raise InputError(f"{detector} must have settings that river accepts, got {settings!r}: {error}.") from error
+    except (TypeError, ValueError, ArithmeticError) as error:
+        reason = str(error).removesuffix(".")
+        raise InputError(f"{detector} must have settings that river accepts, got {settings!r}: {reason}.") from error
+    if info.room:
+        _check_room(detector, made, *info.room)
     return made
+
+
+def _check_room(detector: str, engine: Engine, larger: str, times: int, smaller: str) -> None:
+    high, low = getattr(engine, larger), getattr(engine, smaller)
+    if low is not None and high < times * low:
+        factor = f"{times} times " if times > 1 else ""
+        raise InputError(f"{larger} of {detector} must be at least {factor}{smaller}, got {high} and {low}.")

@@ -19,6 +19,8 @@ MAX_LENGTH = 2000
 MAX_DEPTH = 20
 """Conditions that may stand inside one another."""
 
+_COMPARISONS = "made of comparisons such as 'f1_drop > 0.05', joined by and, or, not and at_least"
+
 _RELATIONS: Mapping[type[ast.cmpop], tuple[str, Callable[[float, float], bool]]] = {
     ast.Lt: ("<", operator.lt),
     ast.LtE: ("<=", operator.le),
@@ -156,8 +158,15 @@ def _tidy(text: str) -> str:
     return tidy
 
 
-def parse_tree(text: str) -> ast.expr:
+def parse_tree(text: str, what: str = "A rule", form: str = _COMPARISONS) -> ast.expr:
     """Return Python's syntax tree of one expression; nothing is compiled or run.
+
+    Parameters
+    ----------
+    text
+        The expression.
+    what, form
+        What is being read, and what it must be, for messages.
 
     Raises
     ------
@@ -165,16 +174,16 @@ def parse_tree(text: str) -> ast.expr:
         If Python cannot read the text, with the position, or it is longer than `MAX_LENGTH`.
     """
     if len(text) > MAX_LENGTH:
-        raise InputError(f"A rule must have at most {MAX_LENGTH} characters, got {len(text)}: shorten it.")
+        raise InputError(f"{what} must have at most {MAX_LENGTH} characters, got {len(text)}: shorten it.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # dubious spelling such as "1or" is an error, not a warning
             return ast.parse(text, mode="eval").body
     except SyntaxError as error:
-        raise InputError(_unreadable(text, error.offset)) from error
+        raise InputError(f"{what} must be {form}; {_unreadable(text, error.offset)}") from error
     except (ValueError, RecursionError, MemoryError, Warning) as error:
         raise InputError(
-            f"A rule must be plain and not deeply nested, got {shorten(text)!r}: simplify it."
+            f"{what} must be plain and not deeply nested, got {shorten(text)!r}: simplify it."
         ) from error
 
 
@@ -197,7 +206,6 @@ def piece(text: str, tree: ast.expr | ast.keyword) -> str:
 def _unreadable(text: str, offset: int | None) -> str:
     position = min(max(offset or 1, 1), len(text))
     return (
-        "A rule must be made of comparisons such as 'f1_drop > 0.05', joined by and, or, not and at_least; "
         f"got {shorten(text)!r}, which cannot be read from position {position} ({shorten(text[position - 1 :])!r})."
     )
 
@@ -299,10 +307,11 @@ class _Parser:
     def _refusal(self, tree: ast.expr) -> InputError:
         if isinstance(tree, ast.Name):
             _known(tree.id)
-        return InputError(
-            "A rule is made of comparisons such as 'f1_drop > 0.05', joined by and, or, not and at_least; "
-            f"{self._named(tree)} cannot be used."
-        )
+        match tree:
+            case ast.Call(func=ast.Name(id="slope")):
+                trend = self._trend(tree)
+                return InputError(f"A rule must compare {trend!r} with something, such as '{trend} < -0.02'.")
+        return InputError(f"A rule is {_COMPARISONS}; {self._named(tree)} cannot be used.")
 
     def _named(self, tree: ast.expr) -> str:
         return f"{_KINDS_OF_PIECE.get(type(tree), 'the piece')} {piece(self.text, tree)!r}"

@@ -32,7 +32,7 @@ class OnlineFdr:
     p_value
         A signal that is a p-value, such as `drift_p`.
     level
-        The rate, above 0 and below 1.
+        The rate, from 1e-9 to 0.5.
     method
         `lord`: LORD++ (Ramdas, Yang, Wainwright and Jordan, NeurIPS 2017); `saffron`: SAFFRON (Ramdas, Zrnic,
         Wainwright and Jordan, ICML 2018) with candidates below 0.5, which spends nothing on hopeless tests.

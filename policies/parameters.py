@@ -24,9 +24,14 @@ def check_steps(name: str, steps: int) -> None:
 
 def check_count(name: str, count: int) -> None:
     """Refuse `count` unless it is a whole number from 0 to `MAXIMUM`."""
-    is_whole = isinstance(count, int) and not isinstance(count, bool)
-    if not is_whole or not 0 <= count <= MAXIMUM:
-        raise InputError(f"{name} must be a whole number from 0 to {MAXIMUM:,}, got {count!r}.")
+    check_whole(name, count, 0, MAXIMUM)
+
+
+def check_whole(name: str, value: int, low: int, high: int) -> None:
+    """Refuse `value` unless it is a whole number from `low` to `high`."""
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    if not is_whole or not low <= value <= high:
+        raise InputError(f"{name} must be a whole number from {low:,} to {high:,}, got {value!r}.")
 
 
 def check_number(name: str, value: float, low: float, high: float) -> None:
@@ -43,6 +48,8 @@ def check_flag(name: str, value: bool) -> None:
 
 
 def check_choice(what: str, name: str, known: Collection[str]) -> None:
-    """Raise `InputError` unless `name` is one of the known."""
-    if name not in known:
-        raise InputError(f"{what} must be one of {', '.join(known)}, got {name!r}.{did_you_mean(name, known)}")
+    """Raise `InputError` unless `name` is one of the known; a file may hold anything in its place."""
+    is_text = isinstance(name, str)
+    if not is_text or name not in known:
+        hint = did_you_mean(name, known) if is_text else ""
+        raise InputError(f"{what} must be one of {', '.join(known)}, got {name!r}.{hint}")

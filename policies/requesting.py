@@ -46,9 +46,10 @@ class Requests:
 
 
 def check_signal(what: str, name: str) -> None:
-    """Refuse `name` unless it is a signal that a rule may use."""
-    if name not in CATALOGUE:
-        hint = did_you_mean(name, CATALOGUE) or " `retrainlab signals` lists them."
+    """Refuse `name` unless it is a signal that a rule may use; a file may hold anything in its place."""
+    is_text = isinstance(name, str)
+    if not is_text or name not in CATALOGUE:
+        hint = (did_you_mean(name, CATALOGUE) if is_text else "") or " `retrainlab signals` lists them."
         raise InputError(f"{what} must be a known signal, got {name!r}.{hint}")
 
 

@@ -16,15 +16,17 @@ def read_settings(text: str) -> dict[str, Value]:
     Raises
     ------
     InputError
-        If a value has no name, comes twice, or is neither a number, text in quotes, true nor false.
+        If it is no text, or a value has no name, comes twice, or is neither a number, text in quotes, true nor false.
 
     Examples
     --------
     >>> read_settings('delta = 0.01, mode = "up"')
     {'delta': 0.01, 'mode': 'up'}
     """
+    if not isinstance(text, str):
+        raise InputError(f"Settings must be text such as 'delta = 0.01', got {text!r}.")
     call = f"settings({text})"
-    tree = parse_tree(call)
+    tree = parse_tree(call, "Settings", "written name=value, ...")
     if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
         raise InputError(f"Settings must be written name=value, ..., got {text!r}.")
     return named_values(call, tree)

@@ -128,12 +128,29 @@ def test_policies_by_name_with_parameters_or_as_a_rule(text, name, policy):
         ("rule(retrain_when=true)", ["must be text", "got bool"]),
         ("ladder(recalibrate_first=0)", ["recalibrate_first must be true or false", "0"]),
         ("ladder(recalibrate_first='no')", ["recalibrate_first must be true or false", "'no'"]),
+        ("detector(detector=5)", ["detector must be one of adwin", "got 5."]),
+        ("detector(watches=1)", ["must be one of errors, scores, got 1."]),
+        ("detector(settings=1)", ["Settings must be text", "got 1."]),
+        ("cara(strategy=true)", ["strategy must be one of", "got True."]),
+        ("cara(staleness=3)", ["staleness must be a known signal, got 3.", "retrainlab signals"]),
+        ("dynamic(signal=1)", ["signal must be a known signal, got 1."]),
+        ("dynamic(method=1)", ["method must be one of quantile, mean, got 1."]),
+        ("online_fdr(p_value=0.05)", ["p_value must be one of", "got 0.05."]),
+        ("online_fdr(level=0.6)", ["level must be a number from 1e-09 to 0.5, got 0.6."]),
+        ("online_fdr(method=1)", ["method must be one of lord, saffron, got 1."]),
+        ("expected_value(drop=1)", ["drop must be a known signal, got 1."]),
         ("ladder(recalibrate_first=maybe)", ["true or false", "'recalibrate_first=maybe'"]),
         ("every(days=" + "-" * 300 + "1)", ["a number, text in quotes, true or false"]),
         ("every(days=" + "9" * 400 + ")", ["1,000,000"]),
         ("every(days='30')", ["days must be a number", "'30'"]),
         ("every(days=-1)", ["-1"]),
-        ("every(days=1", ["position"]),
+        ("every(days=1", ["A policy must be written name(parameter=value, ...)", "position"]),
+        ("not (f1 > 1", ["A rule must be made of comparisons", "position"]),
+        ("slope(f1, 3", ["A rule must be made of comparisons", "position"]),
+        ("slope(f1,3)", ["must compare 'slope(f1, 3)' with something", "'slope(f1, 3) < -0.02'"]),
+        ("slope(f1)", ["slope(signal, steps)"]),
+        ("detector(settings='delta=')", ["Settings must be written name=value, ...; got", "position"]),
+        ("every(days=" + "1" * 2000 + ")", ["A policy must have at most 2000 characters"]),
         ("proposal(retrain_when='f1')", ["the bare name 'f1'"]),
         ("rule()", ["'retrain_when'", "add it"]),
         ("no/such/file.toml", ["no/such/file.toml", "No such file"]),
@@ -146,8 +163,16 @@ def test_what_is_no_policy_is_refused_with_the_nearest(text, pieces):
     assert all(piece in str(error.value) for piece in pieces), str(error.value)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.text(max_size=40) | st.text("every(days=1)proposal.'\"{}[]-, ", max_size=40))
+any_value = st.sampled_from(["0", "1", "-1", "0.05", "1e999", "true", "false", "''", "'f1'", "'x'"])
+calls = st.one_of(
+    st.builds("{}({}={})".format, st.just(name), st.sampled_from(list(spec.parameters)), any_value)
+    for name, spec in catalogue().items()
+    if spec.parameters
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.text(max_size=40) | st.text("every(days=1)proposal.'\"{}[]-, ", max_size=40) | calls)
 def test_garbage_is_refused_with_nothing_but_an_input_error(text):
     try:
         spec = load_policy(text)
@@ -197,6 +222,9 @@ def test_a_file_with_several_policies_says_how_to_choose(tmp_path):
         (b"[policy.a]\nretrain_when = 3\n", ["must be text"]),
         (b'[policy.a]\nretrain_when = "f1_dorp > 1"\n', ["Did you mean 'f1_drop'?"]),
         (b'[policy.""]\nkind = "never"\n', ["empty"]),
+        (b'[policy.a]\nkind = "detector"\ndetector = ["adwin"]\n', ["detector must be one of", "['adwin']"]),
+        (b'[policy.a]\nkind = "detector"\nsettings = {delta = 1}\n', ["Settings must be text", "{'delta': 1}"]),
+        (b'[policy.a]\nkind = "cara"\nstaleness = [1]\n', ["staleness must be a known signal", "[1]"]),
     ],
 )
 def test_a_damaged_file_gets_one_sentence_with_its_path(content, pieces, tmp_path):

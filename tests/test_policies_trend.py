@@ -77,7 +77,8 @@ def test_a_trend_reads_like_a_signal():
         ("slope(f1, steps=3) < 0", ["slope(signal, steps)"]),
         ("slope(f1_dorp, 3) < 0", ["Did you mean 'f1_drop'?"]),
         ("slope(slope(f1, 3), 3) < 0", ["slope(signal, steps)"]),
-        ("slope(f1, 3)", ["the call"]),
+        ("slope(f1, 3)", ["compare 'slope(f1, 3)' with something"]),
+        ("f1 > 0 or slope(f1, 3)", ["compare 'slope(f1, 3)' with something"]),
         ("slop(f1, 3) < 0", ["the call 'slop(f1, 3)'"]),
     ],
 )
