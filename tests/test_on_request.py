@@ -23,6 +23,7 @@ CONCEPT = ConceptDrift(
     kind="concept", onset_step=2, shifts={"InternetService=DSL": 2.4, "InternetService=Fiber optic": -2.5}
 )
 DRIFTING = small(steps=8, drift=[CONCEPT])
+CURED = [Offers(seen_in_labels=True, capacity=0.2, held_out_share=0.1, learn_from="weighted"), Offers()]
 
 
 @dataclass
@@ -101,17 +102,18 @@ def test_several_cohorts_may_become_complete_at_once_and_none():
 
 @pytest.mark.parametrize(
     "scenario",
-    [DRIFTING, small(steps=8, delay_days=30, drift=[CONCEPT], offers=Offers(seen_in_labels=True, capacity=0.5))],
-    ids=["independent", "contaminated"],
+    [
+        DRIFTING,
+        small(steps=8, delay_days=30, drift=[CONCEPT], offers=Offers(seen_in_labels=True, capacity=0.5)),
+        small(steps=8, delay_days=30, drift=[CONCEPT], offers=CURED[0]),
+    ],
+    ids=["independent", "contaminated", "weighted"],
 )
 def test_replay_shows_what_memory_shows(scenario):
     one, other = (Curious(retrain_at=(2, 4), rollback_at=(6,)) for _ in range(2))
     rows = live(scenario, one, profile="none").rows
     assert replayed(scenario, other) == rows
     assert other.seen == one.seen
-
-
-CURED = [Offers(seen_in_labels=True, capacity=0.2, held_out_share=0.1, learn_from="weighted"), Offers()]
 
 
 def looked_at_after_a_retraining(offers, never_share=0.0):

@@ -93,7 +93,10 @@ class SignalsOnRequest:
         return rows or None
 
     def _delay_adjusted(self, step: int, champion: Deployed) -> Values:
-        """Measure the newest cohort that the champion scored and of whose churners at least half should be known."""
+        """Measure the newest cohort that the champion scored and of whose churners at least half should be known.
+
+        One of which no row will count is passed over.
+        """
         day = self._world.day(step)
         complete = range(self._newest_complete(step) + 1)[-_DEVELOPED_COHORTS:]
         if not complete:
@@ -102,15 +105,25 @@ class SignalsOnRequest:
             ("development", step), champion.version, lambda: development([self._arrivals(each) for each in complete])
         )
         old_enough = (each for each in range(step, -1, -1) if known.churner_share(day - self._world.day(each)) >= 0.5)
-        newest = self._log.newest_step_scored_by(champion.job, next(old_enough, -1))
+        newest = self._newest_scored_by(champion, next(old_enough, -1))
         if newest is None:
             return dict.fromkeys(_DELAYED)
         f1 = delay_adjusted_f1(self._arrivals(newest), day - self._world.day(newest), known)
         return {"f1_delay_adjusted": f1, "f1_delay_adjusted_drop": _drop(champion, f1)}
 
+    def _newest_scored_by(self, champion: Deployed, newest: int) -> int | None:
+        """Return the newest step, up to `newest`, of which the champion scored a customer whose label will count."""
+        found = self._log.newest_step_scored_by(champion.job, newest)
+        while found is not None and not self._arrivals(found).weight.any():
+            found = self._log.newest_step_scored_by(champion.job, found - 1)
+        return found
+
     def _arrivals(self, step: int) -> Arrivals:
         outcomes = self._log.outcomes(step)
-        return Arrivals(outcomes.prediction, outcomes.label, self._log.arrived_at(step) - self._world.day(step))
+        age_days = self._log.arrived_at(step) - self._world.day(step)
+        once_labelled = replace(outcomes, label=np.zeros(len(outcomes.label)))
+        weight = weights(once_labelled, self._world.scenario.offers)
+        return Arrivals(outcomes.prediction, outcomes.label, age_days, weight)
 
     def _newly_complete(self, step: int, champion: Deployed) -> tuple[int, ...]:
         """Return the steps whose cohorts the champion scored and that became label-complete since the step before."""
