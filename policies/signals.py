@@ -102,7 +102,7 @@ class Signals:
         on_request=True,
     )
     drift_p: float | None = _signal(
-        "smallest Benjamini-Hochberg p-value of any feature (Kolmogorov-Smirnov, chi-squared)",
+        "smallest Benjamini-Hochberg p-value of any feature, of its values and of how many are missing",
         "p-value",
         on_request=True,
     )

@@ -1,13 +1,13 @@
 """The chain ladder: F1 from early labels without their bias, in simulation, in logs and in lives."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
 from lives import TWIN, live, script, small
 
 from policies.decision import Action, Decision
-from scenarios.schema import Labels
+from scenarios.schema import Labels, Offers, Prices
 from sim.mlops.chain_ladder import Arrivals, Development, delay_adjusted_f1, development
 from sim.mlops.duckdb_log import DuckDBLog, connect
 from sim.mlops.gate_profiles import load_profile
@@ -27,7 +27,7 @@ def cohort(rng, n=4000, today=90.0, ever=1.0):
     prediction = np.where(churns, rng.random(n) < 0.6, rng.random(n) < 0.2)
     age = np.where(churns, rng.uniform(0, 90, n), 90.0)
     known = (age <= today) & (rng.random(n) < ever)
-    whole = Arrivals(prediction, np.where(known, churns, np.nan), np.where(known, age, np.nan))
+    whole = Arrivals(prediction, np.where(known, churns, np.nan), np.where(known, age, np.nan), np.ones(n, dtype=int))
     return whole, confusion(churns, prediction).f1
 
 
@@ -53,10 +53,10 @@ def test_a_complete_cohort_has_its_observed_f1():
 
 
 def test_nothing_is_known_before_a_churner_can_be():
-    rows = Arrivals(np.array([True]), np.array([np.nan]), np.array([np.nan]))
+    rows = Arrivals(np.array([True]), np.array([np.nan]), np.array([np.nan]), np.array([1]))
     assert delay_adjusted_f1(rows, 10, Development(np.array([30.0, 60.0]), 1.0)) is None
     assert delay_adjusted_f1(rows, 90, Development(np.empty(0), 1.0)) is None
-    stayers = Arrivals(np.array([False]), np.array([0.0]), np.array([5.0]))
+    stayers = Arrivals(np.array([False]), np.array([0.0]), np.array([5.0]), np.array([1]))
     assert delay_adjusted_f1(stayers, 90, Development(np.array([30.0]), 1.0)) == 0
 
 
@@ -106,12 +106,52 @@ def test_labels_that_come_before_the_horizon_are_used_at_once():
         assert signals.f1_delay_adjusted_drop == life.state.first.meeting.challenger.f1 - signals.f1_delay_adjusted
 
 
-def test_labels_that_come_at_the_horizon_say_what_f1_says():
-    watcher = Watcher()
-    live(small(steps=6, delay_days=60), watcher)
+@pytest.mark.parametrize("learn_from", ["all", "held_out", "weighted"])
+def test_labels_that_come_at_the_horizon_say_what_f1_says(learn_from):
+    """Whatever is learnt from: a row that an offer has contaminated counts in neither."""
+    offers = Offers(capacity=0.2, held_out_share=0.1, seen_in_labels=True, learn_from=learn_from)
+    prices = Prices(success_rate=0.6)
+    scenario = small(steps=8, customers=600, delay_days=60, offers=offers).model_copy(update={"prices": prices})
+    watcher = Watcher(retrain_at=3)
+    live(scenario, watcher, profile="none")
+    assert sum(signals.f1 is not None for signals in watcher.seen) >= 4
     for signals in watcher.seen:
-        assert (signals.f1 is None) == (signals.f1_delay_adjusted is None)
-        assert signals.f1 is None or signals.f1_delay_adjusted == pytest.approx(signals.f1)
+        assert signals.f1_delay_adjusted == signals.f1
+        assert signals.f1_delay_adjusted_drop == signals.f1_drop
+
+
+def test_a_cohort_of_which_no_row_counts_is_passed_over():
+    """A few customers a month, of whom one in twenty is held out: some months have none."""
+    offers = Offers(capacity=0.2, held_out_share=0.05, seen_in_labels=True, learn_from="held_out")
+    watcher = Watcher()
+    life = live(small(steps=30, customers=40, delay_days=30, offers=offers), watcher)
+    empty = [not life.log.outcomes(step).held_out.any() for step in range(29)]
+    assert any(empty)
+    for signals in watcher.seen:
+        assert signals.f1_delay_adjusted is None or signals.f1_delay_adjusted == signals.f1
+    assert sum(signals.f1_delay_adjusted is not None for signals in watcher.seen) > 5
+
+
+def test_early_labels_tell_what_the_rows_that_count_will_say():
+    """Churners predicted got offers and stayed; those held out, who count ten times, tell what would have been."""
+    rng = np.random.default_rng(3)
+    whole, final = zip(*(cohort(rng) for _ in range(5)), strict=True)
+    known = development(whole[:4])
+    held_out = rng.random(4000) < 0.1
+    late = whole[4]
+    offered = late.prediction & ~held_out
+    weight = np.where(offered, 0, np.where(late.prediction, 10, 1))
+    seen = replace(late, label=np.where(offered, 0.0, late.label), weight=weight)
+    assert delay_adjusted_f1(seen, 90, known) == pytest.approx(final[4], abs=0.05)
+    counted = confusion(seen.label[weight > 0] == 1, seen.prediction[weight > 0], weight[weight > 0]).f1
+    assert delay_adjusted_f1(seen, 90, development([seen])) == counted
+
+
+def test_how_labels_arrive_is_told_by_the_rows_that_count():
+    label, age = np.array([1.0, 1.0, 0.0, np.nan]), np.array([10.0, 50.0, 90.0, np.nan])
+    found = development([Arrivals(label == 1, label, age, np.array([0, 2, 1, 3]))])
+    assert found.churner_ages.tolist() == [50.0, 50.0]
+    assert found.labelled_share == 0.5
 
 
 @pytest.mark.parametrize("days", [(30, 90), (45, 60), (60, 60)])

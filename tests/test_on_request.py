@@ -12,7 +12,10 @@ from policies.signals import CATALOGUE, ON_REQUEST, Signals
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Labels, Offers
 from sim.errors import InputError
+from sim.mlops.cohort import weights
+from sim.mlops.estimates import Calibration, estimate
 from sim.mlops.gate_profiles import load_profile
+from sim.mlops.two_samples import compare_samples
 from sim.study.replay import Replay
 from sim.world.world import World
 
@@ -20,6 +23,7 @@ CONCEPT = ConceptDrift(
     kind="concept", onset_step=2, shifts={"InternetService=DSL": 2.4, "InternetService=Fiber optic": -2.5}
 )
 DRIFTING = small(steps=8, drift=[CONCEPT])
+CURED = [Offers(seen_in_labels=True, capacity=0.2, held_out_share=0.1, learn_from="weighted"), Offers()]
 
 
 @dataclass
@@ -98,14 +102,63 @@ def test_several_cohorts_may_become_complete_at_once_and_none():
 
 @pytest.mark.parametrize(
     "scenario",
-    [DRIFTING, small(steps=8, delay_days=30, drift=[CONCEPT], offers=Offers(seen_in_labels=True, capacity=0.5))],
-    ids=["independent", "contaminated"],
+    [
+        DRIFTING,
+        small(steps=8, delay_days=30, drift=[CONCEPT], offers=Offers(seen_in_labels=True, capacity=0.5)),
+        small(steps=8, delay_days=30, drift=[CONCEPT], offers=CURED[0]),
+    ],
+    ids=["independent", "contaminated", "weighted"],
 )
 def test_replay_shows_what_memory_shows(scenario):
     one, other = (Curious(retrain_at=(2, 4), rollback_at=(6,)) for _ in range(2))
     rows = live(scenario, one, profile="none").rows
     assert replayed(scenario, other) == rows
     assert other.seen == one.seen
+
+
+def looked_at_after_a_retraining(offers, never_share=0.0):
+    """Play a quiet world whose second champion has a gate of scored cohorts; return the life and what it saw."""
+    scenario = small(steps=9, customers=800, delay_days=30, offers=offers)
+    labels = scenario.labels.model_copy(update={"never_share": never_share})
+    policy = Curious(retrain_at=(4,))
+    life = live(scenario.model_copy(update={"labels": labels}), policy, profile="none")
+    return life, [signals for signals, row in zip(policy.seen, life.rows, strict=True) if row.version == 2]
+
+
+@pytest.mark.parametrize("offers", CURED, ids=["weighted", "all"])
+@pytest.mark.parametrize("never_share", [0.0, 0.3])
+def test_the_classifier_sees_each_customer_of_the_gate_once_whatever_their_labels_count_for(offers, never_share):
+    life, seen = looked_at_after_a_retraining(offers, never_share)
+    (job,) = life.retrainings
+    gate = life.log.cohorts(job.meeting.gate_steps)
+    reference = np.concatenate([cohort.features[cohort.holdout] for cohort in gate])
+    assert seen
+    for signals in seen:
+        found = compare_samples(life.world.schema, reference, life.log.cohorts([signals.step])[0].features)
+        assert (signals.two_sample_auc, signals.two_sample_p) == (found.auc, found.p_value)
+        assert signals.two_sample_p > 0.001, "nothing has moved"
+
+
+@pytest.mark.parametrize("offers", CURED, ids=["weighted", "all"])
+def test_a_calibration_weighs_a_labelled_row_as_often_as_it_counts_and_by_its_density(offers):
+    life, seen = looked_at_after_a_retraining(offers)
+    (job,) = life.retrainings
+    gate = life.log.cohorts(job.meeting.gate_steps)
+    reference = np.concatenate([cohort.features[cohort.holdout] for cohort in gate])
+    label = np.concatenate([cohort.label[cohort.holdout] == 1 for cohort in gate])
+    times = np.concatenate([weights(cohort.outcomes, offers)[cohort.holdout] for cohort in gate])
+    assert (times.max() > 1) == (offers.learn_from == "weighted")
+    scores = life.registry.model(2).probability(reference)
+    for signals in seen:
+        today = life.log.cohorts([signals.step])[0]
+        repeated = Calibration.fitted(np.repeat(scores, times), np.repeat(label, times))
+        wanted = estimate(repeated.probabilities(today.probability), today.prediction, today.probability)
+        assert signals.f1_estimated == wanted.f1
+        density = compare_samples(life.world.schema, reference, today.features).weight
+        rows = times > 0
+        weighted = Calibration.fitted(scores[rows], label[rows], (times * density)[rows])
+        wanted = estimate(weighted.probabilities(today.probability), today.prediction, today.probability)
+        assert signals.f1_estimated_weighted == wanted.f1
 
 
 def test_two_policies_of_one_replay_share_what_they_ask_for():

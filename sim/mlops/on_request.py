@@ -1,16 +1,17 @@
 """Signals on request: what is measured only for a policy that asks for it."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from math import erfc, sqrt
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from policies.signals import Signals
 from sim.mlops.chain_ladder import Arrivals, delay_adjusted_f1, development
-from sim.mlops.cohort import LabelledRows, labelled_rows, weights
+from sim.mlops.cohort import Cohort, weights
 from sim.mlops.estimates import Calibration, Estimate, estimate
 from sim.mlops.jobs import Deployed
 from sim.mlops.log import LogReader
@@ -92,7 +93,10 @@ class SignalsOnRequest:
         return rows or None
 
     def _delay_adjusted(self, step: int, champion: Deployed) -> Values:
-        """Measure the newest cohort that the champion scored and of whose churners at least half should be known."""
+        """Measure the newest cohort that the champion scored and of whose churners at least half should be known.
+
+        One of which no row will count is passed over.
+        """
         day = self._world.day(step)
         complete = range(self._newest_complete(step) + 1)[-_DEVELOPED_COHORTS:]
         if not complete:
@@ -101,15 +105,25 @@ class SignalsOnRequest:
             ("development", step), champion.version, lambda: development([self._arrivals(each) for each in complete])
         )
         old_enough = (each for each in range(step, -1, -1) if known.churner_share(day - self._world.day(each)) >= 0.5)
-        newest = self._log.newest_step_scored_by(champion.job, next(old_enough, -1))
+        newest = self._newest_scored_by(champion, next(old_enough, -1))
         if newest is None:
             return dict.fromkeys(_DELAYED)
         f1 = delay_adjusted_f1(self._arrivals(newest), day - self._world.day(newest), known)
         return {"f1_delay_adjusted": f1, "f1_delay_adjusted_drop": _drop(champion, f1)}
 
+    def _newest_scored_by(self, champion: Deployed, newest: int) -> int | None:
+        """Return the newest step, up to `newest`, of which the champion scored a customer whose label will count."""
+        found = self._log.newest_step_scored_by(champion.job, newest)
+        while found is not None and not self._arrivals(found).weight.any():
+            found = self._log.newest_step_scored_by(champion.job, found - 1)
+        return found
+
     def _arrivals(self, step: int) -> Arrivals:
         outcomes = self._log.outcomes(step)
-        return Arrivals(outcomes.prediction, outcomes.label, self._log.arrived_at(step) - self._world.day(step))
+        age_days = self._log.arrived_at(step) - self._world.day(step)
+        once_labelled = replace(outcomes, label=np.zeros(len(outcomes.label)))
+        weight = weights(once_labelled, self._world.scenario.offers)
+        return Arrivals(outcomes.prediction, outcomes.label, age_days, weight)
 
     def _newly_complete(self, step: int, champion: Deployed) -> tuple[int, ...]:
         """Return the steps whose cohorts the champion scored and that became label-complete since the step before."""
@@ -139,28 +153,43 @@ class _Look:
         return self.log.cohorts([self.step])[0].features
 
     @cached_property
-    def gate(self) -> LabelledRows:
-        """The labelled holdout rows of the champion's own gate, as known today."""
-        cohorts = self.log.cohorts(self.champion.gate_steps)
-        return labelled_rows(cohorts, self.world.scenario.offers, holdout=True).repeated()
+    def gate(self) -> Sequence[Cohort]:
+        """The cohorts of the champion's own gate, as known today."""
+        return self.log.cohorts(self.champion.gate_steps)
+
+    @cached_property
+    def gate_features(self) -> Matrix:
+        """The features of all their holdout rows, with labels or without, each row once."""
+        return np.concatenate([cohort.features[cohort.holdout] for cohort in self.gate])
+
+    @cached_property
+    def gate_times(self) -> NDArray[np.int64]:
+        """How often each of these rows counts; 0 without a label."""
+        offers = self.world.scenario.offers
+        return np.concatenate([weights(cohort.outcomes, offers)[cohort.holdout] for cohort in self.gate])
 
     @cached_property
     def gate_scores(self) -> Matrix:
-        """The champion's probabilities on the rows of its gate."""
-        return self.models.model(self.champion.version).probability(self.gate.features)
+        """The champion's probabilities on these rows."""
+        return self.models.model(self.champion.version).probability(self.gate_features)
 
     @cached_property
     def two_samples(self) -> TwoSamples | None:
-        """Today's batch against the rows of the gate."""
-        schema = self.reference(self.champion).schema
-        return compare_samples(schema, self.gate.features, self.features)
+        """Today's batch against these rows."""
+        return compare_samples(self.reference(self.champion).schema, self.gate_features, self.features)
 
-    def estimate(self, weight: Matrix | None = None) -> Estimate | None:
-        """Return what calibrated scores say of today's batch; missing without rows of a gate or of today."""
+    def estimate(self, density: Matrix | float = 1.0) -> Estimate | None:
+        """Return what calibrated scores say of today's batch; missing without rows that count or without any today.
+
+        A row of the calibration weighs as often as it counts, times its ratio of densities.
+        """
         today = self.log.outcomes(self.step)
-        if not len(self.gate.label):
+        counted = self.gate_times > 0
+        if not counted.any():
             return None
-        calibration = Calibration.fitted(self.gate_scores, self.gate.label, weight)
+        label = np.concatenate([cohort.label[cohort.holdout] == 1 for cohort in self.gate])
+        weight = np.asarray(self.gate_times * density, dtype=np.float64)
+        calibration = Calibration.fitted(self.gate_scores[counted], label[counted], weight[counted])
         return estimate(calibration.probabilities(today.probability), today.prediction, today.probability)
 
 

@@ -7,6 +7,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import chdtrc, kolmogorov
+from scipy.stats import hypergeom
 
 from sim.world.schema import UNSEEN, Column, Matrix, Schema
 
@@ -118,6 +119,23 @@ def chi_squared_p(reference: NDArray[np.int64], today: NDArray[np.int64]) -> flo
     return float(_chi_squared_p(reference, today, start, whole)[0])
 
 
+def missing_p(missing: int, n_reference: int, missing_today: int, n_today: int) -> float | None:
+    """Return the exact p-value that the share of missing values has not moved, `None` where it can't differ.
+
+    Twice the smaller tail of the hypergeometric distribution of `missing_today`, given how many are missing in all
+    (Fisher, 1935): a few missing values in thousands are common, and too few for a chi-squared test.
+
+    >>> round(missing_p(missing=0, n_reference=2400, missing_today=5, n_today=1000), 4)
+    0.0044
+    """
+    rows, missing_in_all = n_reference + n_today, missing + missing_today
+    if not 0 < missing_in_all < rows:
+        return None
+    drawn = (rows, missing_in_all, n_today)
+    tails = hypergeom.cdf(missing_today, *drawn), hypergeom.sf(missing_today - 1, *drawn)
+    return min(1.0, 2 * float(min(tails)))
+
+
 def adjusted_p(p_values: Sequence[float]) -> float:
     """Return the smallest p-value as Benjamini and Hochberg (1995) adjust it; 1 without any.
 
@@ -193,11 +211,20 @@ class Reference:
         return [population_stability_p(index, self.n_rows, n_rows, bins) for index, bins in pairs]
 
     def test_p_values(self, features: Matrix) -> list[float]:
-        """Return each feature's p-value: Kolmogorov-Smirnov for known numbers, chi-squared for categories."""
-        chi_squared = _chi_squared_p(self._counts, self._count(features), self._starts, self._sizes).tolist()
+        """Return each feature's p-value: chi-squared for categories, missing ones among them, two tests for numbers.
+
+        The present ones are compared by Kolmogorov-Smirnov and, where any are missing, how many are, by `missing_p`;
+        then the smaller p-value counts twice (Bonferroni).
+        """
+        counts = self._count(features)
+        chi_squared = _chi_squared_p(self._counts, counts, self._starts, self._sizes).tolist()
+        missing = self._starts + self._sizes - 1
+        pairs = zip(self._counts[missing].tolist(), counts[missing].tolist(), strict=True)
         return [
-            chi_squared[index] if column.is_category else _one_if_missing(self._ks_p(index, features))
-            for index, column in enumerate(self.schema.columns)
+            chi_squared[index]
+            if column.is_category
+            else _either_p(self._ks_p(index, features), missing_p(before, self.n_rows, today, len(features)))
+            for index, (column, (before, today)) in enumerate(zip(self.schema.columns, pairs, strict=True))
         ]
 
     def score_ks_p(self, scores: Matrix) -> float | None:
@@ -258,9 +285,10 @@ def _chi_squared_p(
     return np.where(comparable, chdtrc(np.maximum(freedom, 1), statistic), 1.0)
 
 
-def _one_if_missing(p_value: float | None) -> float:
-    """Return a p-value; a test that can't be made has found nothing."""
-    return 1.0 if p_value is None else p_value
+def _either_p(one: float | None, other: float | None) -> float:
+    """Return the p-value that either of two tests finds something; 1 where neither can be made."""
+    made = [p_value for p_value in (one, other) if p_value is not None]
+    return min(1.0, len(made) * min(made)) if made else 1.0
 
 
 def _sorted_present(values: Matrix) -> Matrix:

@@ -44,8 +44,9 @@ def compare_samples(schema: Schema, reference: Matrix, today: Matrix) -> TwoSamp
 
     A classifier two-sample test (Lopez-Paz and Oquab, ICLR 2017) with the AUC in place of the accuracy: in each half
     the Mann-Whitney statistic is asymptotically normal under the null. The two z-values are averaged and taken for
-    one: each half has judged the other, so they say nearly the same. The halves are every other row, so that equal
-    rows give equal answers.
+    one: each half has judged the other, so they say nearly the same. The halves are every other row, so that the same
+    samples give the same answer. The rows must be independent: one that is there twice may be learnt in one half and
+    known again in the other.
 
     Parameters
     ----------
