@@ -1,9 +1,10 @@
 """CARA offline: levels and costs worked by hand, and never below the oracle."""
 
 from itertools import chain, combinations
+from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from policies.cara import STRATEGIES
@@ -73,6 +74,45 @@ def test_the_oracle_is_the_best_of_all_schedules_and_no_strategy_beats_it(stalen
         assert found.cost <= total_cost(staleness, retrain_cost, [])
 
 
+def test_a_sum_begins_with_the_step_after_a_retraining():
+    # 1 + 7 at step 1 is above the level, and 5 of the model of step 1 at step 2 is not; it costs 1 + 3 + 4 + 5
+    fit = fit_cara("cumulative", [[1, 7, 9], [9, 4, 5], [7, 9, 4]], 3)
+    assert 5 <= fit.level < 8
+    assert (fit.steps, fit.cost) == ((1,), 13)
+
+
+def reachable(strategy, staleness, step=0, served=0, lost=0.0, low=0.0, high=inf):
+    """Yield the schedules of all levels from `low` to below `high`, by both answers of every step."""
+    if step == len(staleness):
+        yield ()
+        return
+    cost = staleness[served][step] + (lost if strategy == "cumulative" else 0)
+    if low < cost:
+        for later in reachable(strategy, staleness, step + 1, step, 0.0, low, min(high, cost)):
+            yield (step, *later)
+    if max(low, cost) < high:
+        yield from reachable(strategy, staleness, step + 1, served, cost, max(low, cost), high)
+
+
+def tenths(staleness):
+    """Return numbers whose sums depend on their order."""
+    return [[value / 10 for value in row] for row in staleness]
+
+
+@given(matrices | matrices.map(tenths), st.integers(0, 12), st.sampled_from(["threshold", "cumulative"]))
+@example([[1, 7, 9], [9, 4, 5], [7, 9, 4]], 3, "cumulative")
+@example([[5, 3], [0, 0]], 1, "cumulative")
+def test_every_level_that_can_make_a_difference_is_tried(staleness, retrain_cost, strategy):
+    best = min(total_cost(staleness, retrain_cost, steps) for steps in reachable(strategy, staleness))
+    assert fit_cara(strategy, staleness, retrain_cost).cost == best
+
+
 def test_an_unknown_strategy_is_no_strategy():
     with pytest.raises(InputError, match="Did you mean 'threshold'"):
         fit_cara("treshold", SLOW, 1)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_no_level_fits_a_past_without_steps(strategy):
+    with pytest.raises(InputError, match="must have at least one step, got none"):
+        fit_cara(strategy, [], 1.0)
