@@ -7,7 +7,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from policies.cara import STRATEGIES
+from policies.cara import STRATEGIES, Cara
+from policies.decision import Action
+from policies.signals import Signals
 from sim.errors import InputError
 from sim.study.cara import best_schedule, fit_cara, total_cost
 
@@ -105,6 +107,49 @@ def tenths(staleness):
 def test_every_level_that_can_make_a_difference_is_tried(staleness, retrain_cost, strategy):
     best = min(total_cost(staleness, retrain_cost, steps) for steps in reachable(strategy, staleness))
     assert fit_cara(strategy, staleness, retrain_cost).cost == best
+
+
+def played(strategy, level, staleness):
+    """Return when the policy asks, where a retraining serves in the same step; a step lasts a day."""
+    policy, served, steps = Cara(strategy, level, loss_per_point=1), 0, []
+    for step in range(len(staleness)):
+        signals = Signals(step=step, day=step, job_open=False, f1_drop=staleness[served][step])
+        if policy.decide(signals).action is Action.RETRAIN:
+            served = step
+            steps.append(step)
+    return tuple(steps)
+
+
+@given(matrices | matrices.map(tenths), st.integers(0, 12), st.sampled_from(STRATEGIES))
+def test_the_policy_does_with_a_level_what_was_found_for_it(staleness, retrain_cost, strategy):
+    fit = fit_cara(strategy, staleness, retrain_cost)
+    assert played(strategy, fit.level, staleness) == fit.steps
+
+
+def orderly(rows):
+    """Return staleness of models that cost nothing when fresh, and at no step more than an older one."""
+    steps = range(len(rows))
+    return [[sum(rows[u][t] for u in range(s, t)) for t in steps] for s in steps]
+
+
+@given(matrices.map(orderly), st.integers(0, 30))
+def test_the_cumulative_strategy_pays_at_most_twice_what_hindsight_pays(staleness, price):
+    """Ski rental: where it retrains, hindsight has paid a price or as much staleness since the last time."""
+    paid = total_cost(staleness, price, played("cumulative", price, staleness))
+    assert paid <= 2 * best_schedule(staleness, price).cost
+
+
+@pytest.mark.parametrize(
+    ("staleness", "level", "paid"),
+    [
+        ([[0, 5, 0, 0], [0, 6, 6, 6], [0] * 4, [0] * 4], 4, 14),  # a fresh model costs something
+        ([[0, 5, 0, 0], [0, 0, 5, 5], [0, 0, 0, 5], [0] * 4], 4, 12),  # a newer model is staler than an older one
+        ([[0, 2, 2, 2, 2, 2], *([0] * 6 for _ in range(5))], 9, 12),  # the level is not the price
+    ],
+)
+def test_without_its_conditions_there_is_no_such_promise(staleness, level, paid):
+    assert total_cost(staleness, 4, played("cumulative", level, staleness)) == paid
+    assert paid > 2 * best_schedule(staleness, 4).cost
 
 
 def test_an_unknown_strategy_is_no_strategy():
