@@ -21,14 +21,20 @@ class Cara:
     A good choice where both costs are known: it retrains as often as that pays, and no oftener. A bad one where the
     signal is noise: noise adds up, and `cumulative` pays for it; and `periodic` looks at nothing at all.
 
+    With the price of a retraining as its level, `cumulative` pays at most twice what hindsight would have, as a skier
+    does who rents until the rent has come to the price of skis (Karlin and others, Competitive snoopy caching,
+    Algorithmica 3, 1988): from one retraining to the next it pays the price, and no more than that for staleness;
+    hindsight has paid the price, or more than that for staleness. This needs staleness that is known on its day, a
+    retraining that serves in the step that asks for it, a fresh model that costs nothing, and newer models that never
+    cost more than older ones at the same step. Late labels, noise and gates take the promise away.
+
     Parameters
     ----------
     strategy
         `threshold`: today's staleness costs more than `level`; `cumulative`: all of it since the last request does;
         `periodic`: `level` days have passed since the last request.
     level
-        Money, or days for `periodic`. The price of a retraining is the break-even of `cumulative`: whatever comes, it
-        never pays more than twice what hindsight would have (ski rental; Karlin and others, 1988).
+        Money, or days for `periodic`. The price of a retraining is the break-even of `cumulative`; see above.
     staleness
         The signal that says how stale the champion is: a missing or negative one costs nothing.
     loss_per_point

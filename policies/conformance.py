@@ -2,11 +2,13 @@
 
 import pickle
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from types import UnionType
 from typing import Any
 
-from policies.decision import KEEP_REASONS, Action, Cause, Decision, Policy, wanted
+from policies.decision import KEEP_REASONS, Action, Cause, Decision, Policy, Truth, wanted
 from policies.signals import CATALOGUE, ROWS, Signals
 from sim.errors import InputError
 
@@ -36,7 +38,7 @@ def check_policy(factory: Factory, name: str = "policy") -> None:
     - has `decide(signals)` and `deployed(version)`, wants nothing that cannot be asked for, and is built anew by each
       call of the factory;
     - answers every day with a `Decision`: a keep for one of `KEEP_REASONS` and without a cause, any other action with
-      a reason and a cause;
+      a reason and a cause, numbers or `None` as evidence, and the same clauses as on the day before;
     - survives missing signals and values that are no number, and raises no alarm where every signal is missing;
     - is blind to the future, also by way of what an earlier life left behind;
     - is deterministic: the same signals get the same decisions, whatever another policy of its kind goes through;
@@ -72,7 +74,6 @@ def check_policy(factory: Factory, name: str = "policy") -> None:
     _check_interface(factory, name)
     _check_blindness(factory, one, other)
     for life in (one, other, empty, _patchy(one)):
-        _check_answers(factory, life)
         _check_determinism(factory, life)
     _check_alarms_have_grounds(factory, empty)
     _check_separation(factory, one, other)
@@ -89,14 +90,10 @@ def _check_interface(factory: Factory, name: str) -> None:
         raise InputError(f"A policy must be built anew for each life, but {name} came twice as the same object.")
 
 
-def _check_answers(factory: Factory, life: Life) -> None:
-    for signals, decision in zip(life.months, _play(factory(), life), strict=True):
-        _check_decision(decision, life.name, signals.day)
-
-
 def _check_decision(decision: object, name: str, day: int) -> None:
-    if not isinstance(decision, Decision) or not isinstance(decision.action, Action):
+    if not isinstance(decision, Decision):
         raise InputError(f"A policy must answer with a Decision, but {name} gave {decision!r} on day {day}.")
+    _check_types(decision, name, day)
     if decision.action is Action.KEEP:
         if decision.reason not in KEEP_REASONS or decision.cause is not Cause.NONE:
             raise InputError(
@@ -107,6 +104,39 @@ def _check_decision(decision: object, name: str, day: int) -> None:
         raise InputError(
             f"A policy must give a reason and a cause for every action, but {name} gave none on day {day}."
         )
+
+
+def _check_types(decision: Decision, name: str, day: int) -> None:
+    """Refuse parts that only look right: what reads a record compares them as what they should be."""
+    for part, (is_right, must, todo) in _PARTS.items():
+        value = getattr(decision, part)
+        if not is_right(value):
+            raise InputError(f"A policy must {must}, but {name} gave {value!r} on day {day}: {todo}.")
+
+
+def _is_named(value: object, kinds: type | UnionType) -> bool:
+    """Return whether a value gives something of these kinds by name."""
+    return isinstance(value, Mapping) and all(
+        isinstance(key, str) and isinstance(each, kinds) for key, each in value.items()
+    )
+
+
+_PARTS: Mapping[str, tuple[Callable[[object], bool], str, str]] = {
+    "action": (lambda value: isinstance(value, Action), "answer with an Action", "write Action.KEEP or the like"),
+    "reason": (lambda value: isinstance(value, str), "give its reason as text", "write a sentence"),
+    "cause": (lambda value: isinstance(value, Cause), "give a Cause for its answer", "write Cause.ALARM or the like"),
+    "evidence": (
+        lambda value: _is_named(value, int | float | None),
+        "give numbers or None by name as evidence",
+        "leave text to the reason, and write float(...) around a number of another library",
+    ),
+    "clauses": (
+        lambda value: _is_named(value, Truth),
+        "give a Truth by name for each clause",
+        "write Truth.TRUE or the like, or leave them out",
+    ),
+}
+"""For each part of a decision: whether a value may be it, what a policy must do, and what to do if it does not."""
 
 
 def _check_blindness(factory: Factory, one: Life, other: Life) -> None:
@@ -151,14 +181,12 @@ def _check_alarms_have_grounds(factory: Factory, empty: Life) -> None:
 def _check_pickling(factory: Factory, life: Life) -> None:
     policy = factory()
     for signals in life.months:
-        _tell(policy, signals)
-        try:
+        _tell(policy, life, signals)
+        with _sound(life, signals, "be picklable at any moment"):
             twin = pickle.loads(pickle.dumps(policy))
-        except Exception as error:
-            raise InputError(
-                f"A policy must be picklable at any moment, but {life.name} is not on day {signals.day}: {error}."
-            ) from error
-        if repr(twin.decide(signals)) != repr(policy.decide(signals)):
+        with _sound(life, signals, "go on from a pickle as if nothing had happened"):
+            answer = repr(twin.decide(signals))
+        if answer != repr(policy.decide(signals)):
             raise InputError(
                 f"A policy must go on from a pickle as if nothing had happened, but {life.name} did not on day "
                 f"{signals.day}."
@@ -166,27 +194,46 @@ def _check_pickling(factory: Factory, life: Life) -> None:
 
 
 def _play(policy: Policy, life: Life) -> Iterator[Decision]:
-    """Yield the answers of a life."""
+    """Yield the answers of a life, each of them sound."""
+    clauses: set[str] | None = None
     for signals in life.months:
-        _tell(policy, signals)
+        _tell(policy, life, signals)
         before = replace(signals, psi=dict(signals.psi))
-        try:
+        with _sound(life, signals, "answer every day, whatever is missing"):
             decision = policy.decide(signals)
-        except Exception as error:
-            raise InputError(
-                f"A policy must answer every day, whatever is missing, but {life.name} raised "
-                f"{type(error).__name__} on day {signals.day}: {error}."
-            ) from error
         if repr(before) != repr(signals):
             raise InputError(
                 f"A policy must leave the signals alone, but {life.name} changed those of {signals.day}."
             )
+        _check_decision(decision, life.name, signals.day)
+        clauses = set(decision.clauses) if clauses is None else clauses
+        if set(decision.clauses) != clauses:
+            raise InputError(
+                f"A policy must give the same clauses every day, but {life.name} gave {_listed(decision.clauses)} on "
+                f"day {signals.day} after {_listed(clauses)}: give Truth.MISSING for one that is unknown."
+            )
         yield decision
 
 
-def _tell(policy: Policy, signals: Signals) -> None:
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _tell(policy: Policy, life: Life, signals: Signals) -> None:
     if signals.step % _REIGN_MONTHS == 0:
-        policy.deployed(f"job-{signals.step:03d}")
+        with _sound(life, signals, "hear by deployed(version) of each new champion"):
+            policy.deployed(f"job-{signals.step:03d}")
+
+
+@contextmanager
+def _sound(life: Life, signals: Signals, must: str) -> Iterator[None]:
+    """Say in one sentence what a policy must do instead of raising an error."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(
+            f"A policy must {must}, but {life.name} raised {type(error).__name__} on day {signals.day}: {error}."
+        ) from error
 
 
 def _life(name: str, seed: int) -> Life:

@@ -1,6 +1,6 @@
 """Decisions: what a policy answers, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -84,9 +84,26 @@ def wanted(policy: Policy) -> frozenset[str]:
     InputError
         If it wants something that cannot be asked for.
     """
-    names = frozenset(getattr(policy, "wants", ()))
-    for name in sorted(names - ON_REQUEST):
+    kind = type(policy).__name__
+    try:
+        wants = getattr(policy, "wants", ())
+    except Exception as error:
         raise InputError(
-            f"A policy may want {', '.join(sorted(ON_REQUEST))}, got {name!r}.{did_you_mean(name, ON_REQUEST)}"
+            f"A policy must say what it wants, but {kind} raised {type(error).__name__}: {error}."
+        ) from error
+    if (
+        isinstance(wants, str)
+        or not isinstance(wants, Collection)
+        or not all(isinstance(each, str) for each in wants)
+    ):
+        example = wants if isinstance(wants, str) else "scores"
+        raise InputError(
+            f"The attribute wants of a policy must be the names of signals on request, but that of {kind} is "
+            f"{wants!r}: write ({example!r},) or leave it out."
         )
-    return names
+    for name in sorted(set(wants) - ON_REQUEST):
+        raise InputError(
+            f"A policy may want {', '.join(sorted(ON_REQUEST))}, but {kind} wants {name!r}."
+            f"{did_you_mean(name, ON_REQUEST)}"
+        )
+    return frozenset(wants)

@@ -17,16 +17,19 @@ class Dynamic:
     """Retrain when today's value of a signal lies above a threshold drawn from its last `window_steps` values.
 
     A good choice where nobody knows what is normal for a signal, and where that changes; a bad one where a level is
-    wanted that holds: a quantile is crossed by chance every so often, and a slow drift lifts the threshold with it.
+    wanted that holds: a quantile is crossed by chance every so often (that of 0.95 of twelve values by about one in
+    nine of their like), and a slow drift lifts the threshold with it.
 
-    The dynamic decision policies of Modyn (Bother and others, SIGMOD 2025), which set a threshold on a drift score.
+    The dynamic decision policies of Modyn (Bother and others, SIGMOD 2025), which set a threshold on a drift score
+    that is never negative; here a signal may be.
 
     Parameters
     ----------
     signal
         The signal, which is worse the higher it is.
     method
-        `quantile`: above the quantile `level` of the window; `mean`: above (1 + `level`) times its mean.
+        `quantile`: above the quantile `level` of the window, interpolated; `mean`: above its mean by more than
+        `level` times the size of the mean.
     level
         A share from 0 to 1 for the quantile; from 0 to 1,000 for the mean.
     window_steps
@@ -45,7 +48,7 @@ class Dynamic:
     >>> policy = Dynamic("psi_max", "mean", level=0.5, window_steps=2)
     >>> months = [Signals(step=s, day=30 * s, job_open=False, psi_max=p) for s, p in enumerate((0.1, 0.1, 0.14, 0.3))]
     >>> [policy.decide(signals).reason for signals in months]
-    ['missing', 'missing', 'quiet', 'psi_max = 0.3 above 0.18, 1.5 times the mean of 2 steps']
+    ['missing', 'missing', 'quiet', 'psi_max = 0.3 above 0.18, the mean of 2 steps and 0.5 times its size']
     """
 
     signal: str = "psi_max"
@@ -89,7 +92,8 @@ class Dynamic:
 
     def _threshold(self, past: list[float]) -> float:
         if self.method == "mean":
-            return fsum(past) / len(past) * (1 + self.level)
+            mean = fsum(past) / len(past)
+            return mean + self.level * abs(mean)
         at = self.level * (len(past) - 1)
         below = past[int(at)]
         above = past[min(int(at) + 1, len(past) - 1)]
@@ -98,5 +102,5 @@ class Dynamic:
     @property
     def _words(self) -> str:
         if self.method == "mean":
-            return f"{1 + self.level:g} times the mean of {self.window_steps} steps"
+            return f"the mean of {self.window_steps} steps and {self.level:g} times its size"
         return f"the {self.level:g} quantile of {self.window_steps} steps"

@@ -103,6 +103,7 @@ class PolicySpec:
         object.__setattr__(self, "parameters", self._complete())
         object.__setattr__(self, "story", " ".join(self.story.split()))
         self.build()  # the constructor is what knows the ranges
+        self._check_values()
 
     def __hash__(self) -> int:
         return hash((self.name, self.kind, tuple(self.parameters.items()), self.story, self.code))
@@ -114,8 +115,8 @@ class PolicySpec:
         >>> PolicySpec("yearly", "every", {"days": 365}).chosen, PolicySpec("quarterly", "every", {"days": 90}).chosen
         ({'days': 365}, {})
         """
-        defaults = inspect.signature(self._constructor).parameters
-        return {name: value for name, value in self.parameters.items() if value != defaults[name].default}
+        known = self._known
+        return {name: value for name, value in self.parameters.items() if value != known[name].default}
 
     def build(self) -> Policy:
         """Return a fresh policy that has seen nothing yet."""
@@ -139,6 +140,24 @@ class PolicySpec:
     def _constructor(self) -> Callable[..., Policy]:
         return user_class(self.kind) if is_user_class(self.kind) else KINDS[self.kind]
 
+    @property
+    def _known(self) -> dict[str, inspect.Parameter]:
+        """What the constructor takes by name."""
+        parameters = inspect.signature(self._constructor).parameters
+        return {
+            name: each
+            for name, each in parameters.items()
+            if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        }
+
+    def _check_values(self) -> None:
+        for name, value in self.parameters.items():
+            if not isinstance(value, Value):
+                raise InputError(
+                    f"Policy {self.name!r} must take text, numbers, true or false, but its parameter {name} is "
+                    f"{value!r}: give it such a value, or keep it out of the constructor of {self.kind}."
+                )
+
     def _check_code(self) -> None:
         digest = code_digest(self.kind)
         if self.code and self.code != digest:
@@ -150,7 +169,7 @@ class PolicySpec:
 
     def _complete(self) -> dict[str, Value]:
         """Return the parameters in the constructor's order, defaults filled in."""
-        known = inspect.signature(self._constructor).parameters
+        known = self._known
         for name in self.parameters:
             if name not in known:
                 raise InputError(self._unknown_parameter(name, known))

@@ -1,12 +1,15 @@
 """CARA offline: levels and costs worked by hand, and never below the oracle."""
 
 from itertools import chain, combinations
+from math import inf
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from policies.cara import STRATEGIES
+from policies.cara import STRATEGIES, Cara
+from policies.decision import Action
+from policies.signals import Signals
 from sim.errors import InputError
 from sim.study.cara import best_schedule, fit_cara, total_cost
 
@@ -73,6 +76,88 @@ def test_the_oracle_is_the_best_of_all_schedules_and_no_strategy_beats_it(stalen
         assert found.cost <= total_cost(staleness, retrain_cost, [])
 
 
+def test_a_sum_begins_with_the_step_after_a_retraining():
+    # 1 + 7 at step 1 is above the level, and 5 of the model of step 1 at step 2 is not; it costs 1 + 3 + 4 + 5
+    fit = fit_cara("cumulative", [[1, 7, 9], [9, 4, 5], [7, 9, 4]], 3)
+    assert 5 <= fit.level < 8
+    assert (fit.steps, fit.cost) == ((1,), 13)
+
+
+def reachable(strategy, staleness, step=0, served=0, lost=0.0, low=0.0, high=inf):
+    """Yield the schedules of all levels from `low` to below `high`, by both answers of every step."""
+    if step == len(staleness):
+        yield ()
+        return
+    cost = staleness[served][step] + (lost if strategy == "cumulative" else 0)
+    if low < cost:
+        for later in reachable(strategy, staleness, step + 1, step, 0.0, low, min(high, cost)):
+            yield (step, *later)
+    if max(low, cost) < high:
+        yield from reachable(strategy, staleness, step + 1, served, cost, max(low, cost), high)
+
+
+def tenths(staleness):
+    """Return numbers whose sums depend on their order."""
+    return [[value / 10 for value in row] for row in staleness]
+
+
+@given(matrices | matrices.map(tenths), st.integers(0, 12), st.sampled_from(["threshold", "cumulative"]))
+@example([[1, 7, 9], [9, 4, 5], [7, 9, 4]], 3, "cumulative")
+@example([[5, 3], [0, 0]], 1, "cumulative")
+def test_every_level_that_can_make_a_difference_is_tried(staleness, retrain_cost, strategy):
+    best = min(total_cost(staleness, retrain_cost, steps) for steps in reachable(strategy, staleness))
+    assert fit_cara(strategy, staleness, retrain_cost).cost == best
+
+
+def played(strategy, level, staleness):
+    """Return when the policy asks, where a retraining serves in the same step; a step lasts a day."""
+    policy, served, steps = Cara(strategy, level, loss_per_point=1), 0, []
+    for step in range(len(staleness)):
+        signals = Signals(step=step, day=step, job_open=False, f1_drop=staleness[served][step])
+        if policy.decide(signals).action is Action.RETRAIN:
+            served = step
+            steps.append(step)
+    return tuple(steps)
+
+
+@given(matrices | matrices.map(tenths), st.integers(0, 12), st.sampled_from(STRATEGIES))
+def test_the_policy_does_with_a_level_what_was_found_for_it(staleness, retrain_cost, strategy):
+    fit = fit_cara(strategy, staleness, retrain_cost)
+    assert played(strategy, fit.level, staleness) == fit.steps
+
+
+def orderly(rows):
+    """Return staleness of models that cost nothing when fresh, and at no step more than an older one."""
+    steps = range(len(rows))
+    return [[sum(rows[u][t] for u in range(s, t)) for t in steps] for s in steps]
+
+
+@given(matrices.map(orderly), st.integers(0, 30))
+def test_the_cumulative_strategy_pays_at_most_twice_what_hindsight_pays(staleness, price):
+    """Ski rental: where it retrains, hindsight has paid a price or as much staleness since the last time."""
+    paid = total_cost(staleness, price, played("cumulative", price, staleness))
+    assert paid <= 2 * best_schedule(staleness, price).cost
+
+
+@pytest.mark.parametrize(
+    ("staleness", "level", "paid"),
+    [
+        ([[0, 5, 0, 0], [0, 6, 6, 6], [0] * 4, [0] * 4], 4, 14),  # a fresh model costs something
+        ([[0, 5, 0, 0], [0, 0, 5, 5], [0, 0, 0, 5], [0] * 4], 4, 12),  # a newer model is staler than an older one
+        ([[0, 2, 2, 2, 2, 2], *([0] * 6 for _ in range(5))], 9, 12),  # the level is not the price
+    ],
+)
+def test_without_its_conditions_there_is_no_such_promise(staleness, level, paid):
+    assert total_cost(staleness, 4, played("cumulative", level, staleness)) == paid
+    assert paid > 2 * best_schedule(staleness, 4).cost
+
+
 def test_an_unknown_strategy_is_no_strategy():
     with pytest.raises(InputError, match="Did you mean 'threshold'"):
         fit_cara("treshold", SLOW, 1)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_no_level_fits_a_past_without_steps(strategy):
+    with pytest.raises(InputError, match="must have at least one step, got none"):
+        fit_cara(strategy, [], 1.0)

@@ -178,5 +178,5 @@ def test_a_rule_asks_by_naming_a_signal():
 
 
 def test_what_cannot_be_asked_for_is_refused():
-    with pytest.raises(InputError, match=r"A policy may want .*got 'scroes'\. Did you mean 'scores'"):
+    with pytest.raises(InputError, match=r"A policy may want .*Curious wants 'scroes'\. Did you mean 'scores'"):
         live(small(steps=1), Curious(frozenset({"scroes"})))

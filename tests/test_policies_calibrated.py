@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policies.catalogue import catalogue
 from policies.decision import Action
 from policies.dynamic import Dynamic
 from policies.online_fdr import OnlineFdr, lord_level, saffron_level
@@ -128,6 +129,36 @@ def test_the_window_moves_on_and_leaves_today_out():
     assert [answer.reason.split(" ")[0] for answer in answers] == [
         *("missing", "missing", "psi_max", "quiet", "psi_max", "missing", "quiet")
     ]
+
+
+def test_a_month_no_worse_than_a_negative_mean_is_quiet():
+    """F1 above its baseline has a negative drop; the threshold lies half a mean's size above, at -0.01."""
+    policy = Dynamic("f1_drop", "mean", level=0.5, window_steps=2)
+    answers = played(policy, "f1_drop", [-0.02, -0.02, -0.025, -0.005])
+    assert [answer.reason for answer in answers[2:]] == [
+        *("quiet", "f1_drop = -0.005 above -0.0112, the mean of 2 steps and 0.5 times its size")
+    ]
+
+
+@given(st.lists(st.floats(-10, 10), min_size=3, max_size=3), st.floats(0, 10), st.floats(-10, 10))
+def test_no_value_at_or_below_the_mean_is_an_alarm(past, level, today):
+    answer = played(Dynamic("psi_max", "mean", level, window_steps=3), "psi_max", [*past, today])[-1]
+    mean = float(np.mean(past))
+    if abs(today - mean) > 1e-9 and today <= mean:
+        assert answer.action is Action.KEEP
+
+
+@pytest.mark.parametrize(("law", "numbers"), [("random", ()), ("gauss", (0, 1)), ("expovariate", (1,))])
+def test_of_months_alike_one_in_nine_is_above_the_quantile_of_the_twelve_before(law, numbers):
+    """Today is the largest of 13 with a chance of 1/13, as often the second largest, and then half the time above.
+
+    10,000 lives of a year and a month: three standard errors are 0.9 %.
+    """
+    draw, alarms = getattr(random.Random(5), law), 0
+    for _ in range(10_000):
+        months = [draw(*numbers) for _ in range(13)]
+        alarms += played(catalogue()["psi_quantile"].build(), "psi_max", months)[-1].action is Action.RETRAIN
+    assert alarms / 10_000 == pytest.approx(1 / 9, abs=0.015)
 
 
 @pytest.mark.parametrize(

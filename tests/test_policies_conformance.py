@@ -8,7 +8,7 @@ import pytest
 
 from policies.catalogue import catalogue
 from policies.conformance import check_policy
-from policies.decision import Action, Cause, Decision
+from policies.decision import Action, Cause, Decision, Truth
 from policies.signals import Signals
 from sim.errors import InputError
 
@@ -127,6 +127,73 @@ class Meddler(Quiet):
         return KEEP
 
 
+class Mute(Quiet):
+    def deployed(self):
+        pass
+
+
+class Listless(Quiet):
+    wants = None
+
+
+class Numeric(Quiet):
+    wants: ClassVar[list[int]] = [1]
+
+
+class Lonely(Quiet):
+    wants = "scores"
+
+
+class Greedy(Quiet):
+    wants = ("scroes",)
+
+
+class Shy(Quiet):
+    @property
+    def wants(self):
+        raise ValueError("not today")
+
+
+class Amnesiac(Quiet):
+    """Comes out of a pickle without what it needs."""
+
+    def __init__(self):
+        self.level = 0.5
+
+    def decide(self, signals):
+        return KEEP if self.level else ASK
+
+    def __reduce__(self):
+        return Amnesiac.__new__, (Amnesiac,)
+
+
+class Fickle(Quiet):
+    """Names its clauses on some days only."""
+
+    def decide(self, signals):
+        return Decision(Action.KEEP, "quiet", clauses={"psi": Truth.FALSE} if signals.step % 2 else {})
+
+
+class Thorough(Quiet):
+    """Gives all that a decision may hold."""
+
+    wants = frozenset({"scores"})
+
+    def decide(self, signals):
+        evidence = {"days": 30, "f1": 0.5, "psi": None}
+        return Decision(Action.RETRAIN, "it is time", Cause.SCHEDULE, evidence, {"psi": Truth.MISSING})
+
+
+def answering(**parts):
+    """Return what builds a policy that always gives an answer with these parts."""
+
+    class Answering(Quiet):
+        def decide(self, signals):
+            return Decision(**{"action": Action.RETRAIN, "reason": "it is time", "cause": Cause.SCHEDULE, **parts})
+
+    return Answering
+
+
 ONLY = Quiet()
 
 
@@ -147,6 +214,26 @@ ONLY = Quiet()
         (Rooted, "must be picklable at any moment"),
         (Forgetful, "must go on from a pickle"),
         (Meddler, "must leave the signals alone"),
+        (Mute, r"must hear by deployed\(version\) .* but it raised TypeError on day 0: .* takes 1 positional"),
+        (Listless, "wants of a policy must be the names of signals .* but that of Listless is None"),
+        (Numeric, r"wants of a policy must be the names of signals .* but that of Numeric is \[1\]"),
+        (Lonely, r"but that of Lonely is 'scores': write \('scores',\)"),
+        (Greedy, "may want .* but Greedy wants 'scroes'. Did you mean 'scores'"),
+        (Shy, "must say what it wants, but Shy raised ValueError: not today"),
+        (Amnesiac, "must go on from a pickle .* but it raised AttributeError on day 0"),
+        (Fickle, "must give the same clauses every day, but it gave psi on day 30 after none"),
+        (answering(action="retrain"), "must answer with an Action, but it gave 'retrain' on day 0: write Action"),
+        (answering(reason=7), "must give its reason as text, but it gave 7 on day 0"),
+        (answering(cause="calendar"), "must give a Cause .* but it gave 'calendar' on day 0: write Cause"),
+        (answering(cause="alarm"), "must give a Cause .* but it gave 'alarm' on day 0"),
+        (answering(evidence=None), "must give numbers or None by name as evidence, but it gave None on day 0"),
+        (
+            answering(evidence={"x": "abc"}),
+            "as evidence, but it gave {'x': 'abc'} on day 0: leave text to the reason",
+        ),
+        (answering(evidence={1: 2.0}), "as evidence, but it gave {1: 2.0}"),
+        (answering(clauses=None), "must give a Truth by name for each clause, but it gave None on day 0"),
+        (answering(clauses={"psi": True}), "but it gave {'psi': True} on day 0: write Truth"),
     ],
 )
 def test_a_broken_policy_is_told_why(factory, told):
@@ -156,6 +243,7 @@ def test_a_broken_policy_is_told_why(factory, told):
 
 def test_a_sound_policy_passes():
     check_policy(Quiet)
+    check_policy(Thorough)
 
 
 def test_a_policy_of_a_function_cannot_travel():

@@ -12,7 +12,7 @@ from policies.spec import policies_from_toml
 from sim.errors import InputError
 
 PATIENT = '''
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policies.decision import Action, Cause, Decision
 
@@ -41,7 +41,43 @@ class Needy:
         raise ValueError("I need more")
 
 
+class Vague:
+    def __init__(self, level=None):
+        pass
+
+
+class Open:
+    def __init__(self, past={}):
+        pass
+
+
+@dataclass
+class Keeper(Patient):
+    past: list = field(default_factory=list)
+
+
 HELPER = 3
+'''
+
+PLAIN = '''
+from policies.decision import Action, Decision, Policy
+
+
+class Bare(Policy):
+    """Has no constructor of its own."""
+
+    def decide(self, signals):
+        return Decision(Action.KEEP, "quiet")
+
+
+class Lax(Bare):
+    def __init__(self, level=0.5, *others, **more):
+        self.level = level
+
+
+class Deaf(Bare):
+    def deployed(self):
+        pass
 '''
 
 
@@ -90,6 +126,12 @@ def test_a_changed_file_is_run_again(file):
         (":Patient(2)", PATIENT, "name=value"),
         (":Needy", PATIENT, "must set 'months'"),
         (":Needy(months=3)", PATIENT, "cannot be built: ValueError: I need more"),
+        (":Vague", PATIENT, "'Vague' must take text, numbers, true or false, but its parameter level is None: give"),
+        (":Open", PATIENT, "'Open' must take text, numbers, true or false, but its parameter past is {}"),
+        (":Keeper", PATIENT, "'Keeper' must take text, .* but its parameter past is <factory>: .* out of the constr"),
+        (":Bare(level=3)", PLAIN, "takes no parameters, got 'level'"),
+        (":Lax(more=3)", PLAIN, "takes level, got 'more'"),
+        (":Deaf", PLAIN, r"must hear by deployed\(version\) of each new champion, but Deaf raised TypeError"),
         (":Patient", "import nothing_of_the_kind", "must run without an error, got ModuleNotFoundError"),
         (":Patient", "class Patient(", "must run without an error, got SyntaxError"),
         (":Patient", "class Patient:\n    def decide(self, signals): ...\n", "lacks deployed"),
@@ -100,6 +142,14 @@ def test_a_file_that_cannot_be_used_gets_one_sentence(tmp_path, name, content, t
     path.write_text(content)
     with pytest.raises(InputError, match=told):
         load_policy(f"{path}{name}")
+
+
+def test_a_constructor_of_no_or_any_parameters_has_those_with_a_name(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(PLAIN)
+    bare, lax = load_policy(f"{path}:Bare"), load_policy(f"{path}:Lax(level=0.3)")
+    assert (bare.parameters, lax.parameters, lax.chosen) == ({}, {"level": 0.3}, {"level": 0.3})
+    assert lax.build().level == 0.3
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):

@@ -7,6 +7,7 @@ step 0 there is a model that costs no retraining. A retraining at step t serves 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from math import fsum
 
 from sim.errors import InputError, did_you_mean
@@ -69,7 +70,7 @@ def fit_cara(strategy: str, staleness: Staleness, retrain_cost: float) -> Fit:
     Raises
     ------
     InputError
-        If there is no such strategy.
+        If there is no such strategy, or no step.
 
     Examples
     --------
@@ -79,6 +80,10 @@ def fit_cara(strategy: str, staleness: Staleness, retrain_cost: float) -> Fit:
     if strategy not in _STRATEGIES:
         hint = did_you_mean(strategy, _STRATEGIES)
         raise InputError(f"a strategy must be one of {', '.join(_STRATEGIES)}, got {strategy!r}.{hint}")
+    if len(staleness) == 0:
+        raise InputError(
+            "the past that a level is fitted to must have at least one step, got none; give a longer one."
+        )
     levels, steps_at = _STRATEGIES[strategy]
     fits = []
     for level in levels(staleness):
@@ -117,10 +122,10 @@ def _costs(staleness: Staleness) -> list[float]:
 
 
 def _sums(staleness: Staleness) -> list[float]:
-    sums = {0.0}
+    """Return the sums that can be reached: from step 0, or from the step after a retraining; added up in order."""
+    sums = {0.0, *accumulate(staleness[0])}
     for start, row in enumerate(staleness):
-        for end in range(start + 1, len(row) + 1):
-            sums.add(fsum(row[start:end]))
+        sums.update(accumulate(row[start + 1 :]))
     return sorted(sums)
 
 
