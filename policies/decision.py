@@ -51,7 +51,7 @@ class Decision:
     left the rule unknown), `waiting` (true, but not for `for_steps` steps yet), `disarmed`, `cooldown`, `budget` and
     `job_open` (asked for, but suppressed); the loop adds `no_previous` to a rollback that has nowhere to go. Any
     other action gives the clauses that asked for it. `evidence` holds the signal values that the policy looked at,
-    `None` where missing; `clauses` the value of each clause of a rule.
+    `None` where missing; `clauses` the value of each clause of a rule, the same clauses every day.
     """
 
     action: Action
