@@ -1,0 +1,74 @@
+"""Look for a mix of customers that a retraining mends: `python benchmarks/mixes.py [SEEDS]`.
+
+Each mix tilts one term of the real table as far as the table can follow. Told are the expected F1 of the first
+champion and of a fresh model, and the share of churners that each finds in its highest tenth, which is what offers
+live on, as means over seeds.
+"""
+
+import sys
+from statistics import fmean
+
+import numpy as np
+
+from scenarios.files import load_scenario
+from scenarios.injectors import MixDrift
+from sim.mlops.cohort import LabelledRows
+from sim.mlops.metrics import expected_f1
+from sim.mlops.model import Model
+from sim.mlops.training import fit
+from sim.study.fresh import TRAINING_SEEDS, retraining_rows
+from sim.study.replay import Replay
+from sim.world.customers import numbered
+from sim.world.population import load_population
+from sim.world.schema import Matrix
+from sim.world.world import Truth, World
+
+TILTS = {
+    **{"InternetService=Fiber optic": (-3.0, 3.0), "InternetService=DSL": (3.0,), "InternetService=No": (3.0,)},
+    **{"tenure/12": (-2.0, 1.0), "Contract=Month-to-month": (-3.0, 3.0), "Contract=Two year": (3.0,)},
+    "SeniorCitizen=1": (4.0,),
+}
+ONSET, STEP = 12, 20
+Scores = tuple[float, float]
+
+
+def main(seeds: int) -> None:
+    """Print a line for each mix."""
+    for term, tilts in TILTS.items():
+        for tilt in tilts:
+            pairs = [scores(term, tilt, seed) for seed in range(1, seeds + 1)]
+            stale, fresh = ([fmean(pair[who][part] for pair in pairs) for part in (0, 1)] for who in (0, 1))
+            print(  # noqa: T201 - a script that prints
+                f"{term} {tilt:+g}: F1 stale {stale[0]:.3f}, fresh {fresh[0]:.3f}; churners in the highest tenth "
+                f"stale {stale[1]:.3f}, fresh {fresh[1]:.3f}",
+                flush=True,
+            )
+
+
+def scores(term: str, tilt: float, seed: int) -> tuple[Scores, Scores]:
+    """Return what the first champion and fresh models are worth under a mix."""
+    drift = MixDrift(kind="mix", onset_step=ONSET, tilt={term: tilt})
+    scenario = load_scenario("steady").model_copy(update={"drift": (drift,)})
+    replay = Replay(World(scenario, seed, load_population("telco"), kept_steps=None))
+    truth = replay.world.truth(STEP)
+    fresh = [worth(trained(replay, draw), truth) for draw in range(TRAINING_SEEDS)]
+    return worth(replay.founding.model, truth), (fmean(f1 for f1, _ in fresh), fmean(top for _, top in fresh))
+
+
+def trained(replay: Replay, draw: int) -> Model:
+    """Return a model trained on customers as they come under the mix, with labels at once."""
+    world = replay.world
+    rows = world.fresh_rows(STEP, retraining_rows(world.scenario), draw)
+    labelled = LabelledRows.alike(numbered("F", np.arange(len(rows.churns)), 8), rows.features, rows.churns)
+    return fit(labelled, replay.founding.recipe, world.scenario.prices, world.schema, draw)
+
+
+def worth(model: Model, truth: Truth) -> Scores:
+    """Return a model's expected F1, and the mean propensity of its highest tenth."""
+    probability: Matrix = model.probability(truth.features)
+    highest = np.argsort(-probability, kind="stable")[: len(probability) // 10]
+    return expected_f1(truth.propensity, model.decide(probability)) or 0.0, float(truth.propensity[highest].mean())
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 5)
