@@ -67,7 +67,8 @@ def main(folder: Path, seeds: int = 20, workers: int = 2) -> None:
         for board in comparison.leaderboard["boards"]
     }
     cells = pd.concat([comparison.cells for comparison in found])
-    for line in (*page(boards, cells, seeds), *worth_of_guards(guards.cells)):
+    (critical,) = (b["critical_difference"] for b in found[0].leaderboard["boards"] if b["scenario"] == OVERALL)
+    for line in (*page(boards, cells, seeds, critical), *worth_of_guards(guards.cells)):
         print(line)  # noqa: T201 - a script that prints
 
 
@@ -90,7 +91,7 @@ def play(
     return compare(study, folder, workers=workers, resume=folder.exists(), on_world=_tell)
 
 
-def page(boards: Mapping[str, Rows], cells: pd.DataFrame, seeds: int) -> Iterator[str]:
+def page(boards: Mapping[str, Rows], cells: pd.DataFrame, seeds: int, critical: float) -> Iterator[str]:
     """Yield the tables of the families: the value in each world, the time to the first alarm, and the ranks."""
     yield from (
         "# Leaderboard",
@@ -111,7 +112,7 @@ def page(boards: Mapping[str, Rows], cells: pd.DataFrame, seeds: int) -> Iterato
         "## Days to the first alarm",
         "",
         "From the onset on; a life without an alarm counts as its days to the end, and the share of such lives is in",
-        "brackets. Requests by the calendar are no alarms.",
+        "brackets. Requests by the calendar and quarantines are no alarms.",
         "",
     )
     yield from table(DRIFTING, {name: detection(boards[name]) for name in DRIFTING})
@@ -119,7 +120,9 @@ def page(boards: Mapping[str, Rows], cells: pd.DataFrame, seeds: int) -> Iterato
         "",
         "## Ranks",
         "",
-        "By the mean net value over all worlds but `retail` and `fraud`, averaged over seeds; 1 is best.",
+        "By the mean net value over all worlds but `retail` and `fraud`, averaged over seeds; 1 is best. The worlds with",
+        "most money at stake count most: `competitor`, `late_labels`, `weekly_competitor`. Ranks that differ by less than",
+        f"{critical:.1f} can't be told apart (Nemenyi, 5 %).",
         "",
         *(f"- `{name}` {rank:.1f}" for name, rank in ranks(boards[OVERALL])),
     )

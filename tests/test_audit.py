@@ -82,6 +82,11 @@ def test_every_policy_of_the_catalogue_is_in_the_docs():
     assert {name for name in on_disk(policies, "policy") if f"`{name}`" not in page} == set()
 
 
+def test_every_scenario_of_the_catalogue_is_in_the_leaderboard():
+    page = (Path(__file__).parents[1] / "docs" / "leaderboard.md").read_text(encoding="utf-8")
+    assert {name for name in on_disk(scenarios, "") if f"`{name.partition('@')[0]}`" not in page} == set()
+
+
 def test_the_audit_sees_what_stands_outside():
     @pytest.mark.parametrize("name", ["known"])
     def suite(name):
