@@ -120,9 +120,9 @@ def page(boards: Mapping[str, Rows], cells: pd.DataFrame, seeds: int, critical: 
         "",
         "## Ranks",
         "",
-        "By the mean net value over all worlds but `retail` and `fraud`, averaged over seeds; 1 is best. The worlds with",
-        "most money at stake count most: `competitor`, `late_labels`, `weekly_competitor`. Ranks that differ by less than",
-        f"{critical:.1f} can't be told apart (Nemenyi, 5 %).",
+        "By the mean net value over all worlds but `retail` and `fraud`, averaged over seeds; 1 is best. The worlds",
+        "with most money at stake count most: `competitor`, `late_labels`, `weekly_competitor`. Ranks that differ by",
+        f"less than {critical:.1f} can't be told apart (Nemenyi, 5 %).",
         "",
         *(f"- `{name}` {rank:.1f}" for name, rank in ranks(boards[OVERALL])),
     )
