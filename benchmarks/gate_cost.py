@@ -31,7 +31,7 @@ from sim.world.population import load_population
 from sim.world.world import World
 
 HERE = Path(__file__).parent / "gates"
-SCENARIOS = ("competitor", str(HERE / "erosion.toml"))
+SCENARIOS = ("competitor", str(HERE / "slow_erosion.toml"))
 PROFILES = ("none", "telco_churn", str(HERE / "recall_only.toml"), "non_inferiority", "do_no_harm")
 POLICY = "f1_drop > 0.05"
 

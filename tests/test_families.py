@@ -109,3 +109,17 @@ def test_a_quarantine_costs_where_the_fault_is_here_to_stay_and_an_endless_one_l
 @pytest.mark.parametrize("policy", ["f1_only", "adwin_errors", "always"])
 def test_a_true_alarm_comes_too_late_for_a_drift_that_passes(policy):
     assert loses("outage", policy)
+
+
+@pytest.mark.parametrize("policy", ["forecast", "cara_cumulative", "page_hinkley_errors"])
+def test_who_adds_up_or_looks_ahead_earns_on_slow_drift_and_a_calibrated_alarm_is_deaf_to_it(policy):
+    assert earns("erosion", policy)
+    assert earns("erosion", policy, than="lord_f1")
+    assert gains("erosion", "lord_f1") == [0.0] * len(SEEDS)
+
+
+def test_a_quarantine_pays_for_who_retrains_all_the_time_through_a_fault():
+    guard = "quarantine_when='null_rate > 0.10 or unseen_rate > 0.10 or psi_max > 2', recalibrate_first=false"
+    always = f"ladder({guard}, trouble_when='age_days >= 0', cooldown_days=0)"
+    assert earns("wrong_units", always, than="always")
+    assert gains("wrong_units", "quarantine_only") == [0.0] * len(SEEDS)
