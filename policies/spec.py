@@ -152,6 +152,11 @@ class PolicySpec:
 
     def _check_values(self) -> None:
         for name, value in self.parameters.items():
+            if name in _NOT_PARAMETERS:
+                raise InputError(
+                    f"Policy {self.name!r} must not call a parameter {name}, which is a key of its table: give the "
+                    f"parameter of {self.kind} another name."
+                )
             if not isinstance(value, Value):
                 raise InputError(
                     f"Policy {self.name!r} must take text, numbers, true or false, but its parameter {name} is "

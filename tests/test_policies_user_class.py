@@ -46,6 +46,11 @@ class Vague:
         pass
 
 
+class Teller:
+    def __init__(self, story="long"):
+        pass
+
+
 class Open:
     def __init__(self, past={}):
         pass
@@ -127,6 +132,7 @@ def test_a_changed_file_is_run_again(file):
         (":Needy", PATIENT, "must set 'months'"),
         (":Needy(months=3)", PATIENT, "cannot be built: ValueError: I need more"),
         (":Vague", PATIENT, "'Vague' must take text, numbers, true or false, but its parameter level is None: give"),
+        (":Teller", PATIENT, "must not call a parameter story, which is a key of its table"),
         (":Open", PATIENT, "'Open' must take text, numbers, true or false, but its parameter past is {}"),
         (":Keeper", PATIENT, "'Keeper' must take text, .* but its parameter past is <factory>: .* out of the constr"),
         (":Bare(level=3)", PLAIN, "takes no parameters, got 'level'"),
