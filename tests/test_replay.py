@@ -18,7 +18,7 @@ from runs import stored_parts
 
 from policies.catalogue import load_policy
 from scenarios.injectors import ConceptDrift, DroppedFault, DuplicateFault, LateFault, MixDrift, RenameFault
-from scenarios.schema import Jobs, Labels, Offers
+from scenarios.schema import Jobs, Labels, Offers, Prices, Time, Training
 from sim.errors import InputError
 from sim.mlops.examiner import Examiner
 from sim.mlops.gate_profiles import load_profile
@@ -158,6 +158,24 @@ def test_the_life_in_memory_is_its_replay(scenario, seed, profile, policies):
         again = type(policy)(policy.actions)
         assert replace(replay.record(again, profile, "tested"), policy_toml="") == memory
         assert (again.seen, again.heard) == (policy.seen, policy.heard)
+
+
+def test_when_labels_arrive_depends_on_who_got_an_offer():
+    scenario = small(steps=6, customers=80, offers=Offers(seen_in_labels=True)).model_copy(
+        update={
+            "time": Time(steps=6, customers=80, warmup_steps=1),
+            "labels": Labels(delay="churners_early", delay_days=31, delay_spread=0.75, horizon_days=31),
+            "training": Training(recent_cohorts=1, gate_window_steps=1),
+            "prices": Prices(success_rate=1.0),
+        }
+    )
+    replay = replay_of(scenario, 0)
+    for text in (
+        "rrrr",
+        "rrrb",
+    ):  # the second finds what the first left in memory, and serves another model at the end
+        memory = live(scenario, script(text), 0, profile="none").record
+        assert replace(replay.record(script(text), load_profile("none"), "tested"), policy_toml="") == memory
 
 
 @settings(max_examples=15)

@@ -213,7 +213,8 @@ class ReplayLife:
 
     def receive(self, day: int) -> int:
         """Count the labels that arrive on a day; they can be seen from now on."""
-        arrived = self._replay.recall(("arrived", self.log.today, day), lambda: (self._count_arrivals(day),))
+        key = ("arrived", self.log.today, day, self._past)
+        arrived = self._replay.recall(key, lambda: (self._count_arrivals(day),))
         self.log.today = day
         return int(arrived[0])
 
