@@ -143,7 +143,7 @@ def table(
 
 def values(rows: Rows, cells: pd.DataFrame, scenario: str) -> dict[str, str]:
     """Return what each policy earns more than the baseline, with the best group in bold."""
-    net = cells[cells["scenario"].map(_id) == scenario].pivot(index="seed", columns="policy", values="net_value")
+    net = by_seed(cells, scenario, "net_value")
     contest = {policy: row for policy, row in rows.items() if policy != ORACLE}
     best = max(contest, key=lambda policy: float(net[policy].mean()))
     told = {}
@@ -153,6 +153,11 @@ def values(rows: Rows, cells: pd.DataFrame, scenario: str) -> dict[str, str]:
         is_good = policy in contest and _is_shared(paired_difference(net[policy].tolist(), net[best].tolist()))
         told[policy] = f"**{text}**" if is_good else text
     return told
+
+
+def by_seed(cells: pd.DataFrame, scenario: str, score: str) -> pd.DataFrame:
+    """Return a score in one world, seeds by policies."""
+    return cells[cells["scenario"].map(_id) == scenario].pivot(index="seed", columns="policy", values=score)
 
 
 def detection(rows: Rows) -> dict[str, str]:
@@ -188,8 +193,8 @@ def worth_of_guards(cells: pd.DataFrame) -> Iterator[str]:
         for score, words, unit in (("net_value", "value", 1000), ("f1_after", "F1", 0.01)):
             texts = []
             for feed in feeds:
-                table = cells[cells["scenario"].map(_id) == feed].pivot(index="seed", columns="policy", values=score)
-                found = paired_difference(table[guarded].tolist(), table[policy].tolist())
+                scores = by_seed(cells, feed, score)
+                found = paired_difference(scores[guarded].tolist(), scores[policy].tolist())
                 texts.append(_told(found.mean, found.interval and (found.interval.low, found.interval.high), unit))
             yield f"| `{policy}` | {words} | " + " | ".join(texts) + " |"
 

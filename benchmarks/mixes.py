@@ -12,13 +12,10 @@ import numpy as np
 
 from scenarios.files import load_scenario
 from scenarios.injectors import MixDrift
-from sim.mlops.cohort import LabelledRows
 from sim.mlops.metrics import expected_f1
 from sim.mlops.model import Model
-from sim.mlops.training import fit
-from sim.study.fresh import TRAINING_SEEDS, retraining_rows
+from sim.study.fresh import TRAINING_SEEDS, fresh_model
 from sim.study.replay import Replay
-from sim.world.customers import numbered
 from sim.world.population import load_population
 from sim.world.schema import Matrix
 from sim.world.world import Truth, World
@@ -51,16 +48,8 @@ def scores(term: str, tilt: float, seed: int) -> tuple[Scores, Scores]:
     scenario = load_scenario("steady").model_copy(update={"drift": (drift,)})
     replay = Replay(World(scenario, seed, load_population("telco"), kept_steps=None))
     truth = replay.world.truth(STEP)
-    fresh = [worth(trained(replay, draw), truth) for draw in range(TRAINING_SEEDS)]
+    fresh = [worth(fresh_model(replay, STEP, draw), truth) for draw in range(TRAINING_SEEDS)]
     return worth(replay.founding.model, truth), (fmean(f1 for f1, _ in fresh), fmean(top for _, top in fresh))
-
-
-def trained(replay: Replay, draw: int) -> Model:
-    """Return a model trained on customers as they come under the mix, with labels at once."""
-    world = replay.world
-    rows = world.fresh_rows(STEP, retraining_rows(world.scenario), draw)
-    labelled = LabelledRows.alike(numbered("F", np.arange(len(rows.churns)), 8), rows.features, rows.churns)
-    return fit(labelled, replay.founding.recipe, world.scenario.prices, world.schema, draw)
 
 
 def worth(model: Model, truth: Truth) -> Scores:

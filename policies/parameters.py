@@ -10,15 +10,13 @@ MAXIMUM = 1_000_000
 
 def check_days(name: str, days: float, minimum: float) -> None:
     """Refuse `days` unless it is a number from `minimum` to `MAXIMUM`."""
-    is_number = isinstance(days, int | float) and not isinstance(days, bool)
-    if not is_number or not minimum <= days <= MAXIMUM:
+    if not _is_number(days) or not minimum <= days <= MAXIMUM:
         raise InputError(f"{name} must be a number of days from {minimum:g} to {MAXIMUM:,}, got {days!r}.")
 
 
 def check_steps(name: str, steps: int) -> None:
     """Refuse `steps` unless it is a whole number from 1 to `MAXIMUM`."""
-    is_whole = isinstance(steps, int) and not isinstance(steps, bool)
-    if not is_whole or not 1 <= steps <= MAXIMUM:
+    if not _is_whole(steps) or not 1 <= steps <= MAXIMUM:
         raise InputError(f"{name} must be a whole number of steps from 1 to {MAXIMUM:,}, got {steps!r}.")
 
 
@@ -29,15 +27,13 @@ def check_count(name: str, count: int) -> None:
 
 def check_whole(name: str, value: int, low: int, high: int) -> None:
     """Refuse `value` unless it is a whole number from `low` to `high`."""
-    is_whole = isinstance(value, int) and not isinstance(value, bool)
-    if not is_whole or not low <= value <= high:
+    if not _is_whole(value) or not low <= value <= high:
         raise InputError(f"{name} must be a whole number from {low:,} to {high:,}, got {value!r}.")
 
 
 def check_number(name: str, value: float, low: float, high: float) -> None:
     """Refuse `value` unless it is a number from `low` to `high`."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not low <= value <= high:
+    if not _is_number(value) or not low <= value <= high:
         raise InputError(f"{name} must be a number from {low:g} to {high:g}, got {value!r}.")
 
 
@@ -53,3 +49,11 @@ def check_choice(what: str, name: str, known: Collection[str]) -> None:
     if not is_text or name not in known:
         hint = did_you_mean(name, known) if is_text else ""
         raise InputError(f"{what} must be one of {', '.join(known)}, got {name!r}.{hint}")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

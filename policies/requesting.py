@@ -1,14 +1,12 @@
 """What most policies do once they want a retraining: keep to a cooldown, and wait for an open job to end."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from policies.conditions import Evidence
 from policies.decision import Action, Cause, Decision
 from policies.parameters import check_days
 from policies.signals import CATALOGUE, Signals, known
 from sim.errors import InputError, did_you_mean
-
-Evidence = Mapping[str, float | None]
 
 
 @dataclass(slots=True)

@@ -111,7 +111,7 @@ class Examiner:
             label=rows.label,
             challenger=self._clean(window, rows, challenger),
             challenger_threshold=challenger.threshold,
-            weight=None if (rows.weight == 1).all() else rows.weight,
+            weight=rows.weight,
             champion=self._clean(window, rows, champion) if champion else None,
             champion_threshold=champion.threshold if champion else None,
             stressed=self._kept(

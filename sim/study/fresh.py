@@ -7,6 +7,7 @@ import numpy as np
 from scenarios.schema import Scenario
 from sim.mlops.cohort import LabelledRows
 from sim.mlops.metrics import expected_f1
+from sim.mlops.model import Model
 from sim.mlops.training import fit
 from sim.study.replay import Replay
 from sim.world.customers import numbered
@@ -32,13 +33,17 @@ def _mean_f1(replay: Replay, step: int) -> float | None:
 
 
 def _one_f1(replay: Replay, step: int, draw: int) -> float:
+    model, truth = fresh_model(replay, step, draw), replay.world.truth(step)
+    return expected_f1(truth.propensity, model.decide(model.probability(truth.features))) or 0.0
+
+
+def fresh_model(replay: Replay, step: int, draw: int) -> Model:
+    """Return one of the models of `fresh_f1`: each number `draw` has rows and a training seed of its own."""
     world = replay.world
     fresh = world.fresh_rows(step, retraining_rows(world.scenario), draw)
     rows = LabelledRows.alike(numbered("F", np.arange(len(fresh.churns)), 8), fresh.features, fresh.churns)
     seed = world.streams.integer("fresh_training", step, draw)
-    model = fit(rows, replay.founding.recipe, world.scenario.prices, world.schema, seed)
-    truth = world.truth(step)
-    return expected_f1(truth.propensity, model.decide(model.probability(truth.features))) or 0.0
+    return fit(rows, replay.founding.recipe, world.scenario.prices, world.schema, seed)
 
 
 def retraining_rows(scenario: Scenario) -> int:
