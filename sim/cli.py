@@ -197,6 +197,7 @@ def compare(
     spec = PopulationSpec(population, target, id_column, date_column)
     asked = _as_played(asked, spec)
 
+    from sim.study.boards import plain_leaderboard
     from sim.study.compare import Study, expected_seconds
     from sim.study.compare import compare as play_study
     from sim.study.run_folder import run_folder
@@ -228,7 +229,11 @@ def compare(
 
     met = [condition.text for condition in conditions if condition.is_met(comparison.leaderboard)]
     if as_json:
-        typer.echo(json.dumps({"folder": str(folder), "fail_if": met, **comparison.leaderboard}, allow_nan=False))
+        typer.echo(
+            json.dumps(
+                {"folder": str(folder), "fail_if": met, **plain_leaderboard(comparison.leaderboard)}, allow_nan=False
+            )
+        )
     else:
         show_boards(comparison.leaderboard, folder)
     tell_of_gates(comparison.leaderboard)
