@@ -10,12 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 from scenarios.files import load_scenario
-from sim.mlops.gate_profiles import load_profile
+from sim.mlops.gates.profiles import load_profile
 from sim.study.boards import Board, BoardRow
-from sim.study.compare import Comparison, Study, compare
-from sim.study.contestants import ORACLE, contestants
-from sim.study.inference import PairedDifference, paired_difference
-from sim.study.scores_table import RANKED_BY, Score
+from sim.study.comparison.compare import Comparison, Study, compare
+from sim.study.comparison.contestants import ORACLE, contestants
+from sim.study.inference.contests import PairedDifference, paired_difference
+from sim.study.scores.table import RANKED_BY, Score
 
 BASELINE = "never"
 FAMILIES = {

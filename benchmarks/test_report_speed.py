@@ -16,13 +16,13 @@ import pytest
 from policies.catalogue import load_policy
 from reports.report import write_report
 from scenarios.files import load_scenario, to_toml
-from sim.mlops.gate_profiles import load_profile
-from sim.mlops.live import LiveSettings
+from sim.mlops.gates.profiles import load_profile
+from sim.mlops.live.run import LiveSettings
 from sim.study.boards import write_leaderboard
-from sim.study.leaderboard import leaderboard
-from sim.study.monthly import Monthly, to_text
+from sim.study.comparison.leaderboard import leaderboard
 from sim.study.run_folder import play_live
-from sim.study.scores_table import Score
+from sim.study.scores.monthly import Monthly, to_text
+from sim.study.scores.table import Score
 from sim.study.study_file import StudyIdentity, write_identity
 from sim.world.population import load_population
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from reports.style import LINES, SMALL_SIZE
 from reports.text import fit
 from sim.study.boards import Board, BoardRow, ScoreEstimate
-from sim.study.scores_table import Score
+from sim.study.scores.table import Score
 
 MOST_ROWS = 24
 _MOST_ENTRIES = 18

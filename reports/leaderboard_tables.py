@@ -8,8 +8,8 @@ from rich.text import Text
 
 from reports.tables import rows_table
 from sim.study.boards import Board, BoardRow, Difference, Ends, ScoreMean, ScoreRatio
-from sim.study.inference import MIN_SEEDS
-from sim.study.scores_table import RANKED_BY, Score
+from sim.study.inference.contests import MIN_SEEDS
+from sim.study.scores.table import RANKED_BY, Score
 
 ALPHA = 0.05
 

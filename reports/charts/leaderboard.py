@@ -11,7 +11,7 @@ from reports.leaderboard_tables import ALPHA
 from reports.style import BLUE, GREEN, MUTED, SMALL_SIZE, chart, sheet
 from reports.text import fit
 from sim.study.boards import Board, BoardRow, ScoreEstimate
-from sim.study.scores_table import RANKED_BY, Score
+from sim.study.scores.table import RANKED_BY, Score
 
 _ROW_INCHES = 0.27
 _THOUSAND = 1000

@@ -9,7 +9,7 @@ from reports.board import MOST_ROWS
 from reports.style import BLUE, GREEN, ORANGE, PURPLE, SKY, SMALL_SIZE, chart, legend, sheet
 from reports.text import fit
 from sim.study.boards import Board, BoardRow
-from sim.study.scores_table import Score
+from sim.study.scores.table import Score
 
 PARTS = (
     (Score.DETECTION_DAYS, "detection", BLUE, ""),

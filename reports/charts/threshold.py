@@ -11,7 +11,7 @@ from reports.families import Family, Setting, proposed_setting
 from reports.style import BLUE, GREEN, INK, RED, TEXT_SIZE, chart, legend, sheet
 from reports.text import fit
 from sim.study.boards import Board, ScoreEstimate
-from sim.study.scores_table import Score
+from sim.study.scores.table import Score
 
 _HEIGHT = 4.0
 _THOUSAND = 1000

@@ -9,7 +9,7 @@ from reports.board import draw_interval
 from reports.families import Family, Setting
 from reports.style import INK, MUTED, chart, legend, sheet
 from sim.study.boards import Board, ScoreEstimate
-from sim.study.scores_table import Score
+from sim.study.scores.table import Score
 
 _HEIGHT = 4.4
 

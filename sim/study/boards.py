@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, TypeAdapter
 
 from sim.json_file import read_json, write_json
-from sim.study.scores_table import Score
+from sim.study.scores.table import Score
 
 T = TypeVar("T")
 SCHEMA_VERSION = 1

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 from pydantic import TypeAdapter
 
-from sim.study.judge import ClauseCount, clauses_from_text, clauses_to_text
-from sim.study.monthly import Monthly, from_text, to_text
-from sim.study.scores_table import Score, Source
+from sim.study.scores.judge import ClauseCount, clauses_from_text, clauses_to_text
+from sim.study.scores.monthly import Monthly, from_text, to_text
+from sim.study.scores.table import Score, Source
 from sim.whole_file import write_whole
 
 Number = int | float

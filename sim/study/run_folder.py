@@ -11,10 +11,10 @@ from pydantic import TypeAdapter
 
 from sim.errors import InputError
 from sim.json_file import read_json
-from sim.mlops.live import Listener, LiveSettings, check_settings, run_live
-from sim.mlops.record import Record
-from sim.study.judge import clause_counts, expected_f1, keep_reasons, summarise
-from sim.study.response import response
+from sim.mlops.live.run import Listener, LiveSettings, check_settings, run_live
+from sim.mlops.records.record import Record
+from sim.study.scores.judge import clause_counts, expected_f1, keep_reasons, summarise
+from sim.study.scores.response import response
 from sim.whole_file import whole_file, write_whole
 
 RECORD_FILE = "record.json"

@@ -1,0 +1,195 @@
+"""Cells: one world of a comparison, played by every contestant under every gate profile, and judged."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from policies.never import Never
+from scenarios.schema import Scenario
+from sim.mlops.gates.profiles import GateProfile
+from sim.mlops.records.record import Record
+from sim.study.comparison.contestants import Contestant, play_contestant
+from sim.study.replay.cache import ReplayCache
+from sim.study.replay.replay import Replay
+from sim.study.results import Cell, CellIdentity, Judgement, Number
+from sim.study.scores import money
+from sim.study.scores.fresh import fresh_f1
+from sim.study.scores.judge import clause_counts, summarise
+from sim.study.scores.monthly import monthly
+from sim.study.scores.oracle import Plan, Planner, planner
+from sim.study.scores.recovery import recovery
+from sim.study.scores.regret import ConstraintPrices, beyond_oracle, constraint_prices, needless
+from sim.study.scores.response import response
+from sim.study.scores.table import Score, Source
+from sim.world.population import Population
+from sim.world.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class WorldTask:
+    """What is to be played in one world."""
+
+    scenario: Scenario
+    seed: int
+    contestants: tuple[Contestant, ...]
+    profiles: tuple[GateProfile, ...]
+    baseline: str
+    trials: int
+    with_split: bool
+
+
+def play_world(order: WorldTask, population: Population, cache: ReplayCache) -> list[Cell]:
+    """Play and judge all cells of a world; a cell that fails is a row with its error, and the rest goes on."""
+    replay = Replay(World(order.scenario, order.seed, population, kept_steps=None), order.trials)
+    cache.load(replay)
+    cells = [cell for profile in order.profiles for cell in _play_profile(order, replay, profile)]
+    cache.save(replay)
+    return cells
+
+
+def failed_cells(order: WorldTask, error: Exception) -> list[Cell]:
+    """Return the rows of a world that could not be opened."""
+    return [cell for profile in order.profiles for cell in _failed_profile(order, profile, error)]
+
+
+def _failed_profile(order: WorldTask, profile: GateProfile, error: Exception) -> list[Cell]:
+    return [Cell(_identity(order, profile, contestant), _told(error)) for contestant in order.contestants]
+
+
+def _play_profile(order: WorldTask, replay: Replay, profile: GateProfile) -> list[Cell]:
+    try:
+        bench = _bench(order, replay, profile)
+    except Exception as error:  # noqa: BLE001 - the other profiles are still worth having
+        return _failed_profile(order, profile, error)
+    known: dict[str, Record] = {}
+    played = {contestant: _attempt(contestant, replay, profile, known, bench) for contestant in _in_turn(order)}
+    return [_cell(order, profile, contestant, played[contestant], bench, known) for contestant in order.contestants]
+
+
+def _in_turn(order: WorldTask) -> Sequence[Contestant]:
+    """Return the contestants with each coin after those that it may be like."""
+    return sorted(order.contestants, key=lambda contestant: contestant.like is not None)
+
+
+def _attempt(
+    contestant: Contestant, replay: Replay, profile: GateProfile, known: dict[str, Record], bench: "_Bench"
+) -> Record | Exception | None:
+    """Return a contestant's record and note it; the error where it failed, and `None` where there is none."""
+    try:
+        record = play_contestant(contestant, replay, profile, known, bench.best)
+    except Exception as error:  # noqa: BLE001 - a failed cell is recorded, and the others are still worth having
+        return error
+    if record is not None:
+        known[contestant.name] = record
+    return record
+
+
+def _cell(
+    order: WorldTask,
+    profile: GateProfile,
+    contestant: Contestant,
+    played: Record | Exception | None,
+    bench: "_Bench",
+    known: Mapping[str, Record],
+) -> Cell:
+    identity = _identity(order, profile, contestant)
+    if played is None:
+        return Cell(identity, missing=bench.best.reason)
+    if isinstance(played, Exception):
+        return Cell(identity, _told(played))
+    try:
+        judgement = _judged(played, bench, known.get(order.baseline), with_needless=not contestant.is_ablation)
+    except Exception as error:  # noqa: BLE001 - as above
+        return Cell(identity, _told(error))
+    return Cell(identity, judgement=judgement)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What all contestants of a world are measured against, under one gate profile."""
+
+    best: Plan
+    planner: Planner | None
+    never: Record
+    fresh: Mapping[int, float | None]
+    constraints: ConstraintPrices | None
+
+
+def _bench(order: WorldTask, replay: Replay, profile: GateProfile) -> _Bench:
+    prices, onset = order.scenario.prices, order.scenario.onset_step
+    drifted = replay.world.steps[onset:] if onset is not None else range(0)
+    found = planner(replay, profile, prices)
+    return _Bench(
+        best=found if isinstance(found, Plan) else found.solve(),
+        planner=None if isinstance(found, Plan) else found,
+        never=replay.record(Never(), profile, "never"),
+        fresh={step: fresh_f1(replay, step) for step in drifted},
+        constraints=constraint_prices(replay, profile, prices) if order.with_split else None,
+    )
+
+
+def _judged(record: Record, bench: _Bench, baseline: Record | None, *, with_needless: bool) -> Judgement:
+    """Return what is to be said of a record."""
+    beyond = beyond_oracle(record)
+    scores = {**_scores(record, bench, baseline, bench.best.reason or beyond), **_prices_of(bench.constraints)}
+    if with_needless and not beyond and bench.planner is not None:
+        found = needless(bench.planner, record)
+        scores |= {Score.NEEDLESS_RETRAINS: found.retrains, Score.NEEDLESS_COST: found.cost}
+    return Judgement(scores, bench.best.reason or beyond or None, clause_counts(record), monthly(record))
+
+
+def _scores(
+    record: Record, bench: _Bench, baseline: Record | None, regret_missing: str
+) -> dict[Score, Number | None]:
+    """Return every score that each record has."""
+    summary, recovered, times = summarise(record), recovery(record, bench.never, bench.fresh), response(record)
+    estimate, best = summary.roi_estimated, bench.best.net_value
+    break_even = money.break_even_retrain_cost(record, baseline, record.scenario.prices) if baseline else None
+    return {
+        **{score: getattr(summary, score) for score in Score if score.source is Source.RECORD},
+        Score.ROI_ESTIMATED: estimate.value if estimate else None,
+        Score.ROI_ESTIMATED_LOW: estimate.low if estimate else None,
+        Score.ROI_ESTIMATED_HIGH: estimate.high if estimate else None,
+        Score.RECOVERY_GAINED: recovered.gained if recovered else None,
+        Score.RECOVERY_ATTAINABLE: recovered.attainable if recovered else None,
+        Score.RECOVERY_DAYS: recovered.days if recovered else None,
+        Score.DAYS_AFTER_ONSET: _days_after_onset(record),
+        Score.RESPONSE_LABEL_WAIT_DAYS: times.label_wait,
+        Score.RESPONSE_TRAINING_DAYS: times.training,
+        Score.RESPONSE_VALIDATION_DAYS: times.validation,
+        Score.RESPONSE_APPROVAL_DAYS: times.approval,
+        Score.REGRET: None if regret_missing or best is None else best - summary.net_value,
+        Score.BREAK_EVEN_RETRAIN_COST: break_even,
+    }
+
+
+def _prices_of(constraints: ConstraintPrices | None) -> dict[Score, Number | None]:
+    """Return what each constraint costs the oracle, nothing where that was not asked for or can't be known."""
+    if constraints is None:
+        return {}
+    return {
+        Score.PRICE_OF_GATES: constraints.price_of_gates,
+        Score.PRICE_OF_APPROVAL_TIME: constraints.price_of_approval_time,
+        Score.PRICE_OF_TRAINING_TIME: constraints.price_of_training_time,
+        Score.PRICE_OF_LABEL_DELAY: constraints.price_of_label_delay,
+    }
+
+
+def _days_after_onset(record: Record) -> int | None:
+    """Return the days from the onset to the end, at which every time is censored; missing without drift."""
+    time, onset = record.scenario.time, record.scenario.onset_step
+    return None if onset is None else (time.steps - onset) * time.step_days
+
+
+def _identity(order: WorldTask, profile: GateProfile, contestant: Contestant) -> CellIdentity:
+    return CellIdentity(
+        scenario=order.scenario.name,
+        gates=profile.name,
+        policy=contestant.name,
+        of=contestant.of,
+        drops=contestant.drops,
+        seed=order.seed,
+    )
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"
