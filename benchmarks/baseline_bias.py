@@ -9,12 +9,12 @@ from statistics import fmean
 
 from policies.always import Always
 from scenarios.files import load_scenario
-from sim.mlops.gate_profiles import load_profile
-from sim.mlops.jobs import FIRST_JOB, Status
-from sim.mlops.record import Record
-from sim.study.inference import mean_interval
-from sim.study.judge import expected_f1
-from sim.study.replay import Replay
+from sim.mlops.gates.profiles import load_profile
+from sim.mlops.records.jobs import FIRST_JOB, Status
+from sim.mlops.records.record import Record
+from sim.study.inference.contests import mean_interval
+from sim.study.replay.replay import Replay
+from sim.study.scores.judge import expected_f1
 from sim.world.population import Population, load_population
 from sim.world.world import World
 

@@ -13,11 +13,11 @@ from policies.every import Every
 from policies.never import Never
 from scenarios.files import load_scenario
 from scenarios.schema import Scenario
-from sim.mlops.gate_profiles import load_profile
-from sim.mlops.record import Record
-from sim.study.inference import mean_interval
-from sim.study.judge import expected_f1, summarise
-from sim.study.replay import Replay
+from sim.mlops.gates.profiles import load_profile
+from sim.mlops.records.record import Record
+from sim.study.inference.contests import mean_interval
+from sim.study.replay.replay import Replay
+from sim.study.scores.judge import expected_f1, summarise
 from sim.world.population import Population, load_population
 from sim.world.world import World
 

@@ -18,9 +18,9 @@ from policies.signals import Signals
 from scenarios.files import load_scenario
 from scenarios.injectors import Drift, NumberDrift
 from scenarios.schema import Scenario
-from sim.mlops.gate_profiles import load_profile
-from sim.study.inference import holm
-from sim.study.replay import Replay
+from sim.mlops.gates.profiles import load_profile
+from sim.study.inference.contests import holm
+from sim.study.replay.replay import Replay
 from sim.world.population import Population, load_population
 from sim.world.world import World
 

@@ -17,16 +17,16 @@ from policies.catalogue import load_policy
 from policies.never import Never
 from scenarios.files import load_scenario
 from scenarios.schema import Scenario
-from sim.mlops.gate_profiles import GateProfile, load_profile
-from sim.mlops.jobs import FIRST_JOB, Job
-from sim.mlops.loop import play
-from sim.mlops.metrics import expected_f1
-from sim.mlops.record import Record, StepRow
-from sim.study.fresh import fresh_f1
-from sim.study.inference import Interval, mean_interval, paired_difference, ratio_interval
-from sim.study.judge import expected_f1 as judged_f1
-from sim.study.recovery import recovery
-from sim.study.replay import Replay, ReplayLife
+from sim.mlops.gates.profiles import GateProfile, load_profile
+from sim.mlops.loop.life import play
+from sim.mlops.records.jobs import FIRST_JOB, Job
+from sim.mlops.records.record import Record, StepRow
+from sim.mlops.statistics.metrics import expected_f1
+from sim.study.inference.contests import Interval, mean_interval, paired_difference, ratio_interval
+from sim.study.replay.replay import Replay, ReplayPlatform
+from sim.study.scores.fresh import fresh_f1
+from sim.study.scores.judge import expected_f1 as judged_f1
+from sim.study.scores.recovery import recovery
 from sim.world.population import load_population
 from sim.world.world import World
 
@@ -70,7 +70,7 @@ def costs(scenario: Scenario, seed: int) -> list[Cost]:
 
 def cost(replay: Replay, profile: GateProfile, fresh: dict[int, float]) -> Cost:
     """Play the policy under a profile and count."""
-    life, policy, state = ReplayLife(replay, profile), load_policy(POLICY).build(), replay.state(profile)
+    life, policy, state = ReplayPlatform(replay, profile), load_policy(POLICY).build(), replay.state(profile)
     policy.deployed(FIRST_JOB)
     rows = tuple(play(life, policy, state))
     record = replay.record(load_policy(POLICY).build(), profile, POLICY)
@@ -110,7 +110,7 @@ def passed(job: Job) -> bool:
     return job.meeting is not None and job.meeting.verdict.passed
 
 
-def advantage(life: ReplayLife, rows: tuple[StepRow, ...], job: Job) -> float:
+def advantage(life: ReplayPlatform, rows: tuple[StepRow, ...], job: Job) -> float:
     """Return challenger's true F1 less champion's on the batch of the day of their gate."""
     assert job.meeting is not None
     step = job.meeting.step

@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 
 from scenarios.files import load_scenario
-from sim.mlops.gate_profiles import load_profile
-from sim.study.compare import Comparison, Study, compare
-from sim.study.contestants import ORACLE, contestants
-from sim.study.inference import PairedDifference, paired_difference
-from sim.study.leaderboard import OVERALL
+from sim.mlops.gates.profiles import load_profile
+from sim.study.comparison.compare import Comparison, Study, compare
+from sim.study.comparison.contestants import ORACLE, contestants
+from sim.study.comparison.leaderboard import OVERALL
+from sim.study.inference.contests import PairedDifference, paired_difference
 
 BASELINE = "never"
 FAMILIES = {

@@ -12,12 +12,12 @@ import numpy as np
 
 from scenarios.files import load_scenario
 from scenarios.injectors import MixDrift
-from sim.mlops.metrics import expected_f1
-from sim.mlops.model import Model
-from sim.study.fresh import TRAINING_SEEDS, fresh_model
-from sim.study.replay import Replay
+from sim.mlops.models.model import Model
+from sim.mlops.statistics.metrics import expected_f1
+from sim.study.replay.replay import Replay
+from sim.study.scores.fresh import TRAINING_SEEDS, fresh_model
 from sim.world.population import load_population
-from sim.world.schema import Matrix
+from sim.world.schema.columns import Matrix
 from sim.world.world import Truth, World
 
 TILTS = {
@@ -49,7 +49,7 @@ def scores(term: str, tilt: float, seed: int) -> tuple[Scores, Scores]:
     replay = Replay(World(scenario, seed, load_population("telco"), kept_steps=None))
     truth = replay.world.truth(STEP)
     fresh = [worth(fresh_model(replay, STEP, draw), truth) for draw in range(TRAINING_SEEDS)]
-    return worth(replay.founding.model, truth), (fmean(f1 for f1, _ in fresh), fmean(top for _, top in fresh))
+    return worth(replay.beginning.model, truth), (fmean(f1 for f1, _ in fresh), fmean(top for _, top in fresh))
 
 
 def worth(model: Model, truth: Truth) -> Scores:

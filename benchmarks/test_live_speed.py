@@ -16,17 +16,17 @@ import pytest
 
 from policies.catalogue import load_policy
 from scenarios.files import load_scenario
-from sim.mlops.gate_profiles import load_profile
-from sim.mlops.live import Listener, LiveSettings
+from sim.mlops.gates.profiles import load_profile
+from sim.mlops.live.run import Listener, LiveSettings
 from sim.study.run_folder import play_live
 from sim.world.population import load_population
 
 _FRESH_START = """
 import sys
 from pathlib import Path
-from sim.mlops.live import tracking_uri
-from sim.mlops.mlflow_registry import MlflowPlace, MlflowRegistry
-from sim.world.telco import SCHEMA
+from sim.mlops.live.run import tracking_uri
+from sim.mlops.stores.mlflow_registry import MlflowPlace, MlflowRegistry
+from sim.world.telco.table import SCHEMA
 uri = "sqlite:///" + sys.argv[1] + "/mlflow.db"
 MlflowRegistry(MlflowPlace(uri, uri, "churn", "benchmark"), "life", "life", {}, SCHEMA)
 """

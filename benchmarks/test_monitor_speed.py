@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.mlops.stability import Reference
-from sim.world.telco import SCHEMA
-from sim.world.twin import sample
+from sim.mlops.statistics.stability import Reference
+from sim.world.telco.table import SCHEMA
+from sim.world.telco.twin import sample
 
 _BATCHES = 36
 

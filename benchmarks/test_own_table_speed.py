@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sim.world.own_mechanism import fit_own_mechanism
-from sim.world.own_table import read_own_table
+from sim.world.own.mechanism import fit_own_mechanism
+from sim.world.own.table import read_own_table
 
 _ROWS = 100_000
 

@@ -17,14 +17,14 @@ from test_live_speed import LightGBMClock
 
 from policies.catalogue import load_policy
 from scenarios.files import load_scenario
-from sim.mlops.gate_profiles import load_profile
-from sim.mlops.live import LiveSettings
-from sim.study.contestants import contestants, parse_grid
-from sim.study.judge import summarise
-from sim.study.replay import Replay
+from sim.mlops.gates.profiles import load_profile
+from sim.mlops.live.run import LiveSettings
+from sim.study.comparison.contestants import contestants, parse_grid
+from sim.study.replay.replay import Replay
 from sim.study.run_folder import play_live
+from sim.study.scores.judge import summarise
 from sim.world.population import Population, load_population
-from sim.world.telco import find
+from sim.world.telco.table import find
 from sim.world.world import World
 
 _SCENARIO = load_scenario("competitor")

@@ -16,11 +16,11 @@ import pytest
 from policies.catalogue import load_policy
 from reports.report import write_report
 from scenarios.files import load_scenario, to_toml
-from sim.mlops.gate_profiles import load_profile
-from sim.mlops.live import LiveSettings
-from sim.study.leaderboard import SCORES, leaderboard
-from sim.study.monthly import Monthly, to_text
+from sim.mlops.gates.profiles import load_profile
+from sim.mlops.live.run import LiveSettings
+from sim.study.comparison.leaderboard import SCORES, leaderboard
 from sim.study.run_folder import play_live
+from sim.study.scores.monthly import Monthly, to_text
 from sim.world.population import load_population
 
 _STEPS, _SEEDS = 36, 20

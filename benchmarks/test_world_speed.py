@@ -12,8 +12,8 @@ import pytest
 from scenarios.files import load_scenario
 from scenarios.schema import Scenario
 from sim.world.population import load_population
-from sim.world.schema import without_unseen
-from sim.world.telco import SCHEMA
+from sim.world.schema.columns import without_unseen
+from sim.world.telco.table import SCHEMA
 from sim.world.world import World
 
 CUSTOMERS = 100_000

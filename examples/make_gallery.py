@@ -22,13 +22,13 @@ from reports.run_report import run_charts
 from reports.save import save
 from scenarios.files import load_scenario
 from sim.errors import InputError
-from sim.mlops.gate_profiles import load_profile
-from sim.mlops.live import LiveSettings
-from sim.study.compare import Study, compare
-from sim.study.contestants import contestants, parse_grid
+from sim.mlops.gates.profiles import load_profile
+from sim.mlops.live.run import LiveSettings
+from sim.study.comparison.compare import Study, compare
+from sim.study.comparison.contestants import contestants, parse_grid
 from sim.study.run_folder import play_live
 from sim.world.population import load_population
-from sim.world.telco import cache_folder
+from sim.world.telco.table import cache_folder
 
 GALLERY = Path(__file__).parents[1] / "reports" / "gallery"
 NUMBERS_FILE = "numbers.json"

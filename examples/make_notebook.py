@@ -44,11 +44,11 @@ CELLS: tuple[tuple[str, str], ...] = (
         from reports.families import families, proposed_setting
         from scenarios.files import load_scenario
         from scenarios.schema import Time
-        from sim.mlops.gate_profiles import load_profile
-        from sim.study.compare import Study, compare
-        from sim.study.contestants import contestants, parse_grid
-        from sim.study.inference import paired_difference
-        from sim.study.monthly import from_text
+        from sim.mlops.gates.profiles import load_profile
+        from sim.study.comparison.compare import Study, compare
+        from sim.study.comparison.contestants import contestants, parse_grid
+        from sim.study.inference.contests import paired_difference
+        from sim.study.scores.monthly import from_text
         from sim.world.population_spec import PopulationSpec
         """,
     ),

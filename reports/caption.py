@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scenarios.schema import Scenario, Time
-from sim.mlops.record import Record
-from sim.study.inference import MIN_SEEDS
+from sim.mlops.records.record import Record
+from sim.study.inference.contests import MIN_SEEDS
 
 _SOURCES = {"telco": "the real IBM Telco table", "twin": "a synthetic twin of the IBM Telco table"}
 

@@ -27,10 +27,10 @@ from reports.save import Picture, file_name, save
 from scenarios.files import load_scenario, parse_scenario, to_toml
 from scenarios.schema import Scenario
 from sim.errors import InputError
-from sim.study.compare import LEADERBOARD_FILE, RESULTS_FILE
-from sim.study.leaderboard import OVERALL, leaderboard
-from sim.study.monthly import Monthly, from_text
-from sim.study.pricing import priced, reprice_cells
+from sim.study.comparison.compare import LEADERBOARD_FILE, RESULTS_FILE
+from sim.study.comparison.leaderboard import OVERALL, leaderboard
+from sim.study.scores.monthly import Monthly, from_text
+from sim.study.scores.pricing import priced, reprice_cells
 
 STUDY_FILE = "study.json"
 _MOST_FAMILIES = 2

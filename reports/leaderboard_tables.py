@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from reports.tables import rows_table
-from sim.study.inference import MIN_SEEDS
+from sim.study.inference.contests import MIN_SEEDS
 
 ALPHA = 0.05
 

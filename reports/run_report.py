@@ -27,11 +27,11 @@ from reports.save import save
 from reports.tables import news
 from scenarios.files import load_scenario, to_toml
 from sim.errors import InputError
-from sim.mlops.record import Record, StepRow
-from sim.study.judge import Summary, expected_f1, summarise
-from sim.study.monthly import monthly
-from sim.study.pricing import reprice_record
+from sim.mlops.records.record import Record, StepRow
 from sim.study.run_folder import read_record
+from sim.study.scores.judge import Summary, expected_f1, summarise
+from sim.study.scores.monthly import monthly
+from sim.study.scores.pricing import reprice_record
 
 
 def run_page(folder: Path, pictures: Path, change: Mapping[str, float], against: Path | None = None) -> Page:

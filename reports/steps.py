@@ -14,9 +14,9 @@ from policies.decision import Action
 from reports.caption import step_word
 from reports.style import GREEN, INK, MUTED, ORANGE, RED, SHADE
 from scenarios.schema import Scenario
-from sim.mlops.jobs import FIRST_JOB, Status
-from sim.mlops.record import Record
-from sim.study.judge import expected_f1
+from sim.mlops.records.jobs import FIRST_JOB, Status
+from sim.mlops.records.record import Record
+from sim.study.scores.judge import expected_f1
 
 
 @dataclass(frozen=True, slots=True)

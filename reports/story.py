@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import singledispatch
 
+from scenarios.impacts import Impact, Span
 from scenarios.injectors import (
     CategoryDrift,
     ConceptDrift,
@@ -22,7 +23,6 @@ from scenarios.injectors import (
     UnitFault,
     ValueFault,
 )
-from scenarios.portraits import Portrait, Span
 from scenarios.schema import Jobs, Labels, Offers, Scenario, Time
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -160,26 +160,26 @@ def _(injector: MislabelFault) -> str:
     return f"{injector.share:.0%} of the outcomes{whom} are reported wrong"
 
 
-def losses(portrait: Portrait) -> Iterator[str]:
+def losses(impact: Impact) -> Iterator[str]:
     """Yield sentences on what a stale model loses, and which signals move."""
-    source = f"{portrait.seeds} seeds of {portrait.population}, in brackets 95 % intervals"
-    fresh = _told(portrait.fresh)
-    if portrait.late is None or portrait.calm is None or portrait.loss is None:
-        stale = _told(portrait.before)
+    source = f"{impact.seeds} seeds of {impact.population}, in brackets 95 % intervals"
+    fresh = _told(impact.fresh)
+    if impact.late is None or impact.calm is None or impact.loss is None:
+        stale = _told(impact.before)
         yield f"A model that is never retrained has an F1 of {stale}, a fresh one {fresh} ({source})."
-        observed = portrait.signals.get("f1", (None, None))[0]
-        if observed is not None and abs(observed - portrait.before.mean) > _NOTABLE:
+        observed = impact.signals.get("f1", (None, None))[0]
+        if observed is not None and abs(observed - impact.before.mean) > _NOTABLE:
             yield f"Production sees another: an F1 of {observed:.2f} on average."
         return
-    share = portrait.loss
+    share = impact.loss
     change = "loses" if share.mean > 0 else "gains"
     low, high = sorted(abs(end) for end in (share.low or share.mean, share.high or share.mean))
     yield (
-        f"A model that is never retrained has an F1 of {_told(portrait.late)} in the last steps of the drift, where"
-        f" it would have had {portrait.calm.mean:.3f} in peace, and a fresh model has {fresh}: it {change}"
+        f"A model that is never retrained has an F1 of {_told(impact.late)} in the last steps of the drift, where"
+        f" it would have had {impact.calm.mean:.3f} in peace, and a fresh model has {fresh}: it {change}"
         f" {abs(share.mean):.1%} ({low:.1%} to {high:.1%}) of its F1 ({source})."
     )
-    moved = ", ".join(_moves(portrait.signals))
+    moved = ", ".join(_moves(impact.signals))
     yield f"Signals that move, on average before and during: {moved or 'none of the usual ones'}."
 
 

@@ -9,10 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from policies.decision import Action
-from sim.mlops.gates import Outcome
-from sim.mlops.jobs import Job
-from sim.mlops.record import Record, StepRow
-from sim.study.judge import Summary, clause_counts, expected_f1, keep_reasons, summarise
+from sim.mlops.gates.checks import Outcome
+from sim.mlops.records.jobs import Job
+from sim.mlops.records.record import Record, StepRow
+from sim.study.scores.judge import Summary, clause_counts, expected_f1, keep_reasons, summarise
 
 _BAR_CELLS = 10
 

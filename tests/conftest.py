@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import settings
 
-from sim.world.table import Table
-from sim.world.telco import find, read_table
+from sim.world.schema.table import Table
+from sim.world.telco.table import find, read_table
 
 settings.register_profile("retrainlab", deadline=None)  # a wall clock decides no test
 settings.load_profile("retrainlab")

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 from lives import TWIN, live, script, small
 from numpy.typing import NDArray
 
-from sim.mlops.evidence import STRESSES, Evidence
-from sim.mlops.gate_profiles import GATES, GateProfile, load_profile
-from sim.mlops.gates import GateResult, Verdict
-from sim.mlops.model import Model
-from sim.world.telco import SCHEMA
+from sim.mlops.gates.checks import GateResult, Verdict
+from sim.mlops.gates.evidence import STRESSES, Evidence
+from sim.mlops.gates.profiles import GATES, GateProfile, load_profile
+from sim.mlops.models.model import Model
+from sim.world.telco.table import SCHEMA
 from sim.world.world import World
 
 TELCO = load_profile("telco_churn")

@@ -31,22 +31,22 @@ from scenarios.injectors import (
 )
 from scenarios.schema import Jobs, Labels, Offers, Prices, Recipe, Scenario, Time, Training
 from sim.errors import InputError
-from sim.mlops.examiner import Examiner
-from sim.mlops.gate_profiles import GateProfile, load_profile
-from sim.mlops.jobs import FIRST_JOB, Alias, Job
-from sim.mlops.log import MemoryLog
-from sim.mlops.loop import found, play
-from sim.mlops.monitor import Monitor
-from sim.mlops.parts import Parts, State
-from sim.mlops.record import Record, StepRow
-from sim.mlops.registry import MemoryRegistry
-from sim.mlops.trainable import check_trainable
-from sim.mlops.trainer import Trainer
+from sim.mlops.gates.profiles import GateProfile, load_profile
+from sim.mlops.loop.life import begin, play
+from sim.mlops.loop.monitor import Monitor
+from sim.mlops.loop.platform import LocalPlatform, State
+from sim.mlops.loop.trainable import check_trainable
+from sim.mlops.loop.trainer import Trainer
+from sim.mlops.loop.validator import Validator
+from sim.mlops.records.jobs import FIRST_JOB, Alias, Job
+from sim.mlops.records.log import MemoryLog
+from sim.mlops.records.record import Record, StepRow
+from sim.mlops.records.registry import MemoryRegistry
 from sim.world.labels import LabelEvents
 from sim.world.population import Population, TablePopulation, load_population
-from sim.world.table import Table
-from sim.world.telco import SCHEMA
-from sim.world.twin import sample
+from sim.world.schema.table import Table
+from sim.world.telco.table import SCHEMA
+from sim.world.telco.twin import sample
 from sim.world.world import World
 
 CHEAP = Recipe(rounds=6, num_leaves=5, min_child_samples=5, learning_rate=0.3)
@@ -83,11 +83,11 @@ class DiaryRegistry(MemoryRegistry):
 
 @dataclass(frozen=True)
 class Life:
-    """A life that has been played, and the parts that it was played with."""
+    """A life that has been played, and the platform that it was played with."""
 
     state: State
     rows: tuple[StepRow, ...]
-    parts: Parts
+    platform: LocalPlatform
     log: DiaryLog
     registry: DiaryRegistry
 
@@ -104,7 +104,7 @@ class Life:
             seed=world.seed,
             policy="tested",
             policy_toml="",
-            gates=self.parts.examiner.profile.name,
+            gates=self.parts.validator.profile.name,
             trials=0,
             first=self.state.first,
             steps=self.rows,
@@ -144,15 +144,15 @@ def script(text: str) -> Script:
 
 def parts_of(
     scenario: Scenario, seed: int = 1, population: Population = TWIN, profile: str | GateProfile = "telco_churn"
-) -> Parts:
+) -> LocalPlatform:
     world, log, registry = World(scenario, seed, population), DiaryLog(), DiaryRegistry()
     gates = load_profile(profile) if isinstance(profile, str) else profile
-    return Parts(
+    return LocalPlatform(
         world=world,
         log=log,
         registry=registry,
         trainer=Trainer(world, log),
-        examiner=Examiner(world, log, gates),
+        validator=Validator(world, log, gates),
         monitor=Monitor(world, log, registry),
     )
 
@@ -165,13 +165,13 @@ def live(
     profile: str | GateProfile = "telco_churn",
 ) -> Life:
     """Play a scenario in memory with its own recipe, without a search."""
-    parts = parts_of(scenario, seed, population, profile)
+    platform = parts_of(scenario, seed, population, profile)
     policy.deployed(FIRST_JOB)
-    state = found(parts, lambda _: scenario.recipe)
-    rows = tuple(play(parts, policy, state))
-    assert isinstance(parts.log, DiaryLog)
-    assert isinstance(parts.registry, DiaryRegistry)
-    return Life(state, rows, parts, parts.log, parts.registry)
+    state = begin(platform, lambda _: scenario.recipe)
+    rows = tuple(play(platform, policy, state))
+    assert isinstance(platform.log, DiaryLog)
+    assert isinstance(platform.registry, DiaryRegistry)
+    return Life(state, rows, platform, platform.log, platform.registry)
 
 
 def small(

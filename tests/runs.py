@@ -18,16 +18,16 @@ from lives import TWIN, small
 from policies.catalogue import load_policy
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Scenario
-from sim.mlops.duckdb_log import DuckDBLog, connect
-from sim.mlops.examiner import Examiner
-from sim.mlops.gate_profiles import load_profile
-from sim.mlops.journal import DuckDBJournal
-from sim.mlops.live import LiveSettings
-from sim.mlops.mlflow_registry import MlflowPlace, MlflowRegistry
-from sim.mlops.monitor import Monitor
-from sim.mlops.parts import Parts
-from sim.mlops.record import Record
-from sim.mlops.trainer import Trainer
+from sim.mlops.gates.profiles import load_profile
+from sim.mlops.live.journal import DuckDBJournal
+from sim.mlops.live.run import LiveSettings
+from sim.mlops.loop.monitor import Monitor
+from sim.mlops.loop.platform import LocalPlatform
+from sim.mlops.loop.trainer import Trainer
+from sim.mlops.loop.validator import Validator
+from sim.mlops.records.record import Record
+from sim.mlops.stores.duckdb_log import DuckDBLog, connect
+from sim.mlops.stores.mlflow_registry import MlflowPlace, MlflowRegistry
 from sim.world.world import World
 
 CONCEPT = ConceptDrift(
@@ -133,21 +133,21 @@ def wait_for(address: str, process: subprocess.Popen, limit_seconds: float = 90)
 @contextmanager
 def stored_parts(
     folder: Path, store: str, scenario: Scenario, model_name: str
-) -> Iterator[tuple[Parts, duckdb.DuckDBPyConnection]]:
+) -> Iterator[tuple[LocalPlatform, duckdb.DuckDBPyConnection]]:
     """Open a world of the twin without gates, with a real log and journal (DuckDB) and a real registry (MLflow)."""
     world, connection = World(scenario, 1, TWIN), connect(folder / "loop.duckdb")
     place = MlflowPlace(store, store, model_name, model_name, (folder / "artifacts").as_uri())
     registry = MlflowRegistry(place, model_name, model_name, {}, world.schema)
     log = DuckDBLog(connection, world.schema)
-    parts = Parts(
+    platform = LocalPlatform(
         world=world,
         log=log,
         registry=registry,
         trainer=Trainer(world, log),
-        examiner=Examiner(world, log, load_profile("none")),
+        validator=Validator(world, log, load_profile("none")),
         monitor=Monitor(world, log, registry),
         journal=DuckDBJournal(connection, registry),
     )
-    yield parts, connection
+    yield platform, connection
     registry.close()
     connection.close()

@@ -11,8 +11,8 @@ from policies.signals import Signals
 from reports.caption import record_caption
 from reports.steps import mark_onset, shade_versions, step_axis, true_f1
 from reports.style import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, chart, legend, sheet
-from sim.mlops.record import Record, Tally
-from sim.study.judge import observed_f1
+from sim.mlops.records.record import Record, Tally
+from sim.study.scores.judge import observed_f1
 
 _HEIGHT = 6.3
 Numbers = list[float | None]

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from reports.caption import record_caption, source
 from reports.diagram import Box, Diagram
 from reports.style import BLUE, GREEN, MUTED, ORANGE, PAPER, chart, sheet
-from sim.mlops.jobs import Alias
-from sim.mlops.record import Record
+from sim.mlops.records.jobs import Alias
+from sim.mlops.records.record import Record
 
 _HEIGHT = 4.75
 _WORLD = Box(0.2, 1.75, 2.0, 1.25)

@@ -14,8 +14,8 @@ from reports.caption import onset_words, seeds_words, source
 from reports.steps import mark_onset, step_axis
 from reports.style import BLUE, LINES, RED, chart, legend, sheet
 from scenarios.schema import Scenario
-from sim.study.inference import mean_interval, paired_difference
-from sim.study.monthly import Monthly, net_values
+from sim.study.inference.contests import mean_interval, paired_difference
+from sim.study.scores.monthly import Monthly, net_values
 
 _HEIGHT = 5.6
 _THOUSAND = 1000

@@ -9,11 +9,11 @@ from matplotlib.figure import Figure
 from reports.caption import record_caption
 from reports.style import BLUE, GREEN, GRID, ORANGE, PAPER, RED, SHADE, SMALL_SIZE, chart, legend, sheet
 from reports.text import fit
-from sim.mlops.gates import GateResult
-from sim.mlops.jobs import FIRST_JOB, Job, Status
-from sim.mlops.metrics import Confusion
-from sim.mlops.record import Record
-from sim.study.inference import clopper_pearson
+from sim.mlops.gates.checks import GateResult
+from sim.mlops.records.jobs import FIRST_JOB, Job, Status
+from sim.mlops.records.record import Record
+from sim.mlops.statistics.metrics import Confusion
+from sim.study.inference.contests import clopper_pearson
 
 _ROW_INCHES = 0.235
 _COLUMNS = (("gate", 2.45), ("value", 0.75), ("must be", 0.95), ("verdict", 1.1))

@@ -12,7 +12,7 @@ from reports.caption import record_caption
 from reports.steps import events, mark_events, mark_onset, step_axis
 from reports.style import MISSING, SMALL_SIZE, chart, legend, sheet
 from reports.text import fit
-from sim.mlops.record import Record
+from sim.mlops.records.record import Record
 
 Measure = Literal["psi", "ks_p"]
 _LEVELS: dict[Measure, tuple[float, ...]] = {

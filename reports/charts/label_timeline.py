@@ -10,7 +10,7 @@ from matplotlib.patches import Patch
 from reports.caption import record_caption
 from reports.log_facts import Arrival
 from reports.style import BLUE, INK, MUTED, RED, SHADE, chart, legend, sheet
-from sim.mlops.record import Record
+from sim.mlops.records.record import Record
 
 _HEIGHT = 4.3
 

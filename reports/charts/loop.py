@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from reports.caption import record_caption, step_word
 from reports.diagram import Box, Diagram
 from reports.style import BLUE, WIDTH, chart, sheet
-from sim.mlops.jobs import FIRST_JOB, Job, Status
-from sim.mlops.record import Record
+from sim.mlops.records.jobs import FIRST_JOB, Job, Status
+from sim.mlops.records.record import Record
 
 _BOX_WIDTH, _BOX_HEIGHT, _GAP = 1.42, 0.95, 0.62
 _TOP, _BOTTOM, _HEIGHT = 2.62, 0.42, 3.85

@@ -7,8 +7,8 @@ from matplotlib.patches import Patch
 from reports.caption import record_caption
 from reports.steps import mark_onset, step_axis
 from reports.style import BLUE, INK, ORANGE, RED, chart, legend, sheet
-from sim.mlops.business import HIGH_RISK, MEDIUM_RISK
-from sim.mlops.record import N_CALIBRATION_BINS, Record, Tally
+from sim.mlops.records.business import HIGH_RISK, MEDIUM_RISK
+from sim.mlops.records.record import N_CALIBRATION_BINS, Record, Tally
 
 _HEIGHT = 4.0
 _BANDS = ((BLUE, "", "low"), (ORANGE, "//", "medium"), (RED, "..", "high"))

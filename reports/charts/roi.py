@@ -10,8 +10,8 @@ from matplotlib.lines import Line2D
 
 from reports.caption import record_caption
 from reports.style import BLUE, GREEN, INK, MISSING, ORANGE, RED, SMALL_SIZE, chart, legend, sheet
-from sim.mlops.record import Record
-from sim.study import money
+from sim.mlops.records.record import Record
+from sim.study.scores import money
 
 _HEIGHT = 4.3
 _THOUSAND = 1000

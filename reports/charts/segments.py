@@ -10,7 +10,7 @@ from reports.caption import record_caption
 from reports.log_facts import TENURE_BANDS, Segment
 from reports.style import INK, MISSING, PAPER, SMALL_SIZE, chart, sheet
 from reports.text import fit
-from sim.mlops.record import Record
+from sim.mlops.records.record import Record
 
 _ROW_INCHES = 0.47
 _FEW = 30

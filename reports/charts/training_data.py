@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from reports.caption import record_caption, step_word
 from reports.steps import mark_onset, step_axis
 from reports.style import BLUE, INK, ORANGE, SKY, chart, legend, sheet
-from sim.mlops.record import Record
+from sim.mlops.records.record import Record
 
 _HEIGHT = 5.3
 

@@ -8,8 +8,8 @@ from policies.decision import Action
 from reports.caption import record_caption
 from reports.diagram import Box, Diagram
 from reports.style import BLUE, GREEN, MUTED, ORANGE, PAPER, RED, chart, sheet
-from sim.mlops.record import Record
-from sim.study.judge import ClauseCount, clause_counts
+from sim.mlops.records.record import Record
+from sim.study.scores.judge import ClauseCount, clause_counts
 
 MOST_CLAUSES = 10
 _ROW, _BOX_HEIGHT = 0.78, 0.62

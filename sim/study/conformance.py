@@ -9,12 +9,12 @@ from scenarios.files import parse_scenario, to_toml
 from scenarios.injectors import DroppedFault, Fault, Injector, LateFault
 from scenarios.schema import Scenario
 from sim.errors import InputError
-from sim.mlops.cohort import weights
-from sim.mlops.log import MemoryLog, usable_steps
-from sim.mlops.trainable import check_trainable
-from sim.world.mail import Mail
+from sim.mlops.loop.trainable import check_trainable
+from sim.mlops.models.cohort import weights
+from sim.mlops.records.log import MemoryLog, usable_steps
+from sim.world.label_queue import LabelQueue
 from sim.world.population import Population
-from sim.world.schema import UNSEEN
+from sim.world.schema.columns import UNSEEN
 from sim.world.world import World
 
 Facts = Mapping[str, Any]
@@ -178,15 +178,15 @@ def _steps(world: World) -> Iterator[int]:
 
 
 def _check_labels(world: World) -> None:
-    name, log, mail = world.scenario.name, MemoryLog(), Mail()
+    name, log, label_queue = world.scenario.name, MemoryLog(), LabelQueue()
     for step in _steps(world):
         batch = world.batch(step)
         events = world.labels(step, np.zeros(len(batch.holdout), dtype=np.bool_))
         if step >= 0 and np.any(events.arrives_at < batch.scored_at):
             raise InputError(f"a label must not arrive before its customer was scored, but one of {name} does.")
         log.append(batch, None)
-        mail.send(events)
-        log.backfill(mail.deliver(max(world.day(step), 0)), 0)
+        label_queue.send(events)
+        log.backfill(label_queue.deliver(max(world.day(step), 0)), 0)
     last = usable_steps(world.scenario, log, world.day(world.steps[-1]))
     scored = [step for step in last if step >= 0]
     if not any(weights(cohort.outcomes, world.scenario.offers).any() for cohort in log.cohorts(scored)):

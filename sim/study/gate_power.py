@@ -16,20 +16,20 @@ from scipy.optimize import brentq
 
 from scenarios.schema import Scenario
 from sim.errors import InputError
-from sim.mlops.cohort import LabelledRows
-from sim.mlops.evidence import Evidence
-from sim.mlops.examiner import stress
-from sim.mlops.gate_profiles import GateProfile
-from sim.mlops.gates import Verdict, examine
-from sim.mlops.metrics import expected_f1
-from sim.mlops.model import Model
-from sim.mlops.training import fit
-from sim.study.fresh import retraining_rows
-from sim.study.inference import MIN_SEEDS, Interval, clopper_pearson, mean_interval
-from sim.world.customers import numbered
+from sim.mlops.gates.checks import Verdict, apply_gates
+from sim.mlops.gates.evidence import Evidence
+from sim.mlops.gates.profiles import GateProfile
+from sim.mlops.loop.validator import stress
+from sim.mlops.models.cohort import LabelledRows
+from sim.mlops.models.model import Model
+from sim.mlops.models.training import fit
+from sim.mlops.statistics.metrics import expected_f1
+from sim.study.inference.contests import MIN_SEEDS, Interval, clopper_pearson, mean_interval
+from sim.study.scores.fresh import retraining_rows
+from sim.world.injectors.customers import numbered
 from sim.world.population import load_population
-from sim.world.schema import Matrix
-from sim.world.streams import Streams
+from sim.world.schema.columns import Matrix
+from sim.world.schema.streams import Streams
 from sim.world.world import World
 
 ALL = "all gates"
@@ -213,7 +213,7 @@ def _shares(study: PowerStudy, bench: _Bench, seed: int) -> Iterator[tuple[Key, 
             rng = streams.generator("power_holdout", holdout)  # the same customers for every difference
             cases = [_drawn(bench, champion, challenger, holdout, rng) for _ in range(study.holdouts_per_world)]
             for profile in study.profiles:
-                verdicts = [examine(case, profile) for case in cases]
+                verdicts = [apply_gates(case, profile) for case in cases]
                 for gate in (*profile.enforced, ALL):
                     passed = fmean(_passes(verdict, gate) for verdict in verdicts)
                     undecided = fmean(_is_undecided(verdict, gate) for verdict in verdicts)

@@ -10,10 +10,10 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from sim.errors import InputError
-from sim.mlops.live import Listener, LiveSettings, check_settings, run_live
-from sim.mlops.record import Record
-from sim.study.judge import clause_counts, expected_f1, keep_reasons, summarise
-from sim.study.response import response
+from sim.mlops.live.run import Listener, LiveSettings, check_settings, run_live
+from sim.mlops.records.record import Record
+from sim.study.scores.judge import clause_counts, expected_f1, keep_reasons, summarise
+from sim.study.scores.response import response
 
 RECORD_FILE = "record.json"
 STEPS_FILE = "steps.parquet"

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from scenarios.schema import Labels
-from sim.world.schema import Matrix
+from sim.world.schema.columns import Matrix
 
 _LONGEST_DAYS = 1_000_000
 

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from scenarios.injectors import ConceptDrift, MechanismInjector, PriorDrift
 from scenarios.schema import Scenario, Twin
 from sim.errors import InputError, did_you_mean
-from sim.world import telco, twin
-from sim.world.customers import Customers, Draw, Strangers, numbered
-from sim.world.mechanism import Mechanism, telco_mechanism
-from sim.world.propensities import DriftingPropensities, Propensities, adjusted
-from sim.world.schema import Matrix, Schema
-from sim.world.streams import Streams
-from sim.world.structure import TELCO_STRUCTURE, Structure
-from sim.world.table import Table
+from sim.world.injectors.customers import Customers, Draw, Strangers, numbered
+from sim.world.injectors.propensities import DriftingPropensities, Propensities, adjusted
+from sim.world.mechanism.outcome import Mechanism, telco_mechanism
+from sim.world.schema.columns import Matrix, Schema
+from sim.world.schema.streams import Streams
+from sim.world.schema.table import Table
+from sim.world.telco import telco, twin
+from sim.world.telco.structure import TELCO_STRUCTURE, Structure
 
 _TWIN_REFERENCE_ROWS = 20_000
 _TWIN_REFERENCE_SEED = 20_250_101

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from scenarios.schema import Scenario, Time
 from sim.errors import InputError
-from sim.world.own_table import OwnTable, read_own_table
+from sim.world.own.table import OwnTable, read_own_table
 from sim.world.population import Population, TablePopulation, load_population
 from sim.world.recorded import RecordedPopulation, check_bins, time_bins
-from sim.world.structure import Structure
-from sim.world.telco import PATH_VARIABLE
+from sim.world.telco.structure import Structure
+from sim.world.telco.table import PATH_VARIABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ class PopulationSpec:
         """Return a table without dates as a population, and how well its mechanism fits."""
         identity = self._identity(own)
         if identity not in _FITTED:
-            from sim.world.own_mechanism import fit_own_mechanism  # noqa: PLC0415 - needs LightGBM and scikit-learn
+            from sim.world.own.mechanism import fit_own_mechanism  # noqa: PLC0415 - needs LightGBM and scikit-learn
 
             fitted = fit_own_mechanism(own.table)
             structure = Structure(whole_numbers=own.whole_numbers)

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from scenarios.schema import Scenario, Twin
 from sim.errors import InputError
-from sim.world.customers import Customers, Draw, Strangers
-from sim.world.own_table import OwnTable
-from sim.world.propensities import Propensities, RecordedPropensities
-from sim.world.schema import Matrix, Schema
-from sim.world.streams import Streams
-from sim.world.structure import Structure
-from sim.world.table import Table
+from sim.world.injectors.customers import Customers, Draw, Strangers
+from sim.world.injectors.propensities import Propensities, RecordedPropensities
+from sim.world.own.table import OwnTable
+from sim.world.schema.columns import Matrix, Schema
+from sim.world.schema.streams import Streams
+from sim.world.schema.table import Table
+from sim.world.telco.structure import Structure
 
 MONTH_DAYS = 30
 """A step of so many days is a calendar month in a recorded table."""

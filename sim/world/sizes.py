@@ -1,7 +1,7 @@
 """Sizes: how many customers come at a step."""
 
 from scenarios.schema import Time
-from sim.world.streams import Streams
+from sim.world.schema.streams import Streams
 
 DAYS_PER_YEAR = 365.25
 

@@ -21,15 +21,15 @@ from scenarios.injectors import (
     ValueFault,
 )
 from scenarios.schema import Scenario
-from sim.world.covariates import Covariates
-from sim.world.customers import Chance, Customers, join_customers, numbered
-from sim.world.faults import ColumnFaults, RowFaults, mislabelled
+from sim.world.injectors.covariates import Covariates
+from sim.world.injectors.customers import Chance, Customers, join_customers, numbered
+from sim.world.injectors.faults import ColumnFaults, RowFaults, mislabelled
+from sim.world.injectors.mix import Mix
 from sim.world.labels import LabelEvents, settled
-from sim.world.mix import Mix
 from sim.world.population import Population
-from sim.world.schema import Matrix, Schema
+from sim.world.schema.columns import Matrix, Schema
+from sim.world.schema.streams import Streams
 from sim.world.sizes import batch_size
-from sim.world.streams import Streams
 
 HOLDOUT_SHARE = 0.20
 _Kind = TypeVar("_Kind", bound=Injector)

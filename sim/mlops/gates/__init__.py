@@ -1,0 +1,1 @@
+"""Gates: what a challenger must show, as data and as checks of evidence."""

@@ -1,0 +1,176 @@
+"""The journal of a live run: each step is one transaction, with all that is needed to explain and to resume it."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from importlib.resources import files
+from typing import Any
+
+import duckdb
+import pyarrow as pa  # type: ignore[import-untyped] # it ships no type information
+from pydantic import TypeAdapter
+
+from policies.signals import CATALOGUE, Signals
+from sim.mlops.loop.platform import State
+from sim.mlops.loop.resume import Checkpoint
+from sim.mlops.records.jobs import Alias, AliasChange, Job
+from sim.mlops.records.record import StepRow
+from sim.mlops.stores.mlflow_registry import MlflowRegistry
+
+_SIGNAL_COLUMNS = ",\n".join(f"    {name} DOUBLE" for name in CATALOGUE)
+_TABLES = f"""
+CREATE TABLE IF NOT EXISTS decisions (
+    step INTEGER PRIMARY KEY, day INTEGER, champion VARCHAR, model_version INTEGER,
+    action VARCHAR, reason VARCHAR, cause VARCHAR, clauses JSON, job VARCHAR,
+{_SIGNAL_COLUMNS}
+);
+CREATE TABLE IF NOT EXISTS feature_metrics (
+    step INTEGER, feature VARCHAR, null_rate DOUBLE, unseen_rate DOUBLE, psi DOUBLE, ks_p DOUBLE,
+    PRIMARY KEY (step, feature)
+);
+CREATE VIEW IF NOT EXISTS profile_metrics AS SELECT step, feature, null_rate, unseen_rate FROM feature_metrics;
+CREATE VIEW IF NOT EXISTS drift_metrics AS SELECT step, feature, psi, ks_p FROM feature_metrics;
+CREATE TABLE IF NOT EXISTS model_versions (
+    job VARCHAR PRIMARY KEY, model_version INTEGER, mlflow_model VARCHAR, mlflow_version VARCHAR,
+    mlflow_run_id VARCHAR, requested_step INTEGER, requested_day INTEGER, cause VARCHAR, reason VARCHAR,
+    recent_steps INTEGER[], historical_steps INTEGER[], n_recent INTEGER, n_historical INTEGER,
+    status VARCHAR, gate_step INTEGER, gate_day INTEGER, gates_passed BOOLEAN, failed_gates VARCHAR[],
+    f1_challenger DOUBLE, f1_champion DOUBLE, ended_step INTEGER, ended_day INTEGER, latency_ms DOUBLE,
+    action VARCHAR
+);
+CREATE TABLE IF NOT EXISTS gate_results (
+    job VARCHAR, step INTEGER, gate VARCHAR, value DOUBLE, comparison VARCHAR, threshold DOUBLE,
+    enforced BOOLEAN, passed BOOLEAN, note VARCHAR, PRIMARY KEY (job, step, gate)
+);
+CREATE TABLE IF NOT EXISTS alias_changes (
+    step INTEGER, day INTEGER, alias VARCHAR, job VARCHAR, model_version INTEGER, PRIMARY KEY (step, alias)
+);
+CREATE TABLE IF NOT EXISTS signal_rows (step INTEGER PRIMARY KEY, scores DOUBLE[], errors BOOLEAN[]);
+CREATE TABLE IF NOT EXISTS checkpoints (step INTEGER PRIMARY KEY, state JSON, row JSON);
+"""
+_BEFORE_STEP_0 = -1
+
+
+def trace_query() -> str:
+    """Return the SQL that traces every promotion in a journal, from the signals that asked for it to the alias."""
+    return (files("sim.mlops.stores") / "queries" / "trace_promotions.sql").read_text(encoding="utf-8")
+
+
+class DuckDBJournal:
+    """Writes what a step did into the tables beside the inference log, in the same transaction.
+
+    `latency_ms` holds the measured milliseconds of a single row by job.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, registry: MlflowRegistry) -> None:
+        self._connection = connection
+        self._registry = registry
+        self._state = TypeAdapter(State)
+        self._row = TypeAdapter(StepRow)
+        connection.execute(_TABLES)
+        noted = "SELECT job, latency_ms FROM model_versions WHERE latency_ms IS NOT NULL ORDER BY model_version"
+        self.latency_ms: dict[str, float] = dict(connection.execute(noted).fetchall())
+
+    def begin(self) -> None:
+        """Open the transaction of a step."""
+        self._connection.begin()
+
+    def commit(self, state: State, row: StepRow | None) -> None:
+        """Write the rows of a step and commit all that it did; `row` is `None` for what comes before step 0."""
+        if row is None:
+            self._write_job(state.first)
+            first = (AliasChange(0, 0, Alias.CHAMPION, state.first.name, state.first.version),)
+            self._write_aliases(_BEFORE_STEP_0, first)
+        else:
+            self._write_step(row)
+        step = _BEFORE_STEP_0 if row is None else row.step
+        dumped = [self._state.dump_json(state).decode(), self._row.dump_json(row).decode() if row else None]
+        self._insert("checkpoints", [(step, *dumped)])
+        self._connection.commit()
+
+    def note_latency(self, job: Job, step: int, latency_ms: float) -> None:
+        """Note the measured milliseconds of a job's gate meeting, in the job's row and on its MLflow run."""
+        self.latency_ms[job.name] = latency_ms
+        self._connection.execute("UPDATE model_versions SET latency_ms = ? WHERE job = ?", [latency_ms, job.name])
+        self._registry.log_latency(job.version, step, latency_ms)
+
+    def note_rows(self, step: int, signals: Signals) -> None:
+        """Note the single rows among the signals of a step; a resumed policy is shown them again."""
+        if signals is signals.without_rows():
+            return
+        rows = [None if part is None else list(part) for part in (signals.scores, signals.errors)]
+        self._insert("signal_rows", [(step, *rows)])
+
+    def with_rows(self, signals: Signals) -> Signals:
+        """Return the signals of a past step as its policy saw them, single rows included."""
+        query = "SELECT scores, errors FROM signal_rows WHERE step = ?"
+        found = self._connection.execute(query, [signals.step]).fetchall()  # all: else the connection stays busy
+        if not found:
+            return signals
+        scores, errors = (None if part is None else tuple(part) for part in found[0])
+        return replace(signals, scores=scores, errors=errors)
+
+    def checkpoint(self) -> Checkpoint | None:
+        """Return the life as it was last committed, `None` if nothing was."""
+        found = self._connection.execute("SELECT state, row FROM checkpoints ORDER BY step").fetchall()
+        if not found:
+            return None
+        rows = tuple(self._row.validate_json(row) for _, row in found if row is not None)
+        return Checkpoint(self._state.validate_json(found[-1][0]), rows)
+
+    def _write_step(self, row: StepRow) -> None:
+        self._write_decision(row)
+        self._insert(
+            "feature_metrics", [(row.step, f.name, f.null_rate, f.unseen_rate, f.psi, f.ks_p) for f in row.drift]
+        )
+        for job in (row.job_ended, row.job_opened):
+            if job is not None:
+                self._write_job(job)
+        self._write_aliases(row.step, row.alias_changes)
+
+    def _write_decision(self, row: StepRow) -> None:
+        decision = row.decision
+        clauses = json.dumps({clause: str(truth) for clause, truth in decision.clauses.items()})
+        job = row.job_opened.name if row.job_opened else None
+        told = (row.step, row.day, row.champion, row.version, str(decision.action), decision.reason)
+        values = row.signals.scalars().values()
+        self._insert("decisions", [(*told, str(decision.cause), clauses, job, *values)])
+
+    def _write_job(self, job: Job) -> None:
+        number, run_id = self._registry.address(job.version)
+        window, meeting = job.window, job.meeting
+        values: list[Any] = [
+            *(job.name, job.version, self._registry.model_name, number, run_id),
+            *(job.requested_step, job.requested_day, str(job.cause), job.reason),
+            *(list(window.recent_steps), list(window.historical_steps), window.n_recent, window.n_historical),
+            str(job.status),
+            *((meeting.step, meeting.day, meeting.verdict.passed) if meeting else (None, None, None)),
+            list(meeting.verdict.failed) if meeting else None,
+            meeting.challenger.f1 if meeting else None,
+            meeting.champion.f1 if meeting and meeting.champion else None,
+            *(job.ended_step, job.ended_day, self.latency_ms.get(job.name), str(job.action)),
+        ]
+        self._insert("model_versions", [tuple(values)], how="INSERT OR REPLACE")
+        if meeting:
+            results = meeting.verdict.results
+            self._insert(
+                "gate_results",
+                [
+                    (job.name, meeting.step, r.name, r.value, r.comparison, r.threshold, r.enforced, r.passed, r.note)
+                    for r in results
+                ],
+            )
+
+    def _write_aliases(self, step: int, changes: Sequence[AliasChange]) -> None:
+        self._insert("alias_changes", [(step, c.day, str(c.alias), c.job, c.version) for c in changes])
+
+    def _insert(self, table: str, rows: Sequence[tuple[Any, ...]], *, how: str = "INSERT") -> None:
+        """Insert rows; many travel as one Arrow table, for binding a thousand values one by one takes long."""
+        if len(rows) == 1:
+            marks = ", ".join("?" for _ in rows[0])
+            self._connection.execute(f"{how} INTO {table} VALUES ({marks})", list(rows[0])).fetchall()
+        elif rows:
+            columns = {f"c{index}": list(column) for index, column in enumerate(zip(*rows, strict=True))}
+            self._connection.register("journal_rows", pa.table(columns))
+            self._connection.execute(f"{how} INTO {table} SELECT * FROM journal_rows").fetchall()
+            self._connection.unregister("journal_rows")

@@ -1,0 +1,46 @@
+"""Resuming a life: bringing policy, mail and registry to where its last committed step left them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from policies.decision import Policy
+from sim.mlops.loop.platform import LocalPlatform, State
+from sim.mlops.records.jobs import Alias
+from sim.mlops.records.record import StepRow
+from sim.mlops.records.registry import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A life as it was last committed: where it stands, and every step so far."""
+
+    state: State
+    rows: tuple[StepRow, ...]
+
+
+def catch_up(platform: LocalPlatform, policy: Policy, rows: Sequence[StepRow]) -> None:
+    """Bring policy and mail to where the last committed step left them.
+
+    A policy hears the same signals again, and must decide the same; the labels of past steps are sent again, and
+    those that had arrived are dropped.
+    """
+    world = platform.world
+    for row in rows:
+        if row.alias_changes:
+            policy.deployed(row.champion)
+        decision = policy.decide(platform.journal.with_rows(row.signals))
+        if (decision.clauses, decision.evidence) != (row.decision.clauses, row.decision.evidence):
+            msg = f"a policy must decide the same on the same signals, but did not at step {row.step} of the run"
+            raise RuntimeError(msg)
+        platform.label_queue.send(world.labels(row.step, platform.log.offered(row.step)))
+    platform.label_queue.deliver(rows[-1].day if rows else 0)
+
+
+def restore_aliases(registry: Registry, checkpoint: Checkpoint) -> None:
+    """Let the aliases point where the last committed step left them, wherever a broken step or others moved them."""
+    state = checkpoint.state
+    challengers = [row.job_opened.version for row in checkpoint.rows if row.job_opened]
+    registry.move(Alias.CHALLENGER, max(challengers, default=state.first.version))
+    if state.previous is not None:
+        registry.move(Alias.PREVIOUS_CHAMPION, state.previous.version)
+    registry.move(Alias.CHAMPION, state.champion.version)

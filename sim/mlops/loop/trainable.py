@@ -1,0 +1,92 @@
+"""Whether a world is large enough for models to be trained in it and to meet their gates."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from sim.errors import InputError
+from sim.mlops.loop.validator import newest_judged
+from sim.mlops.models.cohort import LabelledRows, labelled_rows
+from sim.mlops.models.training import LEAST_ROWS, inner_split, training_data
+from sim.mlops.records.business import choose_offers
+from sim.mlops.records.jobs import FIRST_JOB
+from sim.mlops.records.log import MemoryLog, usable_steps
+from sim.mlops.records.record import Served
+from sim.world.label_queue import LabelQueue
+from sim.world.world import World
+
+_MANY_ROWS = 1_000_000  # of a plain world so large a look at every step takes long, and would find nothing
+
+
+def check_trainable(world: World, *, trials: int = 0) -> None:
+    """Raise `InputError` if the world is too small for its models; nothing is written.
+
+    Parameters
+    ----------
+    world
+        The world that a life is to be played in.
+    trials
+        The number of trials of the search for the first recipe; a search splits the rows once more.
+
+    Raises
+    ------
+    InputError
+        If the rows that the first champion is trained on (or a part that they are split into) are fewer than ten or
+        of one class, or if a retraining or a gate of a small world would find no row.
+    """
+    splits = trials > 0 or world.scenario.recipe.threshold_rule != "half"
+    log = MemoryLog()
+    label_queue = LabelQueue()
+    for step in world.warmup:
+        log.append(world.batch(step), None)
+        label_queue.send(world.labels(step, np.zeros(len(world.batch(step).holdout), dtype=np.bool_)))
+    log.backfill(label_queue.deliver(0), 0)
+    first = labelled_rows(log.cohorts(world.warmup), world.scenario.offers, holdout=False)
+    for part in (first, *(inner_split(first) if splits else ())):
+        if len(part.label) < LEAST_ROWS or part.label.all() or not part.label.any():
+            _refuse(world, f"{LEAST_ROWS} trainable rows of both classes", f"{len(part.label)} of the warm-up")
+    if len(world.steps) * len(world.batch(0).holdout) > _MANY_ROWS:
+        return
+    _check_windows(world, log, label_queue, splits=splits)
+
+
+def _check_windows(world: World, log: MemoryLog, label_queue: LabelQueue, *, splits: bool) -> None:
+    if not any(len(world.batch(step).holdout) for step in world.steps):
+        _refuse(world, "a customer who is scored", "none in any step")
+    for step, trainable, n_holdout in _windows(world, log, label_queue):
+        parts = inner_split(trainable) if splits else (trainable,)
+        if min(len(part.label) for part in parts) < LEAST_ROWS:
+            _refuse(world, f"{LEAST_ROWS} trainable rows in each window", f"fewer at step {step}")
+        if n_holdout == 0:
+            _refuse(world, "a holdout row in each gate window", f"none at step {step}")
+
+
+def _windows(world: World, log: MemoryLog, label_queue: LabelQueue) -> Iterator[tuple[int, LabelledRows, int]]:
+    """Yield each step, the recent rows of a retraining asked for then, and the number of rows of a gate.
+
+    There is no model yet, so offers go out as if all scores were equal: by rank to as many as they really will.
+    """
+    offers = world.scenario.offers
+    only_recent = world.scenario.training.model_copy(update={"recent_share": 1.0})
+    rng = np.random.default_rng(0)  # draws nothing, since all recent rows are wanted
+    for step in world.steps:
+        batch = world.batch(step)
+        scores = np.zeros(len(batch.holdout))
+        offered = choose_offers(offers, scores, batch.held_out)
+        usable = usable_steps(world.scenario, log, world.day(step - 1))
+        gate = labelled_rows(newest_judged(log, usable, world.scenario), offers, holdout=True)
+        log.append(batch, Served(step, FIRST_JOB, 1, scores, offered, offered))
+        label_queue.send(world.labels(step, offered))
+        log.backfill(label_queue.deliver(world.day(step)), world.day(step))
+        cohorts = log.cohorts(usable_steps(world.scenario, log, world.day(step)))
+        recent = training_data(cohorts, only_recent, offers, rng)
+        yield step, recent.rows, len(gate.label)
+
+
+def _refuse(world: World, wanted: str, found: str) -> None:
+    time = world.scenario.time
+    msg = (
+        f"a world must have {wanted}, but with time.customers = {time.customers} and time.warmup_steps = "
+        f"{time.warmup_steps} it has {found}; raise them."
+    )
+    raise InputError(msg)

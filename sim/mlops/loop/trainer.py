@@ -1,0 +1,74 @@
+"""The trainer: turns what the log knows on a day into a model."""
+
+from dataclasses import dataclass, replace
+
+from scenarios.schema import Recipe
+from sim.mlops.models.cohort import labelled_rows
+from sim.mlops.models.model import Model
+from sim.mlops.models.recalibration import fit_scaling
+from sim.mlops.models.training import (
+    TrainingData,
+    TrainingWindow,
+    best_threshold,
+    first_training_data,
+    fit,
+    training_data,
+)
+from sim.mlops.records.log import LogReader, usable_steps
+from sim.mlops.records.quarantine import without_quarantined
+from sim.world.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A model and the window of rows that it was trained on."""
+
+    model: Model
+    window: TrainingWindow
+
+
+class Trainer:
+    """Trains on the label-complete cohorts of a log, with a random stream for each step."""
+
+    def __init__(self, world: World, log: LogReader) -> None:
+        self._world = world
+        self._log = log
+
+    def first_data(self) -> TrainingData:
+        """Return the rows of the first champion."""
+        return first_training_data(self._log.cohorts(self._world.warmup), self._world.scenario.offers)
+
+    def train_first(self, recipe: Recipe) -> Trained:
+        """Train the first champion on the warm-up."""
+        return self._fit(self.first_data(), recipe, self._world.streams.integer("training", -1))
+
+    def train(self, step: int, recipe: Recipe) -> Trained:
+        """Train a challenger on the labels visible at `step`."""
+        world = self._world
+        scenario = world.scenario
+        cohorts = self._log.cohorts(self._usable_steps(step))
+        rng = world.streams.generator("training_rows", step)
+        data = training_data(cohorts, scenario.training, scenario.offers, rng)
+        return self._fit(data, recipe, world.streams.integer("training", step))
+
+    def recalibrate(self, step: int, model: Model, recipe: Recipe) -> Trained:
+        """Return a model's trees with a new scaling and threshold, by the newest labels visible at `step`."""
+        scenario = self._world.scenario
+        steps = self._usable_steps(step)[-scenario.training.recent_cohorts :]
+        rows = labelled_rows(self._log.cohorts(steps), scenario.offers, holdout=False).repeated()
+        scaling = fit_scaling(replace(model, scaling=None).probability(rows.features), rows.label)
+        scaled = replace(model, scaling=scaling)
+        threshold = 0.5
+        if recipe.threshold_rule != "half":
+            scores = scaled.probability(rows.features)
+            threshold = best_threshold(rows.label, scores, recipe.threshold_rule, scenario.prices)
+        window = TrainingWindow(tuple(steps), (), len(rows.label), 0)
+        return Trained(replace(scaled, threshold=threshold), window)
+
+    def _usable_steps(self, step: int) -> list[int]:
+        usable = usable_steps(self._world.scenario, self._log, self._world.day(step))
+        return without_quarantined(usable, self._log)
+
+    def _fit(self, data: TrainingData, recipe: Recipe, seed: int) -> Trained:
+        model = fit(data.rows, recipe, self._world.scenario.prices, self._world.schema, seed)
+        return Trained(model, data.window)

@@ -1,0 +1,147 @@
+"""Cohorts: the rows of one step as the inference log knows them today."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scenarios.schema import Offers
+from sim.world.schema.columns import Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """The customers of one step, sorted by `customer_id`, with what is known of them today.
+
+    `prediction` is the answer of the model that scored them (`probability` is missing in the warm-up, which nobody
+    scored), `offered` tells who got an offer, `held_out` who never does. `label` is 1 for a churner, 0 for a stayer,
+    `nan` where no label has arrived.
+    """
+
+    step: int
+    customer_id: NDArray[np.str_]
+    features: Matrix
+    holdout: NDArray[np.bool_]
+    held_out: NDArray[np.bool_]
+    offered: NDArray[np.bool_]
+    probability: Matrix
+    prediction: NDArray[np.bool_]
+    label: Matrix
+
+    @property
+    def outcomes(self) -> "Outcomes":
+        """What is known of them beside their features."""
+        return Outcomes(self.held_out, self.offered, self.probability, self.prediction, self.label)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """What a model answered for the customers of one step, who got an offer, and the labels known today.
+
+    A label is `nan` where none has arrived, a probability where nobody scored.
+    """
+
+    held_out: NDArray[np.bool_]
+    offered: NDArray[np.bool_]
+    probability: Matrix
+    prediction: NDArray[np.bool_]
+    label: Matrix
+
+    @property
+    def is_labelled(self) -> NDArray[np.bool_]:
+        """Which rows have a label today."""
+        return ~np.isnan(self.label)
+
+
+def weights(outcomes: Outcomes, offers: Offers) -> NDArray[np.int64]:
+    """Return how often each row counts for training, gates and performance; 0 without a label.
+
+    Where offers show in the labels, the label of a customer who got one no longer tells what happens without. Then
+    `offers.learn_from` leaves them out: `held_out` keeps the customers who can't get one; `weighted` keeps all who
+    got none, and lets a held-out customer whose score would have earned one stand for those who did, by the inverse
+    of the probability of getting none (Horvitz and Thompson, 1952), rounded to a whole number.
+
+    >>> held_out, offered = np.array([True, False, False]), np.array([False, True, False])
+    >>> scores = np.array([0.9, 0.8, 0.1])
+    >>> known = Outcomes(held_out, offered, scores, scores > 0.5, np.array([1.0, 0.0, 0.0]))
+    >>> weights(known, Offers(learn_from="weighted", held_out_share=0.25)).tolist()
+    [4, 0, 1]
+    """
+    counts = outcomes.is_labelled.astype(np.int64)
+    if offers.learn_from == "all":
+        return counts
+    is_scored = ~np.isnan(outcomes.probability)
+    if offers.learn_from == "held_out":
+        return np.where(is_scored & ~outcomes.held_out, 0, counts)
+    lowest = outcomes.probability[outcomes.offered].min(initial=np.inf)
+    stands_for_others = outcomes.held_out & (outcomes.probability >= lowest)
+    counts[stands_for_others] *= round(1 / offers.held_out_share)
+    return np.where(outcomes.offered, 0, counts)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledRows:
+    """Labelled rows of some cohorts, sorted by (`scored_at`, `customer_id`); `weight` is how often each counts."""
+
+    customer_id: NDArray[np.str_]
+    features: Matrix
+    label: NDArray[np.bool_]
+    weight: NDArray[np.int64]
+
+    @classmethod
+    def alike(cls, customer_id: NDArray[np.str_], features: Matrix, label: NDArray[np.bool_]) -> "LabelledRows":
+        """Return rows that count once each."""
+        return cls(customer_id, features, label, np.ones(len(label), dtype=np.int64))
+
+    def take(self, rows: NDArray[np.int64]) -> "LabelledRows":
+        """Return these rows only, in the order given."""
+        return LabelledRows(self.customer_id[rows], self.features[rows], self.label[rows], self.weight[rows])
+
+    def repeated(self) -> "LabelledRows":
+        """Return the rows with each as often as it counts."""
+        if (self.weight == 1).all():
+            return self
+        times = self.take(np.repeat(np.arange(len(self.label)), self.weight))
+        return LabelledRows.alike(times.customer_id, times.features, times.label)
+
+
+Rows = list[NDArray[np.int64]]
+"""Row numbers of each of some cohorts, in ascending order."""
+
+
+def trainable(cohort: Cohort, offers: Offers) -> NDArray[np.int64]:
+    """Return the rows that a model may be trained on: those that count and are not in the holdout."""
+    return counted(cohort, offers, holdout=False)
+
+
+def counted(cohort: Cohort, offers: Offers, *, holdout: bool) -> NDArray[np.int64]:
+    """Return the rows that count and are (or are not) in the holdout."""
+    return np.flatnonzero((weights(cohort.outcomes, offers) > 0) & (cohort.holdout == holdout))
+
+
+def labelled_rows(cohorts: Sequence[Cohort], offers: Offers, *, holdout: bool) -> LabelledRows:
+    """Return the rows of the cohorts that count and are (or are not) in the holdout."""
+    return rows_of(cohorts, [counted(cohort, offers, holdout=holdout) for cohort in cohorts], offers)
+
+
+def rows_of(cohorts: Sequence[Cohort], rows: Rows, offers: Offers) -> LabelledRows:
+    """Return the given rows of each cohort, one cohort after another."""
+    pairs = [(cohort, own) for cohort, own in zip(cohorts, rows, strict=True) if len(own)] or [(cohorts[0], rows[0])]
+    return LabelledRows(
+        np.concatenate([cohort.customer_id[own] for cohort, own in pairs]),
+        np.concatenate([cohort.features[own] for cohort, own in pairs]),
+        np.concatenate([cohort.label[own] == 1 for cohort, own in pairs]),
+        np.concatenate([weights(cohort.outcomes, offers)[own] for cohort, own in pairs]),
+    )
+
+
+def join_rows(parts: Iterable[LabelledRows]) -> LabelledRows:
+    """Return the rows of all parts, one after another."""
+    listed = list(parts)
+    return LabelledRows(
+        np.concatenate([part.customer_id for part in listed]),
+        np.concatenate([part.features for part in listed]),
+        np.concatenate([part.label for part in listed]),
+        np.concatenate([part.weight for part in listed]),
+    )

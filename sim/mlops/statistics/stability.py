@@ -1,0 +1,295 @@
+"""Stability: how far today's values have moved from the champion's reference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import chdtrc, kolmogorov
+from scipy.stats import hypergeom
+
+from sim.world.schema.columns import UNSEEN, Column, Matrix, Schema
+
+N_BINS = 10
+SMOOTHING = 0.5
+
+
+@dataclass(frozen=True)
+class Binning:
+    """The bins of one feature: quantile bins of the reference or categories, and one for missing values.
+
+    A categorical feature has one more bin, for unseen categories.
+    """
+
+    edges: Matrix
+    n_bins: int
+
+    @classmethod
+    def of_numbers(cls, reference: Matrix) -> Self:
+        """Cut a numeric reference at its deciles; equal deciles share a bin."""
+        present = reference[~np.isnan(reference)]
+        quantiles = np.linspace(0, 1, N_BINS + 1)[1:-1]
+        edges = np.unique(np.quantile(present, quantiles)) if len(present) else np.empty(0)
+        return cls(edges, len(edges) + 2)
+
+    @classmethod
+    def of_column(cls, column: Column, reference: Matrix) -> Self:
+        """Return the bins of a feature, given its values in the reference."""
+        if not column.is_category:
+            return cls.of_numbers(reference)
+        return cls(np.arange(UNSEEN, len(column.categories) - 1) + 0.5, len(column.categories) + 2)
+
+    def bins(self, values: Matrix) -> NDArray[np.int64]:
+        """Return the bin of each value; the last bin holds the missing values."""
+        bins = np.searchsorted(self.edges, values, side="left")
+        return np.where(np.isnan(values), self.n_bins - 1, bins)
+
+    def counts(self, values: Matrix) -> NDArray[np.int64]:
+        """Return the number of values in each bin."""
+        return np.bincount(self.bins(values), minlength=self.n_bins)
+
+
+def population_stability(reference: NDArray[np.int64], today: NDArray[np.int64]) -> float:
+    """Return the population stability index of two vectors of bin counts.
+
+    PSI = sum of (p - q) ln(p / q) over bins (Siddiqi, Credit Risk Scorecards, 2006, section 9), with half a
+    count added to each bin on both sides, so that an empty bin costs the same whichever side it is on. It is biased
+    upwards by about (bins - 1)(1/n + 1/m) where nothing has moved.
+
+    >>> round(population_stability(np.array([50, 50]), np.array([50, 50])), 6)
+    0.0
+    """
+    whole = np.array([len(reference)])
+    return float(_stability(reference, today, np.array([0]), whole)[0])
+
+
+def kolmogorov_smirnov_p(reference: Matrix, today: Matrix) -> float | None:
+    """Return the asymptotic p-value of the two-sample Kolmogorov-Smirnov test, `None` if a side is empty.
+
+    Parameters
+    ----------
+    reference, today
+        Values in ascending order without missing ones.
+
+    Notes
+    -----
+    p = Q(D sqrt(n m / (n + m))) with Kolmogorov's limiting survival function Q (Smirnov, 1948).
+    """
+    n, m = len(reference), len(today)
+    if not n or not m:
+        return None
+    values = np.concatenate([reference, today])
+    gaps = np.searchsorted(reference, values, side="right") / n - np.searchsorted(today, values, side="right") / m
+    return float(kolmogorov(np.abs(gaps).max() * np.sqrt(n * m / (n + m))))
+
+
+def population_stability_p(psi: float, n_reference: int, n_today: int, bins: int) -> float:
+    """Return the chance of an index as large between two samples of one distribution.
+
+    PSI / (1/n + 1/m) is asymptotically chi-squared with bins - 1 degrees of freedom (Yurdakul, Statistical properties
+    of population stability index, 2018), so the index has the mean (bins - 1)(1/n + 1/m) where nothing has moved.
+
+    Parameters
+    ----------
+    psi
+        The index.
+    n_reference, n_today
+        Rows in the samples, at least 1.
+    bins
+        Bins that hold a row of either sample; fewer than two can't differ.
+
+    Examples
+    --------
+    >>> round(population_stability_p(0.02, n_reference=2400, n_today=1000, bins=10), 3)
+    0.118
+    """
+    if bins < 2:
+        return 1.0
+    return float(chdtrc(bins - 1, psi / (1 / n_reference + 1 / n_today)))
+
+
+def chi_squared_p(reference: NDArray[np.int64], today: NDArray[np.int64]) -> float:
+    """Return the asymptotic p-value of Pearson's chi-squared test that two vectors of counts have one distribution.
+
+    >>> round(chi_squared_p(np.array([50, 50, 0]), np.array([60, 40, 0])), 3)
+    0.155
+    """
+    start, whole = np.array([0]), np.array([len(reference)])
+    return float(_chi_squared_p(reference, today, start, whole)[0])
+
+
+def missing_p(missing: int, n_reference: int, missing_today: int, n_today: int) -> float | None:
+    """Return the exact p-value that the share of missing values has not moved, `None` where it can't differ.
+
+    Twice the smaller tail of the hypergeometric distribution of `missing_today`, given how many are missing in all
+    (Fisher, 1935): a few missing values in thousands are common, and too few for a chi-squared test.
+
+    >>> round(missing_p(missing=0, n_reference=2400, missing_today=5, n_today=1000), 4)
+    0.0044
+    """
+    rows, missing_in_all = n_reference + n_today, missing + missing_today
+    if not 0 < missing_in_all < rows:
+        return None
+    drawn = (rows, missing_in_all, n_today)
+    tails = hypergeom.cdf(missing_today, *drawn), hypergeom.sf(missing_today - 1, *drawn)
+    return min(1.0, 2 * float(min(tails)))
+
+
+def adjusted_p(p_values: Sequence[float]) -> float:
+    """Return the smallest p-value as Benjamini and Hochberg (1995) adjust it; 1 without any.
+
+    Below alpha it means that their procedure rejects something at level alpha. It is Simes' (1986) test that nothing
+    has moved, which holds its level for p-values that are independent or rise together.
+
+    >>> adjusted_p([0.04, 0.01, 0.5])
+    0.03
+    """
+    ordered = np.sort(np.array(p_values, dtype=np.float64))
+    return min(1.0, float((ordered * len(ordered) / np.arange(1, len(ordered) + 1)).min(initial=1.0)))
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureDrift:
+    """How one feature of a batch compares with the reference; `ks_p` is missing for categories."""
+
+    name: str
+    null_rate: float
+    unseen_rate: float
+    psi: float
+    ks_p: float | None
+
+
+class Reference:
+    """The features and scores that a champion's later batches are compared with.
+
+    Parameters
+    ----------
+    schema
+        The features.
+    features
+        The recent part of the rows that the champion was trained on.
+    scores
+        Its probabilities on the rows of its gate.
+    """
+
+    def __init__(self, schema: Schema, features: Matrix, scores: Matrix) -> None:
+        self.n_rows = len(features)
+        self.schema = schema
+        self._binnings = [
+            Binning.of_column(column, features[:, index]) for index, column in enumerate(schema.columns)
+        ]
+        self._sizes = np.array([binning.n_bins for binning in self._binnings])
+        self._starts = np.concatenate([[0], np.cumsum(self._sizes)[:-1]])
+        self._counts = self._count(features)
+        self._sorted = {index: _sorted_present(features[:, index]) for index in schema.number_positions}
+        self._score_binning = Binning.of_numbers(scores)
+        self._score_counts = self._score_binning.counts(scores)
+        self._sorted_scores = np.sort(scores)
+
+    def compare(self, features: Matrix) -> Sequence[FeatureDrift]:
+        """Return the drift of each feature of a batch of at least one row, in the order of the schema."""
+        counts, n_rows = self._count(features), len(features)
+        psi = _stability(self._counts, counts, self._starts, self._sizes).tolist()
+        unseen = (counts[self._starts] / n_rows).tolist()
+        missing = (counts[self._starts + self._sizes - 1] / n_rows).tolist()
+        return [
+            FeatureDrift(column.name, missing[index], unseen[index], psi[index], None)
+            if column.is_category
+            else FeatureDrift(column.name, missing[index], 0.0, psi[index], self._ks_p(index, features))
+            for index, column in enumerate(self.schema.columns)
+        ]
+
+    def psi_p_values(self, features: Matrix) -> list[float]:
+        """Return the chance of each feature's index where nothing has moved; a batch of at least one row."""
+        counts, n_rows = self._count(features), len(features)
+        is_held = self._counts + counts > 0
+        parts = _stability_parts(self._counts, counts, self._starts, self._sizes)
+        psi = np.add.reduceat(np.where(is_held, parts, 0.0), self._starts)  # an empty bin is smoothed to a difference
+        held = np.add.reduceat(is_held.astype(np.int64), self._starts)
+        pairs = zip(psi.tolist(), held.tolist(), strict=True)
+        return [population_stability_p(index, self.n_rows, n_rows, bins) for index, bins in pairs]
+
+    def test_p_values(self, features: Matrix) -> list[float]:
+        """Return each feature's p-value: chi-squared for categories, missing ones among them, two tests for numbers.
+
+        The present ones are compared by Kolmogorov-Smirnov and, where any are missing, how many are, by `missing_p`;
+        then the smaller p-value counts twice (Bonferroni).
+        """
+        counts = self._count(features)
+        chi_squared = _chi_squared_p(self._counts, counts, self._starts, self._sizes).tolist()
+        missing = self._starts + self._sizes - 1
+        pairs = zip(self._counts[missing].tolist(), counts[missing].tolist(), strict=True)
+        return [
+            chi_squared[index]
+            if column.is_category
+            else _either_p(self._ks_p(index, features), missing_p(before, self.n_rows, today, len(features)))
+            for index, (column, (before, today)) in enumerate(zip(self.schema.columns, pairs, strict=True))
+        ]
+
+    def score_ks_p(self, scores: Matrix) -> float | None:
+        """Return the Kolmogorov-Smirnov p-value of a batch's scores."""
+        return kolmogorov_smirnov_p(self._sorted_scores, np.sort(scores))
+
+    def score_psi(self, scores: Matrix) -> float:
+        """Return the population stability index of a batch's scores."""
+        return population_stability(self._score_counts, self._score_binning.counts(scores))
+
+    def _count(self, features: Matrix) -> NDArray[np.int64]:
+        """Return the number of values in each bin of each feature, one feature after another.
+
+        The bins of a category are its codes, one up for the unseen, so that all categories are counted at once.
+        """
+        bins = np.empty(features.shape, dtype=np.int64)
+        categories = list(self.schema.category_positions)
+        codes = features[:, categories] - UNSEEN
+        bins[:, categories] = np.where(np.isnan(codes), self._sizes[categories] - 1, codes)
+        for index in self.schema.number_positions:
+            bins[:, index] = self._binnings[index].bins(features[:, index])
+        return np.bincount((bins + self._starts).ravel(), minlength=int(self._sizes.sum()))
+
+    def _ks_p(self, index: int, features: Matrix) -> float | None:
+        return kolmogorov_smirnov_p(self._sorted[index], _sorted_present(features[:, index]))
+
+
+def _stability(
+    reference: NDArray[np.int64], today: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> Matrix:
+    """Return the index of each feature, whose bin counts stand one after another from `starts` on."""
+    return np.asarray(np.add.reduceat(_stability_parts(reference, today, starts, sizes), starts))
+
+
+def _stability_parts(
+    reference: NDArray[np.int64], today: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> Matrix:
+    """Return what each bin adds to the index of its feature."""
+    p, q = (_smoothed(counts, starts, sizes) for counts in (today, reference))
+    return np.asarray((p - q) * np.log(p / q))
+
+
+def _smoothed(counts: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]) -> Matrix:
+    totals = np.add.reduceat(counts, starts) + SMOOTHING * sizes
+    return np.asarray((counts + SMOOTHING) / np.repeat(totals, sizes))
+
+
+def _chi_squared_p(
+    reference: NDArray[np.int64], today: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]
+) -> Matrix:
+    """Return the p-value of each feature, whose counts stand one after another; 1 where nothing can differ."""
+    both = reference + today
+    n, m = np.add.reduceat(reference, starts), np.add.reduceat(today, starts)
+    gaps = (reference * np.repeat(m, sizes) - today * np.repeat(n, sizes)) ** 2 / np.maximum(both, 1)
+    freedom = np.add.reduceat((both > 0).astype(np.int64), starts) - 1
+    comparable = (n > 0) & (m > 0) & (freedom > 0)
+    statistic = np.add.reduceat(gaps, starts) / np.maximum(n * m, 1)
+    return np.where(comparable, chdtrc(np.maximum(freedom, 1), statistic), 1.0)
+
+
+def _either_p(one: float | None, other: float | None) -> float:
+    """Return the p-value that either of two tests finds something; 1 where neither can be made."""
+    made = [p_value for p_value in (one, other) if p_value is not None]
+    return min(1.0, len(made) * min(made)) if made else 1.0
+
+
+def _sorted_present(values: Matrix) -> Matrix:
+    return np.sort(values[~np.isnan(values)])

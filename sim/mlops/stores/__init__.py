@@ -1,0 +1,1 @@
+"""Stores: the log in DuckDB and the registry in MLflow."""

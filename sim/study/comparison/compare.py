@@ -1,0 +1,307 @@
+"""Compare: policies x scenarios x seeds x gates, paired by seed, in as many processes as wanted."""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scenarios.files import to_toml
+from scenarios.schema import Scenario
+from sim.errors import InputError, did_you_mean
+from sim.mlops.gates.profiles import GateProfile
+from sim.mlops.loop.trainable import check_trainable
+from sim.mlops.models.cohort import LabelledRows
+from sim.mlops.models.model import Model
+from sim.mlops.models.training import boosted
+from sim.study.comparison.cells import Cell, WorldTask, failed_cells, play_world
+from sim.study.comparison.contestants import Contestant
+from sim.study.comparison.leaderboard import leaderboard
+from sim.study.replay.cache import ReplayCache
+from sim.study.replay.replay import check_replayable
+from sim.study.scores.fresh import TRAINING_SEEDS, retraining_rows
+from sim.world.population_spec import PopulationSpec
+from sim.world.telco.table import SCHEMA
+from sim.world.world import World
+
+RESULTS_FILE = "results.parquet"
+LEADERBOARD_FILE = "leaderboard.json"
+_STUDY_FILE = "study.json"
+_CELLS_FOLDER = "cells"
+_LIFTED_WORLDS = 3
+
+
+@dataclass(frozen=True)
+class Study:
+    """What is compared.
+
+    `baseline` is the name of the contestant that all others are paired with; `trials` the length of the search for
+    each world's first recipe (0: the scenario's own); `with_split` asks for the price of each constraint.
+    """
+
+    scenarios: tuple[Scenario, ...]
+    contestants: tuple[Contestant, ...]
+    profiles: tuple[GateProfile, ...]
+    seeds: tuple[int, ...]
+    baseline: str
+    population: PopulationSpec = field(default_factory=PopulationSpec)
+    trials: int = 0
+    with_split: bool = False
+
+    def __post_init__(self) -> None:
+        names = self.policies
+        if not self.seeds:
+            msg = "a comparison needs at least 1 seed, got 0; raise --seeds."
+            raise InputError(msg)
+        _check_unique("scenario", [scenario.name for scenario in self.scenarios])
+        _check_unique("gate profile", [profile.name for profile in self.profiles])
+        for profile in self.profiles:
+            check_replayable(profile)
+        if self.baseline not in names:
+            hint = did_you_mean(self.baseline, names)
+            msg = f"the baseline must be one of the policies ({', '.join(names)}), got {self.baseline!r}.{hint}"
+            raise InputError(msg)
+
+    @property
+    def policies(self) -> tuple[str, ...]:
+        """The names of the contestants, ablations left out."""
+        return tuple(contestant.name for contestant in self.contestants if not contestant.is_ablation)
+
+    @property
+    def population_name(self) -> str:
+        """What the populations are called that its worlds are played with."""
+        own = dict.fromkeys(scenario.population for scenario in self.scenarios)
+        return self.population.text or ", ".join(own)
+
+    def orders(self) -> tuple[WorldTask, ...]:
+        """Return the worlds to be played."""
+        return tuple(
+            WorldTask(scenario, seed, self.contestants, self.profiles, self.baseline, self.trials, self.with_split)
+            for scenario in self.scenarios
+            for seed in self.seeds
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """Return what must be the same for results to belong to one study."""
+        return {
+            "scenarios": [to_toml(scenario) for scenario in self.scenarios],
+            "policies": [[c.name, c.spec.to_toml() if c.spec else None] for c in self.contestants],
+            "gates": [repr(profile) for profile in self.profiles],
+            "seeds": list(self.seeds),
+            "baseline": self.baseline,
+            "population": self.population_name,
+            "population_arguments": self.population.arguments,
+            "trials": self.trials,
+            "split": self.with_split,
+        }
+
+    @property
+    def cell_count(self) -> int:
+        """The number of lives that are played."""
+        return len(self.orders()) * len(self.contestants) * len(self.profiles)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What came of a study: a row a cell, and the leaderboard drawn from them."""
+
+    cells: pd.DataFrame
+    leaderboard: dict[str, Any]
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """The cells that failed, with their errors."""
+        return self.cells[self.cells["error"].notna()]
+
+
+def compare(
+    study: Study,
+    folder: Path,
+    *,
+    workers: int = 1,
+    resume: bool = False,
+    cache_folder: Path | None = None,
+    on_world: Callable[[int], None] = lambda _: None,
+) -> Comparison:
+    """Play a study and leave `results.parquet` and `leaderboard.json` in a folder.
+
+    Each world is played in one process and kept as soon as it is done, so that a killed comparison goes on with
+    `resume`, which also plays worlds again in which a cell failed. The results do not depend on the number of
+    workers.
+
+    Raises
+    ------
+    InputError
+        If the folder holds something else, or another study; nothing is overwritten then. If the population can't be
+        had, or does not fit a scenario.
+    """
+    for scenario in study.scenarios:
+        world = World(scenario, study.seeds[0], study.population.load(scenario)[0])
+        check_trainable(world, trials=study.trials)
+    _claim(study, folder, resume=resume)
+    orders = study.orders()
+    waiting = [order for order in orders if not _is_done(_cells_path(folder, order))]
+    done = len(orders) - len(waiting)
+    on_world(done)
+    for order, cells in _played(waiting, study.population, workers, cache_folder):
+        _write_json(_cells_path(folder, order), cells)
+        done += 1
+        on_world(done)
+    rows = [cell for order in orders for cell in json.loads(_cells_path(folder, order).read_text("utf-8"))]
+    frame = pd.DataFrame(rows)
+    board = leaderboard(frame, study.baseline, study.policies)
+    part = folder / f"{RESULTS_FILE}.part"
+    frame.to_parquet(part, index=False)
+    part.replace(folder / RESULTS_FILE)
+    _write_json(folder / LEADERBOARD_FILE, board)
+    return Comparison(frame, board)
+
+
+def expected_seconds(study: Study, workers: int) -> float:
+    """Return about how long a study takes, from the time that one training and one scoring take here and now.
+
+    The oracle trains at every step and scores every later step with each model, and its gates take about as long
+    again; a fresh model is trained three times at every step from the onset on. What policies add to that is little.
+    """
+    total = 0.0
+    for scenario in study.scenarios:
+        steps, onset = scenario.time.steps, scenario.onset_step
+        train_seconds, score_seconds = _probe(scenario)
+        trainings = steps + TRAINING_SEEDS * (steps - onset if onset is not None else 0)
+        worlds = len(study.seeds) * (1 + _LIFTED_WORLDS * study.with_split)
+        total += (trainings * train_seconds + steps**2 * score_seconds * len(study.profiles)) * worlds
+    return total / min(workers, len(study.orders()))
+
+
+def _played(
+    orders: Sequence[WorldTask], population: PopulationSpec, workers: int, cache_folder: Path | None
+) -> Iterator[tuple[WorldTask, list[Cell]]]:
+    """Yield each world's cells as they are done; one process plays a world from beginning to end."""
+    if workers <= 1 or len(orders) <= 1:
+        for order in orders:
+            yield order, _play(order, population, cache_folder)
+        return
+    context = multiprocessing.get_context("spawn")  # a forked LightGBM may hang on its threads
+    with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
+        futures: dict[Future[list[Cell]], WorldTask] = {
+            pool.submit(_play, order, population, cache_folder): order for order in orders
+        }
+        try:
+            for future in as_completed(futures):
+                order = futures[future]
+                error = future.exception()
+                yield order, failed_cells(order, error) if isinstance(error, Exception) else future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _play(order: WorldTask, population: PopulationSpec, cache_folder: Path | None) -> list[Cell]:
+    try:
+        return play_world(order, population.load(order.scenario)[0], ReplayCache(cache_folder))
+    except Exception as error:  # noqa: BLE001 - the other worlds are still worth having
+        return failed_cells(order, error)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let each new process keep to one thread: the worlds are what runs in parallel."""
+    before = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"  # read when LightGBM is loaded, so it must be there before the process is
+    try:
+        yield
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
+        if before is not None:
+            os.environ["OMP_NUM_THREADS"] = before
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the comparison is killed, which leaves it no chance to say so."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
+
+
+def _claim(study: Study, folder: Path, *, resume: bool) -> None:
+    path = folder / _STUDY_FILE
+    identity = json.loads(json.dumps(study.identity()))
+    if path.exists():
+        if _read_json(path) != identity:
+            msg = f"a study needs a folder of its own, but {folder} holds another study; use another --out."
+            raise InputError(msg)
+        if not resume:
+            msg = f"a study needs a folder of its own, but {folder} holds this one already; use --resume or --out."
+            raise InputError(msg)
+        return
+    if resume:
+        msg = f"--resume needs the folder of a comparison, but {folder} holds none; leave --resume out."
+        raise InputError(msg)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        msg = f"a study needs a folder of its own, but {folder} is not empty; use another --out."
+        raise InputError(msg)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / _CELLS_FOLDER).mkdir(exist_ok=True)
+        _write_json(path, identity)
+    except OSError as error:
+        msg = f"a study folder must be writable, but {folder} is not ({error.strerror}); use another --out."
+        raise InputError(msg) from error
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # no study of this program
+
+
+def _is_done(path: Path) -> bool:
+    """Say whether a world has been played without a failed cell."""
+    return path.exists() and all(cell["error"] is None for cell in json.loads(path.read_text(encoding="utf-8")))
+
+
+def _check_unique(what: str, names: Sequence[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            msg = f"each {what} of a comparison must have a name of its own, got {name!r} twice; leave one out."
+            raise InputError(msg)
+
+
+def _cells_path(folder: Path, order: WorldTask) -> Path:
+    return folder / _CELLS_FOLDER / f"{order.scenario.name}-seed{order.seed}.json"
+
+
+def _write_json(path: Path, content: Any) -> None:
+    """Write a file that appears whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
+    part.replace(path)
+
+
+def _probe(scenario: Scenario) -> tuple[float, float]:
+    """Return the seconds of one training and one scoring of random rows of the size of a scenario's."""
+    rng = np.random.default_rng(0)
+    n_rows = retraining_rows(scenario)
+    features = rng.random((n_rows, len(SCHEMA.columns)))
+    features[:, list(SCHEMA.category_positions)] = np.floor(features[:, list(SCHEMA.category_positions)] * 2)
+    rows = LabelledRows.alike(np.arange(n_rows).astype(str), features, rng.random(n_rows) < 0.3)
+    start = perf_counter()
+    model = Model(boosted(rows, scenario.recipe, SCHEMA, 0), 0.5, SCHEMA)
+    trained = perf_counter()
+    model.probability(features[: scenario.time.customers])
+    return trained - start, perf_counter() - trained

@@ -1,0 +1,74 @@
+"""Conditions on a leaderboard, such as `proposal.regret > 5000`, that give an automatic check its exit code."""
+
+import operator
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sim.errors import InputError, did_you_mean
+from sim.study.comparison.leaderboard import SCORES
+
+_CONDITION = re.compile(
+    r"(?P<policy>.+)\.(?P<score>\w+)\s*(?P<relation>>=|<=|>|<)\s*(?P<number>[-+]?[0-9.]+(e[-+]?\d+)?)"
+)
+_RELATIONS: Mapping[str, Callable[[float, float], bool]] = {
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
+}
+_KNOWN = (*SCORES, "f1_recovery")
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A comparison of a policy's mean score with a number; it is met if it holds on any board."""
+
+    text: str
+    policy: str
+    score: str
+    relation: str
+    number: float
+
+    def is_met(self, leaderboard: Mapping[str, Any]) -> bool:
+        """Say whether the condition holds on a board; a missing score meets nothing."""
+        rows = [row for board in leaderboard["boards"] for row in board["policies"]]
+        return any(
+            _RELATIONS[self.relation](value, self.number)
+            for row in rows
+            if row["policy"] == self.policy
+            for value in _values(row, self.score)
+        )
+
+
+def parse_condition(text: str, policies: Collection[str]) -> Condition:
+    """Return the condition that a text says about one of the policies; `InputError` if it says none.
+
+    >>> parse_condition("proposal.regret > 5000", ["proposal"]).score
+    'regret'
+    """
+    match = _CONDITION.fullmatch(text.strip())
+    if match is None:
+        msg = f"a condition must read like 'proposal.regret > 5000', got {text!r}."
+        raise InputError(msg)
+    if match["policy"] not in policies:
+        hint = did_you_mean(match["policy"], policies)
+        msg = f"a condition must name a policy of the comparison, got {match['policy']!r}.{hint}"
+        raise InputError(msg)
+    if match["score"] not in _KNOWN:
+        hint = did_you_mean(match["score"], _KNOWN)
+        msg = f"a condition must name a score of the leaderboard, got {match['score']!r}.{hint}"
+        raise InputError(msg)
+    try:
+        return Condition(text, match["policy"], match["score"], match["relation"], float(match["number"]))
+    except ValueError as error:
+        msg = f"a condition must end in a number, got {match['number']!r} in {text!r}."
+        raise InputError(msg) from error
+
+
+def _values(row: Mapping[str, Any], score: str) -> Iterator[float]:
+    found = row["f1_recovery"] if score == "f1_recovery" else row["scores"][score]
+    value = None if found is None else found.get("mean", found.get("estimate"))
+    if value is not None:
+        yield value

@@ -1,0 +1,203 @@
+"""Contestants: the policies of a comparison, and how each comes to a record in a replayed world."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from math import isfinite
+
+from policies.catalogue import catalogue, load_policy
+from policies.conditions import AtLeast
+from policies.expression import Expression
+from policies.spec import PolicySpec
+from sim.errors import InputError, did_you_mean
+from sim.mlops.gates.profiles import GateProfile
+from sim.mlops.records.record import Record
+from sim.study.replay.replay import Replay
+from sim.study.replay.schedule import coin
+from sim.study.scores.oracle import Plan
+
+ORACLE = "oracle"
+_STUDY_MADE = (ORACLE, "coin")
+_MOST_VALUES = 10_000
+_COIN = re.compile(r"coin\(\s*like\s*=\s*(?P<like>.+?)\s*\)")
+_PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """One policy of a comparison.
+
+    `spec` builds it, unless it is a schedule that the study makes: the oracle, or a coin `like` another contestant.
+    `drops` names the clause that an ablation leaves out of the rule of the contestant `of`.
+    """
+
+    name: str
+    spec: PolicySpec | None = None
+    like: str | None = None
+    of: str | None = None
+    drops: str | None = None
+
+    @property
+    def is_ablation(self) -> bool:
+        """Whether it stands in the comparison only to show what a clause is worth."""
+        return self.of is not None
+
+
+def contestants(texts: Sequence[str], grid: Mapping[str, Sequence[float]]) -> tuple[Contestant, ...]:
+    """Return the contestants that the texts name, with placeholders filled in and one ablation for each clause.
+
+    `oracle` is the best schedule in hindsight, `coin(like=NAME)` as many retrainings as another policy's at random
+    steps; anything else is read as a policy, in which `{a}` stands for each value of the grid's `a` in turn.
+
+    Raises
+    ------
+    InputError
+        If a text names no policy, two policies share a name, a placeholder has no values or values no placeholder, or
+        a coin is like no contestant.
+    """
+    _check_use(texts, grid)
+    expanded = [text for given in texts for text in expand(given, grid)]
+    found = list(dict.fromkeys(_contestant(text) for text in expanded))
+    _check_names(found)
+    for contestant in found:
+        if contestant.like is not None and contestant.like not in {other.name for other in found if other.spec}:
+            msg = (
+                f"a coin must be like another policy of the comparison, got {contestant.like!r}; add --policy for it."
+            )
+            raise InputError(msg)
+    return tuple(found) + tuple(ablation for contestant in found for ablation in ablations(contestant))
+
+
+def expand(text: str, grid: Mapping[str, Sequence[float]]) -> list[str]:
+    """Return the text once for each combination of the values of its placeholders.
+
+    >>> expand("f1_drop > {a}", {"a": [0.05, 0.1], "b": [1.0]})
+    ['f1_drop > 0.05', 'f1_drop > 0.1']
+    """
+    names = list(dict.fromkeys(_PLACEHOLDER.findall(text)))
+    for name in names:
+        if name not in grid:
+            msg = (
+                f"a placeholder must have values, but {{{name}}} in {text!r} has none; add --grid {name}=0.02:0.10:9."
+            )
+            raise InputError(msg)
+    values = product(*(grid[name] for name in names))
+    return [_filled(text, dict(zip(names, combination, strict=True))) for combination in values]
+
+
+def parse_grid(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """Return the values of each placeholder, given as `a=low:high:count` or `a=0.05,0.1`.
+
+    >>> parse_grid(["a=0.02:0.1:5", "b=1,2"])
+    {'a': (0.02, 0.04, 0.06, 0.08, 0.1), 'b': (1.0, 2.0)}
+    """
+    axes = [_parse_axis(text) for text in texts]
+    names = [name for name, _ in axes]
+    if len(set(names)) < len(names):
+        msg = f"each placeholder must have one --grid, got {', '.join(names)}; give all its values at once."
+        raise InputError(msg)
+    return dict(axes)
+
+
+def ablations(contestant: Contestant) -> list[Contestant]:
+    """Return the contestant's rule without each of its clauses in turn, where it is clauses joined by `or`."""
+    spec = contestant.spec
+    if spec is None or spec.kind != "rule":
+        return []
+    root = Expression.parse(str(spec.parameters["retrain_when"])).root
+    if not isinstance(root, AtLeast) or root.minimum != 1:
+        return []
+    texts = [part.text for part in root.parts]
+    return [_ablation(contestant, spec, root, texts.index(text)) for text in dict.fromkeys(texts)]
+
+
+def play_contestant(
+    contestant: Contestant, replay: Replay, profile: GateProfile, known: Mapping[str, Record], best: Plan
+) -> Record | None:
+    """Return the contestant's record in a world; `known` holds those of other contestants that a coin may be like.
+
+    Missing for the oracle where there is none.
+    """
+    if contestant.spec is not None:
+        return replay.record(contestant.spec.build(), profile, contestant.name, contestant.spec.to_toml())
+    if contestant.like is not None:
+        if contestant.like not in known:
+            msg = f"a coin needs the record of {contestant.like}, which failed"
+            raise RuntimeError(msg)
+        return replay.record(coin(known[contestant.like]), profile, contestant.name)
+    return replay.record(best.schedule, profile, contestant.name) if best.schedule else None
+
+
+def _contestant(text: str) -> Contestant:
+    tidy = text.strip()
+    if tidy == ORACLE:
+        return Contestant(ORACLE)
+    if match := _COIN.fullmatch(tidy):
+        like = load_policy(match["like"]).name
+        return Contestant(f"coin(like={like})", like=like)
+    if tidy.isidentifier() and tidy not in catalogue() and did_you_mean(tidy, [*catalogue(), *_STUDY_MADE]):
+        hint = did_you_mean(tidy, [*catalogue(), *_STUDY_MADE])
+        msg = f"a policy must be a name of the catalogue, {ORACLE}, coin(like=POLICY) or a rule, got {tidy!r}.{hint}"
+        raise InputError(msg)
+    spec = load_policy(tidy)
+    return Contestant(spec.name, spec)
+
+
+def _ablation(contestant: Contestant, spec: PolicySpec, root: AtLeast, index: int) -> Contestant:
+    parts = [part for position, part in enumerate(root.parts) if position != index]
+    rest = parts[0].text if len(parts) == 1 else AtLeast(1, tuple(parts)).text
+    name = f"{contestant.name} without {root.parts[index].text}"
+    changed = PolicySpec(name, "rule", {**spec.parameters, "retrain_when": rest})
+    return Contestant(name, changed, of=contestant.name, drops=root.parts[index].text)
+
+
+def _check_use(texts: Sequence[str], grid: Mapping[str, Sequence[float]]) -> None:
+    used = {name for text in texts for name in _PLACEHOLDER.findall(text)}
+    for name in grid:
+        if name not in used:
+            hint = did_you_mean(name, used)
+            msg = f"a --grid must fill a placeholder of a --policy, got {name!r}; write {{{name}}} in one.{hint}"
+            raise InputError(msg)
+
+
+def _check_names(found: Sequence[Contestant]) -> None:
+    names = [contestant.name for contestant in found]
+    for name in names:
+        if names.count(name) > 1:
+            msg = f"each policy of a comparison must have a name of its own, got two called {name!r}; rename one."
+            raise InputError(msg)
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        msg = f"{text.strip()} is not finite"
+        raise ValueError(msg)
+    return value
+
+
+def _filled(text: str, values: Mapping[str, float]) -> str:
+    return _PLACEHOLDER.sub(lambda match: f"{values[match[1]]:.12g}", text)
+
+
+def _parse_axis(text: str) -> tuple[str, tuple[float, ...]]:
+    name, _, values = text.partition("=")
+    if not name.strip().isidentifier():
+        msg = f"a grid must read like a=0.02:0.10:9 or a=0.05,0.1, got {text!r}, which names no placeholder."
+        raise InputError(msg)
+    try:
+        if ":" not in values:
+            return name.strip(), tuple(_finite(value) for value in values.split(","))
+        low, high, count = values.split(":")
+        return name.strip(), _spread(_finite(low), _finite(high), int(count))
+    except ValueError as error:
+        msg = f"a grid must read like a=0.02:0.10:9 or a=0.05,0.1, got {text!r} ({error})."
+        raise InputError(msg) from error
+
+
+def _spread(low: float, high: float, count: int) -> tuple[float, ...]:
+    if not 2 <= count <= _MOST_VALUES and not (count == 1 and low == high):
+        msg = f"a range needs 2 to {_MOST_VALUES} values"
+        raise ValueError(msg)
+    return tuple(round(low + (high - low) * index / max(count - 1, 1), 12) for index in range(count))

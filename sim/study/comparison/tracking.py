@@ -1,0 +1,85 @@
+"""Tracking: a comparison as MLflow runs, one parent with a child for each policy of each board."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mlflow.entities import Metric
+
+from sim.errors import InputError
+from sim.mlops.stores.mlflow_registry import STORE_ERRORS, quiet_client
+from sim.study.comparison.compare import Comparison, Study
+
+EXPERIMENT = "retrainlab/compare"
+_FOLDER_TAG = "retrainlab.folder"
+
+
+def check_store(tracking_uri: str) -> None:
+    """Raise `InputError` if an MLflow store does not answer: better now than after hours of work."""
+    try:
+        quiet_client(tracking_uri).search_experiments(max_results=1)
+    except STORE_ERRORS as error:
+        msg = f"the MLflow store {tracking_uri} must answer, but says: {first_line(error)}; check --tracking-uri."
+        raise InputError(msg) from error
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error says in its first line, or its name if it says nothing."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path) -> str:
+    """Log a comparison to MLflow, one call for all metrics of a policy, and return the id of the parent run.
+
+    A comparison whose folder is known there already, as after a resume, is not logged again.
+
+    Parameters
+    ----------
+    study, comparison
+        What was asked for, and what came of it.
+    tracking_uri
+        The MLflow store.
+    folder
+        Where the results lie; the parent run is tagged with it.
+    """
+    client = quiet_client(tracking_uri)
+    found = client.get_experiment_by_name(EXPERIMENT)
+    experiment = found.experiment_id if found else client.create_experiment(EXPERIMENT)
+    known = client.search_runs(
+        [experiment], f"tags.`{_FOLDER_TAG}` = '{_quoted(folder)}' and attributes.status = 'FINISHED'", max_results=1
+    )
+    if known:
+        return str(known[0].info.run_id)
+    title = " + ".join(scenario.name for scenario in study.scenarios)
+    tags = {
+        "baseline": study.baseline,
+        "population": study.population_name,
+        "seeds": str(len(study.seeds)),
+    }
+    parent = client.create_run(experiment, run_name=title, tags={**tags, _FOLDER_TAG: _quoted(folder)}).info.run_id
+    for board in comparison.leaderboard["boards"]:
+        for row in board["policies"]:
+            labels = {"scenario": board["scenario"], "gates": board["gates"], "policy": row["policy"]}
+            child = client.create_run(
+                experiment, run_name=" / ".join(labels.values()), tags={**labels, "mlflow.parentRunId": parent}
+            ).info.run_id
+            client.log_batch(child, metrics=list(_metrics(row)))
+            client.set_terminated(child)
+    client.set_terminated(parent)
+    return str(parent)
+
+
+def _quoted(folder: Path) -> str:
+    """Return the folder's full path as MLflow's search language can hold it."""
+    return str(folder.resolve()).replace("'", "_")
+
+
+def _metrics(row: Mapping[str, Any]) -> Iterator[Metric]:
+    """Yield the mean of each score, with the ends of its interval where there is one."""
+    for name, score in {**row["scores"], "f1_recovery": row["f1_recovery"]}.items():
+        middle = None if score is None else score.get("mean", score.get("estimate"))
+        if middle is None:
+            continue
+        yield Metric(name, middle, 0, 0)
+        for end, value in zip(("low", "high"), score["interval"] or (), strict=False):
+            yield Metric(f"{name}_{end}", value, 0, 0)

@@ -1,0 +1,1 @@
+"""Inference: what differences between policies are worth, and how sure that is."""

@@ -1,0 +1,1 @@
+"""Replay: the loop in memory, where nothing is computed twice."""

@@ -1,0 +1,103 @@
+"""The replay cache: what was computed in a world, kept on disk for the next comparison."""
+
+import hashlib
+import os
+import stat
+from contextlib import suppress
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+
+import joblib  # type: ignore[import-untyped] # it ships no type information
+
+from scenarios.files import to_toml
+from sim.study.replay.replay import Replay
+
+_CODE = ("scenarios", "policies", "sim")
+_SUFFIXES = {".py", ".json", ".toml"}
+_PACKAGES = ("lightgbm", "numpy", "optuna", "pandas", "scipy")
+
+
+class ReplayCache:
+    """Keeps the contents of replays in a folder, one file a world, known by all that went into them.
+
+    The key holds the scenario, the seed, the population, the number of trials, this package's own code and the
+    versions of the libraries that compute: a file is never right for anything but the same. The files are pickles,
+    which may run code when they are read: one that somebody else owns or could write to counts as nothing.
+
+    Parameters
+    ----------
+    folder
+        Where the files lie; `None` keeps nothing.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self._folder = folder
+
+    def load(self, replay: Replay) -> None:
+        """Fill a replay with what is known of its world, if anything; a file that can't be read counts as nothing."""
+        if self._folder is None:
+            return
+        path = self._folder / _name(replay)
+        if not _is_trusted(path):
+            return
+        try:
+            name, contents = joblib.load(path)
+            if name == path.name:
+                replay.restore(contents)
+        except Exception:  # noqa: BLE001 - a damaged pickle raises anything: compute it again
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def save(self, replay: Replay) -> None:
+        """Keep what is known of a replay's world; the file appears whole or not at all.
+
+        A disk that is full or not writable costs the next comparison its head start, and this one nothing.
+        """
+        if self._folder is None or not replay.has_news:
+            return
+        path = self._folder / _name(replay)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            joblib.dump((path.name, replay.contents()), part, compress=("zlib", 1))
+            part.replace(path)
+        except OSError:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def _is_trusted(path: Path) -> bool:
+    """Tell whether a file is there, and its user the only one to put it there: the owner, and not all may write."""
+    try:
+        facts = [path.stat(), path.parent.stat()]
+    except OSError:
+        return False
+    user = os.getuid() if hasattr(os, "getuid") else None  # Windows keeps such folders to their user by itself
+    return user is None or all(fact.st_uid == user and not fact.st_mode & stat.S_IWOTH for fact in facts)
+
+
+def _name(replay: Replay) -> str:
+    world = replay.world
+    told = [
+        to_toml(world.scenario),
+        world.population.name,
+        world.population.version,
+        str(world.seed),
+        str(replay.trials),
+        _code_digest(),
+    ]
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32] + ".joblib"
+
+
+@cache
+def _code_digest() -> str:
+    """Return a digest of this package's code and of the libraries that compute."""
+    root = Path(__file__).parents[3]
+    digest = hashlib.sha256()
+    for package in _CODE:
+        for path in sorted(path for path in (root / package).rglob("*") if path.suffix in _SUFFIXES):
+            digest.update(path.read_bytes())
+    for name in _PACKAGES:
+        digest.update(version(name).encode())
+    return digest.hexdigest()

@@ -1,0 +1,359 @@
+"""Replay: the same loop in memory, where nothing that was computed for one policy is computed again for another."""
+
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from policies.decision import Policy
+from scenarios.schema import Recipe
+from sim.errors import InputError
+from sim.mlops.gates.profiles import GateProfile, load_profile
+from sim.mlops.loop.life import begin, play
+from sim.mlops.loop.monitor import Monitor, Observation, make_reference, signals
+from sim.mlops.loop.on_request import SignalsOnRequest, Wants
+from sim.mlops.loop.platform import Journal, LocalPlatform, NoJournal, State
+from sim.mlops.loop.trainer import Trained, Trainer
+from sim.mlops.loop.validator import KeptScores, Validator
+from sim.mlops.models.cohort import Cohort, LabelledRows, Outcomes
+from sim.mlops.models.model import Model
+from sim.mlops.models.tuning import search_first_recipe
+from sim.mlops.records.business import choose_offers
+from sim.mlops.records.jobs import FIRST_JOB, Alias, Deployed, Job, Validation, deployed
+from sim.mlops.records.log import MemoryLog
+from sim.mlops.records.record import Record, Served, StepRow, Tally, tally
+from sim.mlops.records.registry import MemoryRegistry
+from sim.mlops.statistics.stability import Reference
+from sim.world.schema.columns import Matrix
+from sim.world.world import World
+
+T = TypeVar("T")
+_NO_PAST = 0
+_FIRST = 0
+_BEFORE_ALL_LABELS = -1
+
+
+def check_replayable(profile: GateProfile) -> None:
+    """Raise `InputError` if a profile enforces a wall clock, which no replay can reproduce."""
+    if profile.enforces("latency_ms"):
+        msg = f"replay can't enforce a wall clock, but the gates {profile.name!r} enforce latency_ms; play it live."
+        raise InputError(msg)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a model answers for one batch, and who gets an offer for it."""
+
+    probability: Matrix
+    prediction: NDArray[np.bool_]
+    offered: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The first champion, and the labelled warm-up that it was trained on."""
+
+    first: Job
+    model: Model
+    recipe: Recipe
+    warmup: tuple[Cohort, ...]
+
+
+class Replay:
+    """One world and its first champion, with everything that was ever computed for a policy that lived in it.
+
+    Results are keyed by what went into them. Without feedback a model is known by the step that asked for it. Where
+    what a policy served changes what its later models learn from (`offers.feed_back`), the whole past served goes
+    into the key: still right, only less is shared.
+
+    Parameters
+    ----------
+    world
+        The world; it should keep all its steps in memory (`kept_steps=None`).
+    trials
+        Trials of the search for the first champion's recipe, as in a live run; 0 takes the scenario's own.
+    """
+
+    def __init__(self, world: World, trials: int = 0) -> None:
+        self.world = world
+        self.trials = trials
+        self.has_feedback = world.scenario.offers.feed_back
+        self.scores: KeptScores = {}
+        self._memory: dict[Hashable, Any] = {}
+        self._numbers: dict[Hashable, int] = {}
+        self._models: dict[int, Model] = {}
+        self.has_news = False
+
+    def number(self, key: Hashable) -> int:
+        """Return a small number that stands for a key, from 1."""
+        return self._numbers.setdefault(key, len(self._numbers) + 1)
+
+    def keep(self, key: Hashable, model: Model) -> int:
+        """Return the number of a model, which `model` finds it by."""
+        number = self.number(key)
+        self._models[number] = model
+        return number
+
+    def model(self, number: int) -> Model:
+        """Return a model by its number; the first champion's is 0."""
+        return self.beginning.model if number == _FIRST else self._models[number]
+
+    def recall(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return what is known by a key, computed if need be."""
+        known = self._memory.get(key)
+        if known is None:
+            known = self._memory[key] = compute()
+            self.has_news = True
+        return cast(T, known)  # what a key stands for has one type
+
+    def contents(self) -> tuple[dict[Hashable, Any], dict[Hashable, int], dict[int, Model]]:
+        """Return all that was computed so far, for another process to go on from."""
+        return self._memory, self._numbers, self._models
+
+    def restore(self, contents: tuple[dict[Hashable, Any], dict[Hashable, int], dict[int, Model]]) -> None:
+        """Go on from the `contents` of a replay of the same world."""
+        self._memory, self._numbers, self._models = contents
+
+    @property
+    def beginning(self) -> Beginning:
+        """The first champion; its gates are those of the profile `none`."""
+        return self.recall("beginning", self._found)
+
+    def state(self, profile: GateProfile) -> State:
+        """Return the state before step 0, with the first champion's verdict under a gate profile."""
+        first = self.recall(("first", profile), lambda: self._first(profile))
+        return State(first=first, champion=deployed(first))
+
+    def play(self, policy: Policy, profile: GateProfile) -> tuple[Job, tuple[StepRow, ...]]:
+        """Let a policy live in this world and return the first job and every step.
+
+        Raises
+        ------
+        InputError
+            If the profile enforces a wall clock, which no replay can reproduce.
+        """
+        check_replayable(profile)
+        state = self.state(profile)
+        policy.deployed(FIRST_JOB)
+        return state.first, tuple(play(ReplayPlatform(self, profile), policy, state))
+
+    def record(self, policy: Policy, profile: GateProfile, name: str, policy_toml: str = "") -> Record:
+        """Let a policy live in this world and return its record; `name` and `policy_toml` say what it is."""
+        first, rows = self.play(policy, profile)
+        world = self.world
+        return Record(
+            scenario=world.scenario,
+            population=world.population.name,
+            seed=world.seed,
+            policy=name,
+            policy_toml=policy_toml,
+            gates=profile.name,
+            trials=self.trials,
+            first=first,
+            steps=rows,
+            is_recorded=world.population.is_recorded,
+        )
+
+    def _found(self) -> Beginning:
+        world, log, registry = self.world, MemoryLog(), MemoryRegistry()
+        validator = Validator(world, log, load_profile("none"))
+        platform = LocalPlatform(world, log, registry, Trainer(world, log), validator, Monitor(world, log, registry))
+        first = begin(platform, self._choose_recipe).first
+        warmup = tuple(log.cohorts(world.warmup))
+        return Beginning(first, registry.model(first.version), registry.recipe(first.version), warmup)
+
+    def _choose_recipe(self, warmup: LabelledRows) -> Recipe:
+        if self.trials == 0:
+            return self.world.scenario.recipe
+        return search_first_recipe(self.world, warmup, self.trials).recipe
+
+    def _first(self, profile: GateProfile) -> Job:
+        life, beginning = ReplayPlatform(self, profile), self.beginning
+        return replace(beginning.first, meeting=life.validator.validate(0, beginning.model, None))
+
+
+class ReplayPlatform:
+    """The company of one policy in a replayed world; it implements `Platform` and computes nothing twice."""
+
+    def __init__(self, replay: Replay, profile: GateProfile) -> None:
+        self.world = replay.world
+        self.journal: Journal = NoJournal()
+        self.log = _ReplayLog(replay)
+        shared = None if replay.has_feedback else replay.scores  # else the rows of a gate depend on the past too
+        self.validator = Validator(replay.world, self.log, profile, scores=shared)
+        self._replay = replay
+        self._profile = profile
+        self._trainer = Trainer(replay.world, self.log)
+        self._monitor = Monitor(replay.world, self.log, self, self._reference)
+        self._on_request = SignalsOnRequest(replay.world, self.log, self, self._reference, self._recall_request)
+        self._models = [_FIRST]
+        self._past = _NO_PAST
+
+    def serve(self, step: int, champion: Deployed) -> Served:
+        """Answer the batch of a step, and send the offers out."""
+        served = self.answer(step, champion)
+        self.log.served.append(served)
+        if self._replay.has_feedback:
+            self._past = self._replay.number(("past", self._past, self._models[champion.version - 1]))
+        return served
+
+    def answer(self, step: int, model: Deployed) -> Served:
+        """Return what a model would serve at a step."""
+        number = self._models[model.version - 1]
+        answers = self._replay.recall(("answers", step, number), lambda: self._answer(step, number))
+        return Served(step, model.job, model.version, answers.probability, answers.prediction, answers.offered)
+
+    def settle(self, served: Served) -> Tally:
+        """Count the step; the labels are on their way by themselves."""
+        world, step = self.world, served.step
+        key = ("tally", step, self._models[served.version - 1])
+        return self._replay.recall(key, lambda: tally(world.batch(step), world.truth(step), served))
+
+    def receive(self, day: int) -> int:
+        """Count the labels that arrive on a day; they can be seen from now on."""
+        key = ("arrived", self.log.today, day, self._past)
+        arrived = self._replay.recall(key, lambda: (self._count_arrivals(day),))
+        self.log.today = day
+        return int(arrived[0])
+
+    def observe(self, step: int, champion: Deployed, *, job_open: bool, wants: Wants) -> Observation:
+        """Measure what is visible at a step, and of the signals on request those that are wanted."""
+        model = self._models[champion.version - 1]
+        newest = self._monitor.newest_step(step, champion)
+        key = ("observation", step, model, newest, job_open, self._past)
+        seen = self._replay.recall(key, lambda: self._measure(step, champion, job_open))
+        if not wants:
+            return seen
+        return replace(seen, signals=self._on_request.answer(step, champion, seen.signals, wants))
+
+    def train(self, job: Job, champion: Deployed) -> Job:  # noqa: ARG002 - every model of a world has one recipe
+        """Train a job's model on the labels visible at its step."""
+        key = ("trained", job.requested_step, self._past, self.log.quarantined)
+        trained: Trained = self._replay.recall(key, lambda: self._train(job.requested_step))
+        self._models.append(self._replay.keep(key, trained.model))
+        return replace(job, window=trained.window, version=len(self._models))
+
+    def recalibrate(self, job: Job, champion: Deployed) -> Job:
+        """Calibrate the champion's trees anew on the labels visible at the job's step."""
+        base = self._models[champion.version - 1]
+        key = ("recalibrated", job.requested_step, base, self._past, self.log.quarantined)
+        recipe, model = self._replay.beginning.recipe, self._replay.model(base)
+        trained = self._replay.recall(key, lambda: self._trainer.recalibrate(job.requested_step, model, recipe))
+        self._models.append(self._replay.keep(key, trained.model))
+        return replace(job, window=trained.window, version=len(self._models))
+
+    def quarantine(self, step: int) -> None:
+        """Set the batch of a step apart."""
+        self.log.quarantined |= {step}
+
+    def validate(self, step: int, job: Job, champion: Deployed, best: Deployed) -> Validation:
+        """Have a job's model meet the gates."""
+        challenger, other = self._models[job.version - 1], self._models[champion.version - 1]
+        asked = best if self._profile.enforces("f1_against_best") else None
+        anchor = self._models[asked.version - 1] if asked else None
+        key = ("meeting", self._profile, step, challenger, other, anchor, self._past, self.log.quarantined)
+        return self._replay.recall(
+            key,
+            lambda: self.validator.validate(
+                step,
+                self.model(job.version),
+                self.model(champion.version),
+                self.model(asked.version) if asked else None,
+            ),
+        )
+
+    def move(self, alias: Alias, model: Deployed) -> None:
+        """Keep nothing: the record has it."""
+
+    def describe(self, job: Job) -> None:
+        """Keep nothing: the record has it."""
+
+    def model(self, version: int) -> Model:
+        """Return the model of a version of this life."""
+        return self._replay.model(self._models[version - 1])
+
+    def _reference(self, champion: Deployed) -> Reference:
+        key = ("reference", self._models[champion.version - 1])
+        return self._replay.recall(key, lambda: make_reference(self.world, self.log, self, champion))
+
+    def _train(self, step: int) -> Trained:
+        return self._trainer.train(step, self._replay.beginning.recipe)
+
+    def _recall_request(self, key: Hashable, version: int, compute: Callable[[], T]) -> T:
+        """Return what was measured on request of a model; what it served before is in the key."""
+        return self._replay.recall(("request", key, self._models[version - 1], self._past), lambda: (compute(),))[0]
+
+    def _answer(self, step: int, model: int) -> Answers:
+        batch, scorer = self.world.batch(step), self._replay.model(model)
+        probability = scorer.probability(batch.features)
+        offered = choose_offers(self.world.scenario.offers, probability, batch.held_out)
+        return Answers(probability, scorer.decide(probability), offered)
+
+    def _measure(self, step: int, champion: Deployed, job_open: bool) -> Observation:
+        drift, performance = self._monitor.drift(step, champion), self._monitor.performance(step, champion)
+        seen = signals(step, self.world.day(step), champion, drift, performance, job_open=job_open)
+        return Observation(seen, drift.features)
+
+    def _count_arrivals(self, day: int) -> int:
+        before = self.log.today
+        events = (self.world.labels(served.step, served.offered) for served in self.log.served)
+        return sum(int(np.count_nonzero((e.arrives_at > before) & (e.arrives_at <= day))) for e in events)
+
+
+class _ReplayLog:
+    """The inference log of one life, put together only when something must be computed from it."""
+
+    def __init__(self, replay: Replay) -> None:
+        self.served: list[Served] = []
+        self.today = _BEFORE_ALL_LABELS
+        self.quarantined: frozenset[int] = frozenset()
+        self._replay = replay
+
+    def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
+        """Return the cohorts of these steps, as known today."""
+        warmup = self._replay.beginning.warmup
+        return [self._cohort(step) if step >= 0 else warmup[step] for step in steps]
+
+    def outcomes(self, step: int) -> Outcomes:
+        """Return the answers and labels of a scored step."""
+        return self._cohort(step).outcomes
+
+    def newest_step_scored_by(self, job: str, newest: int) -> int | None:
+        """Return the newest step, up to `newest`, of which the job's model scored a customer."""
+        for step in range(min(newest, len(self.served) - 1), -1, -1):
+            if self.served[step].job == job and len(self.served[step].prediction):
+                return step
+        return None
+
+    def newest_labelled_step(self) -> int:
+        """Return the newest step of which a label is known today."""
+        for served in reversed(self.served):
+            if (self._replay.world.labels(served.step, served.offered).arrives_at <= self.today).any():
+                return served.step
+        return -1
+
+    def arrived_at(self, step: int) -> Matrix:
+        """Return the first step day on or after each label's date that has come, which is when it is joined."""
+        served, step_days = self.served[step], self._replay.world.scenario.time.step_days
+        here = self._replay.world.labels(step, served.offered)
+        here = here.take(here.arrives_at <= self.today)
+        arrived = np.full(len(served.prediction), np.nan)
+        arrived[here.row] = -(-here.arrives_at // step_days) * step_days
+        return arrived
+
+    def _cohort(self, step: int) -> Cohort:
+        served, batch = self.served[step], self._replay.world.batch(step)
+        events = self._replay.world.labels(step, served.offered)
+        return Cohort(
+            step=step,
+            customer_id=batch.customer_id,
+            features=batch.features,
+            holdout=batch.holdout,
+            held_out=batch.held_out,
+            offered=served.offered,
+            probability=served.probability,
+            prediction=served.prediction,
+            label=events.known(self.today, len(batch.customer_id)),
+        )

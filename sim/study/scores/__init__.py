@@ -1,0 +1,1 @@
+"""Scores: what a record is worth, from its quantities and the truth."""

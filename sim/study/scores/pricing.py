@@ -1,0 +1,90 @@
+"""Pricing: what a finished run or comparison would have been worth at other prices; nothing is played again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from pydantic import ValidationError
+
+from scenarios.schema import Prices
+from sim.errors import InputError, did_you_mean
+from sim.mlops.records.record import Record
+from sim.study.scores.monthly import from_text, net_values
+
+_SHORT = {"value": "customer_value"}
+REASON = "priced again, and the oracle was planned at other prices"
+_UNKNOWN = (
+    "net_value_realised",
+    "roi_realised",
+    "roi_estimated",
+    "roi_estimated_low",
+    "roi_estimated_high",
+    "regret",
+    "needless_retrains",
+    "needless_cost",
+    "break_even_retrain_cost",
+    "price_of_gates",
+    "price_of_approval_time",
+    "price_of_training_time",
+    "price_of_label_delay",
+)
+"""What a cell can't say at other prices: it needs the draws, or another plan of the oracle."""
+
+
+def parse_prices(texts: Sequence[str]) -> dict[str, float]:
+    """Return the prices that texts such as `value=2500` name; `value` is short for `customer_value`.
+
+    >>> parse_prices(["value=2500", "success_rate=0.4"])
+    {'customer_value': 2500.0, 'success_rate': 0.4}
+    """
+    found: dict[str, float] = {}
+    for text in texts:
+        name, sign, number = text.partition("=")
+        key = _SHORT.get(name.strip(), name.strip())
+        if not sign or key not in Prices.model_fields:
+            known = [*_SHORT, *Prices.model_fields]
+            hint = did_you_mean(name.strip(), known)
+            msg = f"a price must read like value=2500 and be one of {', '.join(known)}, got {text!r}.{hint}"
+            raise InputError(msg)
+        try:
+            found[key] = float(number)
+        except ValueError as error:
+            msg = f"a price must be a number, got {text!r}; write it like value=2500."
+            raise InputError(msg) from error
+    priced(Prices(), found)
+    return found
+
+
+def priced(prices: Prices, change: Mapping[str, float]) -> Prices:
+    """Return prices with some changed; `InputError` if one is out of range."""
+    try:
+        return Prices.model_validate({**prices.model_dump(), **change})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        msg = f"the price {problem['loc'][0]} must be right, got {problem['input']}: {problem['msg']}; give another."
+        raise InputError(msg) from error
+
+
+def reprice_record(record: Record, change: Mapping[str, float]) -> Record:
+    """Return a record whose scenario has other prices, from which all money is computed."""
+    prices = priced(record.scenario.prices, change)
+    return replace(record, scenario=record.scenario.model_copy(update={"prices": prices}))
+
+
+def reprice_cells(cells: pd.DataFrame, prices: Mapping[str, Prices]) -> pd.DataFrame:
+    """Return the cells of a comparison at other prices, given for each scenario by name.
+
+    Net value and the usual formula are computed anew; what a cell can't say at other prices is missing.
+    """
+    again = cells.copy()
+    for name in _UNKNOWN:
+        if name in again:
+            again[name] = np.nan
+    again["regret_missing"] = REASON
+    played = again["error"].isna() & again["monthly"].notna()
+    for index, row in again[played].iterrows():
+        now = prices[str(row["scenario"])]
+        again.loc[index, "net_value"] = sum(net_values(from_text(str(row["monthly"])), now))
+        again.loc[index, "roi_proposal"] = now.success_rate * now.customer_value / now.offer_cost - 1
+    return again

@@ -1,0 +1,1 @@
+"""Injectors: how customers, outcomes and what is seen of them drift."""

@@ -1,0 +1,1 @@
+"""Mechanism: who churns with which probability."""

@@ -1,0 +1,1 @@
+"""Schema: columns, tables, terms and streams that everything else is written in."""

@@ -1,0 +1,489 @@
+"""The report: true words, pictures that are there, and a page that works in a real browser without a request."""
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from io import BytesIO
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from browser import browsing
+from lives import CHEAP, TWIN, small
+from PIL import Image
+from test_cli import call, refused
+
+from policies.catalogue import load_policy
+from reports.comparison_report import read_study
+from reports.report import write_report
+from scenarios.files import to_toml
+from scenarios.injectors import ConceptDrift
+from scenarios.schema import Prices
+from sim.errors import InputError
+from sim.mlops.gates.profiles import load_profile
+from sim.mlops.loop.life import begin, play
+from sim.mlops.loop.monitor import Monitor
+from sim.mlops.loop.platform import LocalPlatform
+from sim.mlops.loop.trainer import Trainer
+from sim.mlops.loop.validator import Validator
+from sim.mlops.records.jobs import FIRST_JOB
+from sim.mlops.records.record import Record
+from sim.mlops.records.registry import MemoryRegistry
+from sim.mlops.stores.duckdb_log import DuckDBLog, connect
+from sim.study.comparison.compare import Study, compare
+from sim.study.comparison.contestants import contestants
+from sim.study.run_folder import read_record, write_record
+from sim.study.scores import money
+from sim.study.scores.judge import summarise
+from sim.study.scores.pricing import REASON, parse_prices, reprice_cells, reprice_record
+from sim.world.population_spec import PopulationSpec
+from sim.world.world import World
+
+DRIFT = ConceptDrift(
+    kind="concept", onset_step=2, shifts={"InternetService=DSL": 3.0, "InternetService=Fiber optic": -3.0}
+)
+TINY = small(steps=5, customers=100, delay_days=30, recipe=CHEAP.model_copy(update={"rounds": 3}))
+CALM = TINY.model_copy(update={"id": "calm", "title": "Nothing <b>happens</b> & stays"})
+DRIFTING = TINY.model_copy(update={"id": "drifting", "title": "<script>alert('drift')</script>", "drift": (DRIFT,)})
+RULES = ["f1_drop > 0.02", "f1_drop > 0.05", "f1_drop > 0.1"]
+ATTACK = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+
+
+def played(folder: Path, policy: str, name: str | None = None) -> Path:
+    """Play a life into a run folder as `run` leaves it, with the registry in memory instead of MLflow."""
+    folder.mkdir(exist_ok=True)
+    spec = load_policy(policy)
+    world, registry, connection = World(DRIFTING, 1, TWIN), MemoryRegistry(), connect(folder / "loop.duckdb")
+    log, profile = DuckDBLog(connection, world.schema), load_profile("none")
+    validator, monitor = Validator(world, log, profile), Monitor(world, log, registry)
+    platform = LocalPlatform(world, log, registry, Trainer(world, log), validator, monitor)
+    chosen = spec.build()
+    chosen.deployed(FIRST_JOB)
+    state = begin(platform, lambda _: DRIFTING.recipe)
+    steps = tuple(play(platform, chosen, state))
+    connection.close()
+    told = name or spec.name
+    record = Record(DRIFTING, "twin", 1, told, spec.to_toml(), "none", 0, state.first, steps)
+    write_record(record, folder)
+    (folder / "scenario.toml").write_text(to_toml(DRIFTING), encoding="utf-8")
+    (folder / "policy.toml").write_text(spec.to_toml(), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return played(tmp_path_factory.mktemp("run"), "f1_drop > 0.02 or age_days > 40", ATTACK)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("studies") / "study"
+    chosen = contestants(["never", *RULES, "oracle"], {})
+    asked = Study(
+        (CALM, DRIFTING), chosen, (load_profile("none"),), (1, 2, 3, 4, 5), "never", population=PopulationSpec("twin")
+    )
+    compare(asked, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run_page(run):
+    return write_report(run)
+
+
+@pytest.fixture(scope="module")
+def study_page(study):
+    return write_report(study)
+
+
+class Reader(HTMLParser):
+    """Reads a page as a strict reader would: every tag it opens is closed in order."""
+
+    VOID = frozenset({"meta", "link", "img", "br", "input"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.seen, self.text = [], [], []
+        self.feed(text)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def read(page):
+    return Reader(page.read_text(encoding="utf-8"))
+
+
+RUN_PICTURES = {
+    *("loop", "architecture", "accuracy", "trigger", "training_data", "champion_challenger", "label_timeline"),
+    *("drift_psi", "drift_ks", "roi", "risk", "segments"),
+}
+
+
+def test_a_run_has_every_picture_as_svg_and_png(run_page):
+    names = {item.name for item in run_page.parent.iterdir()}
+    assert names == {"report.html"} | {f"{name}.{kind}" for name in RUN_PICTURES for kind in ("svg", "png")}
+    for name in RUN_PICTURES:
+        assert (run_page.parent / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        svg = (run_page.parent / f"{name}.svg").read_text(encoding="utf-8")
+        assert "<svg" in svg
+        assert "dc:date" not in svg
+
+
+@pytest.mark.slow
+def test_a_report_says_the_same_twice(run, run_page):
+    before = {item.name: item.read_bytes() for item in run_page.parent.iterdir()}
+    assert write_report(run) == run_page
+    after = {item.name: item.read_bytes() for item in run_page.parent.iterdir()}
+    assert after.keys() == before.keys()
+    for name, content in after.items():
+        if name.endswith(".png"):
+            pictures = [np.asarray(Image.open(BytesIO(each)), dtype=float) for each in (content, before[name])]
+            assert np.abs(pictures[0] - pictures[1]).mean() < 0.1, name
+        else:
+            assert content == before[name], name
+
+
+def test_a_run_page_tells_what_the_record_holds(run, run_page):
+    record, page = read_record(run), read(run_page)
+    told = "".join(page.text)
+    scores = summarise(record)
+    assert f"net value of {scores.net_value:,.0f}" in told
+    assert f"{scores.retrains} retrainings, of which {scores.promotions} were promoted" in told
+    assert "there is no interval" in told
+    assert sum(tag == "tr" for tag, _ in page.seen) == len(record.steps) + 1 + len(scores.__slots__) + 1
+    assert to_toml(DRIFTING) in told
+    command = next(line for line in page.text if line.startswith("retrainlab run"))
+    words = shlex.split(command)
+    assert words[2] == str(run / "scenario.toml")
+    assert words[words.index("--policy") + 1] == str(run / "policy.toml")
+    assert words[words.index("--seed") + 1] == "1"
+
+
+def test_nothing_that_came_from_data_is_markup(run_page, study_page):
+    for path in (run_page, study_page):
+        page, text = read(path), path.read_text(encoding="utf-8")
+        assert [tag for tag, _ in page.seen].count("script") == 1
+        assert not [attrs for _, attrs in page.seen if any(name.startswith("on") for name in attrs)]
+        assert all(attrs["src"].startswith("data:image/svg+xml") for tag, attrs in page.seen if tag == "img")
+        assert "<script>alert" not in text
+    assert ATTACK in "".join(read(run_page).text)
+
+
+def test_every_picture_has_words_and_every_table_headings(run_page, study_page):
+    for path in (run_page, study_page):
+        page = read(path)
+        images = [attrs for tag, attrs in page.seen if tag == "img"]
+        assert images
+        assert all(len(attrs["alt"]) > 30 for attrs in images)
+        levels = [int(tag[1]) for tag, _ in page.seen if re.fullmatch(r"h[1-6]", tag)]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(after <= before + 1 for before, after in pairwise(levels))
+        assert all("scope" in attrs for tag, attrs in page.seen if tag == "th")
+        tags = [tag for tag, _ in page.seen]
+        assert tags.count("caption") == tags.count("table")
+        assert dict(page.seen)["html"]["lang"] == "en"
+        identifiers = [attrs["id"] for _, attrs in page.seen if "id" in attrs]
+        assert len(set(identifiers)) == len(identifiers)
+
+
+def test_a_study_has_a_part_for_each_board_and_overall(study, study_page):
+    page = read(study_page)
+    boards = json.loads((study / "leaderboard.json").read_text())["boards"]
+    platform = [attrs["data-scenario"] for tag, attrs in page.seen if attrs.get("class") == "board"]
+    assert platform == ["overall", "calm@1", "drifting@1"]
+    names = {item.stem for item in study_page.parent.iterdir()}
+    assert {
+        *("leaderboard-overall-none", "ranks-drifting-1-none", "before_after-drifting-1-none"),
+        *("threshold_1-drifting-1-none", "trigger_roc_1-drifting-1-none", "response_split-drifting-1-none"),
+    } <= names
+    told = "".join(page.text)
+    overall = next(board for board in boards if board["scenario"] == "overall")
+    best = max(
+        (row for row in overall["policies"] if row["policy"] != "oracle"),
+        key=lambda row: row["scores"]["net_value"]["mean"],
+    )
+    assert f"{best['policy']} has the highest mean net value" in told
+    command = next(line for line in page.text if line.startswith("retrainlab compare"))
+    words = shlex.split(command)
+    assert words[2:4] == ["calm@1.toml", "drifting@1.toml"]
+    assert [words[i + 1] for i, word in enumerate(words) if word == "--policy"] == ["never", *RULES, "oracle"]
+    assert words[words.index("--seeds") + 1] == "5"
+
+
+@pytest.mark.slow
+def test_against_another_run_there_is_a_before_and_after(run, tmp_path):
+    other = played(tmp_path / "never", "never")
+    page = write_report(other, against=run)
+    assert (page.parent / "before_after.svg").exists()
+    record = read_record(other)
+    write_record(replace(record, seed=2), other)
+    with pytest.raises(InputError, match="another seed"):
+        write_report(other, against=run)
+
+
+# The page in a browser
+
+
+@pytest.fixture(scope="module")
+def tab(tmp_path_factory):
+    with browsing(tmp_path_factory.mktemp("profile")) as tab:
+        yield tab
+
+
+def opened(tab, page):
+    tab.events.clear()
+    tab.open(page)
+    return tab
+
+
+VISIBLE = "[...document.querySelectorAll({!r})].filter(item => item.checkVisibility()).map(item => {})"
+
+
+def visible(tab, selector, of="item.textContent"):
+    return tab.evaluate(VISIBLE.format(selector, of))
+
+
+def choose(tab, which, value):
+    tab.evaluate(
+        f"(() => {{ const chosen = document.getElementById('filter-{which}'); chosen.value = {json.dumps(value)};"
+        f"chosen.dispatchEvent(new Event('change')); }})()"
+    )
+
+
+def test_the_page_renders_without_a_request_or_a_complaint(tab, run_page, study_page):
+    for page in (run_page, study_page):
+        opened(tab, page)
+        assert tab.complaints() == []
+        assert {address.partition(":")[0] for address in tab.requests()} == {"file", "data"}
+        assert [each for each in tab.requests() if each.startswith("file")] == [page.resolve().as_uri()]
+        sizes = tab.evaluate("[...document.images].map(image => [image.complete, image.naturalWidth])")
+        assert sizes
+        assert all(complete and width > 300 for complete, width in sizes)
+
+
+def test_the_content_policy_stops_a_script_that_slipped_in(tab, run_page, tmp_path):
+    broken = tmp_path / "report.html"
+    text = run_page.read_text(encoding="utf-8")
+    broken.write_text(
+        text.replace("</main>", "<script>window.owned = 1</script><img src='https://a.invalid/x'></main>")
+    )
+    opened(tab, broken)
+    assert tab.evaluate("window.owned") is None
+    assert len(tab.complaints()) == 2, "the kit sees what the policy stops"
+
+
+def test_the_filter_of_scenarios_shows_one(tab, study_page):
+    opened(tab, study_page)
+    boards = "section.board"
+    assert visible(tab, boards, "item.dataset.scenario") == ["overall", "calm@1", "drifting@1"]
+    choose(tab, "scenario", "drifting@1")
+    assert visible(tab, boards, "item.dataset.scenario") == ["drifting@1"]
+    assert set(visible(tab, "table.log tbody tr", "item.dataset.scenario")) == {"drifting@1"}
+    assert tab.evaluate("document.getElementById('filter-told').textContent") == "1 part is shown"
+    choose(tab, "scenario", "")
+    assert len(visible(tab, boards)) == 3
+
+
+def test_the_filter_of_policies_shows_one(tab, study_page):
+    opened(tab, study_page)
+    choose(tab, "policy", "f1_drop > 0.05")
+    rows = visible(tab, "table.scores tbody tr", "item.dataset.policy")
+    assert rows
+    assert set(rows) == {"f1_drop > 0.05"}
+    assert len(visible(tab, "table.log tbody tr")) == 2
+    choose(tab, "scenario", "calm@1")
+    assert len(visible(tab, "table.log tbody tr")) == 1
+
+
+def test_a_run_needs_no_filter(tab, run_page):
+    opened(tab, run_page)
+    assert visible(tab, "form") == []
+
+
+def test_the_keyboard_reaches_the_filter(tab, study_page):
+    opened(tab, study_page)
+    reached = []
+    for _ in range(4):
+        for kind in ("keyDown", "keyUp"):
+            tab.call("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
+        reached.append(tab.evaluate("document.activeElement.id || document.activeElement.className"))
+    assert reached[:3] == ["skip", "filter-scenario", "filter-policy"]
+
+
+CONTRAST = """
+(() => {
+  const channel = c => { c /= 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
+  const light = rgb => { const [r, g, b] = rgb.match(/[\\d.]+/g).map(Number).map(channel);
+                         return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+  const ground = item => { for (; item; item = item.parentElement) {
+      const colour = getComputedStyle(item).backgroundColor;
+      if (colour !== 'rgba(0, 0, 0, 0)') return colour; } return 'rgb(255, 255, 255)'; };
+  return [...document.querySelectorAll('body *')].filter(item => item.checkVisibility() &&
+      [...item.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())).map(item => {
+    const [a, b] = [light(getComputedStyle(item).color), light(ground(item))].sort((x, y) => y - x);
+    return (a + 0.05) / (b + 0.05); });
+})()
+"""
+
+
+def test_words_stand_out_from_their_ground(tab, study_page):
+    opened(tab, study_page)
+    ratios = tab.evaluate(CONTRAST)
+    assert len(ratios) > 50
+    assert min(ratios) >= 4.5
+
+
+A4_WIDTH = 718  # pixels between the margins
+
+
+def test_it_prints_with_everything_opened(tab, study_page):
+    opened(tab, study_page)
+    assert tab.pdf().startswith(b"%PDF")
+    assert tab.evaluate("[...document.querySelectorAll('details')].every(item => item.open)")
+    tab.call("Emulation.setEmulatedMedia", media="print")
+    tab.call("Emulation.setDeviceMetricsOverride", width=A4_WIDTH, height=1000, deviceScaleFactor=1, mobile=False)
+    assert visible(tab, "form") == []
+    wide = tab.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    tab.call("Emulation.clearDeviceMetricsOverride")
+    tab.call("Emulation.setEmulatedMedia", media="")
+    assert wide[0] <= wide[1], "nothing is cut off at the edge of the paper"
+
+
+# Other prices
+
+
+def test_other_prices_make_other_money_and_nothing_else(run):
+    change = parse_prices(["value=3000", "offer_cost=10", "success_rate=0.5", "retrain_cost=7"])
+    record, again = read_record(run), reprice_record(read_record(run), change)
+    prices = Prices(customer_value=3000, offer_cost=10, success_rate=0.5, retrain_cost=7)
+    assert summarise(again) == summarise(record, prices)
+    assert again.steps == record.steps
+
+
+def test_cells_are_priced_as_their_lives_would_be(study):
+    prices = Prices(customer_value=3000, offer_cost=10, success_rate=0.5, retrain_cost=7)
+    told = read_study(study, {"customer_value": 3000.0, "offer_cost": 10.0, "success_rate": 0.5, "retrain_cost": 7.0})
+    same = read_study(study, {"customer_value": 2000.0})
+    assert same.cells["net_value"].to_numpy() == pytest.approx(read_study(study, {}).cells["net_value"].to_numpy())
+    assert told.cells["regret"].isna().all()
+    assert {row["regret_missing"] for board in told.board["boards"] for row in board["policies"]} == {REASON}
+    assert told.cells["roi_proposal"].dropna().unique() == [0.5 * 3000 / 10 - 1]
+    for row in told.cells[told.cells["policy"] == RULES[0]].to_dict("records"):
+        life = json.loads(row["monthly"])
+        worth = sum(life["offered_expected_churners"]) * 0.5 * 3000 - sum(life["offers"]) * 10
+        assert row["net_value"] == pytest.approx(worth - 7 * len(life["requested"]))
+    assert told.scenarios["calm@1"].prices == prices
+    assert told.played["calm@1"].prices == CALM.prices
+
+
+def test_a_cell_that_failed_stays_failed_at_other_prices():
+    cells = pd.DataFrame(
+        [{"scenario": "a", "error": "broken", "monthly": None, "net_value": np.nan, "roi_proposal": 1.0}]
+    )
+    assert np.isnan(reprice_cells(cells, {})["net_value"].iloc[0])
+
+
+def test_the_ledger_agrees_with_the_life_step_by_step(study, run):
+    record = read_record(run)
+    entries = money.ledger(record, record.scenario.prices)
+    cells = read_study(study, {}).cells
+    assert cells["monthly"].notna().sum() == cells["error"].isna().sum()
+    assert money.net_value(entries) == pytest.approx(summarise(record).net_value)
+
+
+# The command
+
+REFUSED = {
+    "nothing there": (["report", "nowhere"], "nowhere holds none"),
+    "an unknown price": (["report", ".", "--price", "vlaue=1"], "did you mean 'value'"),
+    "no number": (["report", ".", "--price", "value=much"], "must be a number, got 'value=much'"),
+    "out of range": (["report", ".", "--price", "success_rate=1.5"], "success_rate must be right, got 1.5"),
+    "not finite": (["report", ".", "--price", "value=inf"], "customer_value must be right"),
+    "no price": (["report", ".", "--price", "value"], "must read like value=2500"),
+    "without the option": (["report", ".", "value=2"], "must come after --price"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "said"), REFUSED.values(), ids=REFUSED)
+def test_a_wrong_report_is_refused(monkeypatch, capsys, tmp_path, arguments, said):
+    monkeypatch.chdir(tmp_path)
+    assert said.lower() in refused(monkeypatch, capsys, *arguments).lower()
+
+
+def test_a_folder_that_cannot_be_read_or_written_is_refused(monkeypatch, capsys, tmp_path, study):
+    monkeypatch.chdir(tmp_path)
+    Path("run").mkdir()
+    Path("run/record.json").write_text("{}")
+    assert "must hold the record of a run" in refused(monkeypatch, capsys, "report", "run")
+    Path("study").mkdir()
+    Path("study/study.json").write_text("{}")
+    assert "must hold a finished comparison" in refused(monkeypatch, capsys, "report", "study")
+    shutil.copytree(study, "taken", ignore=shutil.ignore_patterns("report"))
+    Path("taken/report").write_text("in the way")
+    assert "can't be" in refused(monkeypatch, capsys, "report", "taken")
+    assert "leave it out" in refused(monkeypatch, capsys, "report", str(study), "--against", "run")
+
+
+@pytest.mark.slow
+def test_the_command_takes_prices_in_either_spelling(monkeypatch, capsys, run, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(
+        monkeypatch, capsys, "report", str(run), "--price", "value=2500", "success_rate=0.4", "--json"
+    )
+    assert (code, err) == (0, "")
+    told = json.loads(out)
+    assert told["report"] == str(run / "report" / "report.html")
+    assert len(told["pictures"]) == 2 * len(RUN_PICTURES)
+    page = "".join(read(Path(told["report"])).text)
+    assert "customer_value 2500, success_rate 0.4" in page
+    assert "--price customer_value=2500 success_rate=0.4" in page, "how to make it again"
+    assert to_toml(DRIFTING) in page, "the scenario as it was played"
+    code, out, _ = call(
+        monkeypatch, capsys, "report", str(run), "--price", "value=2500", "--price", "success_rate=0.4"
+    )
+    assert (code, out) == (0, f"{run}/report/report.html\n")
+
+
+@pytest.mark.slow
+def test_a_run_that_is_under_way_is_not_reported(tmp_path):
+    folder = played(tmp_path / "busy", "never")
+    hold = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
+    command = [sys.executable, "-c", hold, str(folder / "loop.duckdb")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(InputError, match="that nobody is writing to"):
+            write_report(folder)
+        other.stdin.close()
+    assert write_report(folder).exists()
+
+
+@pytest.mark.slow
+def test_a_real_run_on_mlflow_is_reported(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(to_toml(DRIFTING), encoding="utf-8")
+    options = ["mine.toml", "--population", "twin", "--trials", "0", "--policy", "age_days > 20", "--out", "out"]
+    assert call(monkeypatch, capsys, "run", *options)[0] == 0
+    code, out, _ = call(monkeypatch, capsys, "report", "out")
+    assert code == 0
+    told = "".join(read(Path(out.strip())).text)
+    assert "1 retrainings" not in told
+    assert "inference log" not in told.lower()

@@ -1,0 +1,58 @@
+"""Conditions: what they say, when they hold, and which are refused."""
+
+import pytest
+
+from sim.errors import InputError
+from sim.study.comparison.conditions import parse_condition
+
+POLICIES = ["proposal", "f1_drop > 0.05", "never"]
+
+
+def board(policy, regret=None, recovery=None, net_value=0.0):
+    scores = {"regret": None if regret is None else {"mean": regret}, "net_value": {"mean": net_value}}
+    return {"policies": [{"policy": policy, "scores": scores, "f1_recovery": recovery}]}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_met"),
+    [
+        ("proposal.regret > 5000", True),
+        ("proposal.regret>=6000", True),
+        ("proposal.regret > 6000", False),
+        ("proposal.regret <= 6000", True),
+        ("proposal.regret < 1e3", False),
+        ("proposal.net_value < -1", True),
+        ("proposal.f1_recovery < 0.5", True),
+        ("f1_drop > 0.05.net_value >= 0", True),
+        ("f1_drop > 0.05.regret >= 0", False),  # missing
+        ("f1_drop > 0.05.f1_recovery >= -9", False),  # missing
+    ],
+)
+def test_a_condition_holds_if_it_does_on_any_board(text, is_met):
+    boards = {
+        "boards": [
+            board("proposal", 10.0, {"estimate": 0.9}),
+            board("proposal", 6000.0, {"estimate": 0.4}, -2.0),
+            board("f1_drop > 0.05", None, {"estimate": None}),
+        ]
+    }
+    boards["boards"][0]["policies"][0]["scores"]["regret"]["mean"] = 2000.0
+    assert parse_condition(text, POLICIES).is_met(boards) is is_met
+
+
+WRONG = {
+    "proposal": "must read like",
+    "proposal.regret": "must read like",
+    "proposal.regret = 5": "must read like",
+    "proposal.regret > lots": "must read like",
+    "proposal.regret > 1.2.3": "must end in a number",
+    "proposal.rgret > 5": "Did you mean 'regret'",
+    "propsal.regret > 5": "Did you mean 'proposal'",
+    "": "must read like",
+}
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG.items())
+def test_a_condition_that_says_nothing_is_refused(text, said):
+    with pytest.raises(InputError, match=said):
+        parse_condition(text, POLICIES)
