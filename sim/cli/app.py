@@ -483,7 +483,3 @@ def _as_played(asked: tuple[Any, ...], spec: Any) -> tuple[Any, ...]:
     for sentence in sentences:
         tell(sentence)
     return played
-
-
-if __name__ == "__main__":
-    main()

@@ -21,11 +21,11 @@ from runs import KILLED, Server, assert_whole, settings_of
 from policies.catalogue import load_policy
 from scenarios.files import to_toml
 from sim.errors import InputError, WorkError
-from sim.mlops import patience
 from sim.mlops.live.run import Listener, LiveSettings, run_live, tracking_uri
 from sim.mlops.models.model import Model
 from sim.mlops.records.jobs import Alias
 from sim.mlops.records.record import Record
+from sim.mlops.stores import patience
 from sim.study.run_folder import play_live
 
 LONG = KILLED.model_copy(update={"time": KILLED.time.model_copy(update={"steps": 14})})
@@ -372,7 +372,7 @@ def test_a_damaged_champion_ends_a_resumed_run_in_one_sentence_and_promotes_nobo
 _COMMAND = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_050_000, 1_050_000))
-from sim.cli import main
+from sim.cli.app import main
 sys.argv = ["retrainlab", "run", "small.toml", "--population", "twin", "--trials", "0", "--out", "out", *sys.argv[1:]]
 main()
 """

@@ -24,7 +24,7 @@ from scenarios.files import to_toml
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Jobs, Offers, Prices
 from sim.errors import InputError
-from sim.mlops import gate_profiles
+from sim.mlops.gates import profiles as gate_profiles
 from sim.mlops.gates.profiles import load_profile
 from sim.study.comparison.compare import Study, compare
 from sim.study.comparison.contestants import Contestant, contestants
@@ -358,7 +358,7 @@ def test_a_dry_run_counts_the_work_and_writes_nothing(monkeypatch, capsys):
 
 def test_gates_that_let_nothing_by_are_named(monkeypatch, capsys):
     write(CALM)
-    strict = tomllib.loads((Path(gate_profiles.__file__).parent / "profiles" / "none.toml").read_text("utf-8"))
+    strict = tomllib.loads((Path(gate_profiles.__file__).parent / "catalogue" / "none.toml").read_text("utf-8"))
     strict |= {"enforced": ["f1"], "thresholds": {**strict["thresholds"], "f1": 1.0}}
     Path("strict.toml").write_text(tomli_w.dumps(strict))
     options = [*SMALL, "--gates", "strict.toml", "--policy", "never", "--policy", "always", "--json"]
