@@ -91,7 +91,7 @@ def test_help(benchmark: Any) -> None:
     command = [
         sys.executable,
         "-c",
-        "import sys; sys.argv = ['retrainlab', '--help']; from sim.cli.app import main; main()",
+        "import sys; sys.argv = ['retrainlab', '--help']; from sim.cli import main; main()",
     ]
     benchmark.pedantic(lambda: subprocess.run(command, check=True, capture_output=True), rounds=5, warmup_rounds=1)
 

@@ -63,7 +63,7 @@ Name = Annotated[str | None, typer.Argument(help="One entry; all are listed with
 RUNS_FOLDER = Path("runs")
 
 
-def main() -> None:
+def run_app() -> None:
     """Run the command line: exit code 0 done, 1 the work failed, 2 bad usage or bad input."""
     try:
         app()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.cli.app import main
+from sim.cli import main
 from sim.world.telco.table import SHA256, find
 
 HEADER = (
@@ -231,7 +231,7 @@ def test_a_run_prints_one_json_object_or_a_readable_table(monkeypatch, capsys):
 def test_help_waits_for_no_heavy_import(arguments):
     code = f"""
 import sys
-from sim.cli.app import main
+from sim.cli import main
 sys.argv = ["retrainlab", *{arguments!r}]
 try:
     main()

@@ -372,7 +372,7 @@ def test_a_damaged_champion_ends_a_resumed_run_in_one_sentence_and_promotes_nobo
 _COMMAND = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_050_000, 1_050_000))
-from sim.cli.app import main
+from sim.cli import main
 sys.argv = ["retrainlab", "run", "small.toml", "--population", "twin", "--trials", "0", "--out", "out", *sys.argv[1:]]
 main()
 """
