@@ -3,6 +3,6 @@
 
 def main() -> None:
     """Run the command line: exit code 0 done, 1 the work failed, 2 bad usage or bad input."""
-    from sim.cli.app import run_app  # noqa: PLC0415 - what only wants a command's module waits for no others
+    from sim.cli.app import run_app
 
     run_app()

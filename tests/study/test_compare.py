@@ -251,7 +251,7 @@ def test_a_world_that_breaks_fails_all_its_cells_and_no_other(tmp_path, monkeypa
 
 def test_a_failed_cell_ends_the_command_with_1(monkeypatch, capsys):
     asked = broken_study(monkeypatch)
-    monkeypatch.setattr("sim.study.comparison.contestants.contestants", lambda *_: asked.contestants)
+    monkeypatch.setattr("sim.study.comparison.plan.contestants", lambda *_: asked.contestants)
     write(CALM)
     code, out, err = call(monkeypatch, capsys, *SMALL, "--out", "out", "--json")
     assert code == 1
@@ -309,7 +309,7 @@ def test_bad_usage_ends_with_2(monkeypatch, capsys, option):
 
 def test_gates_that_enforce_a_wall_clock_are_refused(monkeypatch, capsys):
     quick = replace(NONE, name="quick", enforced=("latency_ms",))
-    monkeypatch.setattr("sim.mlops.gates.profiles.load_profile", lambda _: quick)
+    monkeypatch.setattr("sim.study.comparison.plan.load_profile", lambda _: quick)
     write(CALM)
     assert "latency_ms" in refused(monkeypatch, capsys, *SMALL)
 
