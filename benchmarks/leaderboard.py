@@ -11,7 +11,7 @@ import pandas as pd
 
 from scenarios.files import load_scenario
 from sim.mlops.gates.profiles import load_profile
-from sim.study.boards import Board, BoardRow
+from sim.study.comparison.boards import Board, BoardRow
 from sim.study.comparison.compare import Comparison, Study, compare
 from sim.study.comparison.contestants import ORACLE, contestants
 from sim.study.inference.contests import PairedDifference, paired_difference

@@ -18,12 +18,12 @@ from reports.report import write_report
 from scenarios.files import load_scenario, to_toml
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.live.run import LiveSettings
-from sim.study.boards import write_leaderboard
+from sim.study.comparison.boards import write_leaderboard
 from sim.study.comparison.leaderboard import leaderboard
+from sim.study.comparison.study_file import StudyIdentity, write_identity
 from sim.study.run_folder import play_live
 from sim.study.scores.monthly import Monthly, to_text
 from sim.study.scores.table import Score
-from sim.study.study_file import StudyIdentity, write_identity
 from sim.world.population import load_population
 
 _STEPS, _SEEDS = 36, 20

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from reports.style import LINES, SMALL_SIZE
 from reports.text import fit
-from sim.study.boards import Board, BoardRow, ScoreEstimate
+from sim.study.comparison.boards import Board, BoardRow, ScoreEstimate
 from sim.study.scores.table import Score
 
 MOST_ROWS = 24

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from scenarios.schema import Scenario, Time
 from sim.mlops.records.record import Record
-from sim.study.boards import Board
+from sim.study.comparison.boards import Board
 from sim.study.inference.contests import MIN_SEEDS
 
 _SOURCES = {"telco": "the real IBM Telco table", "twin": "a synthetic twin of the IBM Telco table"}

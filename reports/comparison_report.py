@@ -26,13 +26,13 @@ from reports.save import Picture, file_name, save
 from scenarios.files import load_scenario, parse_scenario, to_toml
 from scenarios.schema import Scenario
 from sim.errors import InputError
-from sim.study.boards import Board, BoardRow, Leaderboard, read_leaderboard
+from sim.study.comparison.boards import Board, BoardRow, Leaderboard, read_leaderboard
 from sim.study.comparison.compare import LEADERBOARD_FILE, RESULTS_FILE
 from sim.study.comparison.leaderboard import leaderboard
+from sim.study.comparison.study_file import STUDY_FILE, StudyIdentity, read_identity
 from sim.study.scores.monthly import Monthly, from_text
 from sim.study.scores.pricing import priced, reprice_cells
 from sim.study.scores.table import RANKED_BY, Score
-from sim.study.study_file import STUDY_FILE, StudyIdentity, read_identity
 
 _MOST_FAMILIES = 2
 

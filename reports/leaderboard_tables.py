@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from reports.tables import rows_table
-from sim.study.boards import Board, BoardRow, Difference, Ends, ScoreMean, ScoreRatio
+from sim.study.comparison.boards import Board, BoardRow, Difference, Ends, ScoreMean, ScoreRatio
 from sim.study.inference.contests import MIN_SEEDS
 from sim.study.scores.table import RANKED_BY, Score
 

@@ -7,8 +7,8 @@ from reports.comparison_report import comparison_page
 from reports.page import render
 from reports.run_report import run_page
 from sim.errors import InputError
+from sim.study.comparison.study_file import STUDY_FILE
 from sim.study.run_folder import RECORD_FILE
-from sim.study.study_file import STUDY_FILE
 from sim.whole_file import write_whole
 
 REPORT_FOLDER = "report"

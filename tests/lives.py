@@ -93,7 +93,7 @@ class Life:
 
     @property
     def world(self) -> World:
-        return self.parts.world
+        return self.platform.world
 
     @property
     def record(self) -> Record:
@@ -104,7 +104,7 @@ class Life:
             seed=world.seed,
             policy="tested",
             policy_toml="",
-            gates=self.parts.validator.profile.name,
+            gates=self.platform.validator.profile.name,
             trials=0,
             first=self.state.first,
             steps=self.rows,

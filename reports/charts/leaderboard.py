@@ -10,7 +10,7 @@ from reports.board import MOST_ROWS, draw_interval, ordered
 from reports.leaderboard_tables import ALPHA
 from reports.style import BLUE, GREEN, MUTED, SMALL_SIZE, chart, sheet
 from reports.text import fit
-from sim.study.boards import Board, BoardRow, ScoreEstimate
+from sim.study.comparison.boards import Board, BoardRow, ScoreEstimate
 from sim.study.scores.table import RANKED_BY, Score
 
 _ROW_INCHES = 0.27

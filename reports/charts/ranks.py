@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from reports.board import MOST_ROWS
 from reports.style import BLUE, INK, MUTED, RED, SMALL_SIZE, chart, legend, sheet
 from reports.text import fit
-from sim.study.boards import Board
+from sim.study.comparison.boards import Board
 
 _ROW_INCHES = 0.27
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from reports.board import draw_interval, look, side_legend
 from reports.style import INK, MUTED, chart, sheet
-from sim.study.boards import Board, BoardRow
+from sim.study.comparison.boards import Board, BoardRow
 from sim.study.scores.table import Score
 
 _HEIGHT = 4.6

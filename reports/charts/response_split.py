@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from reports.board import MOST_ROWS
 from reports.style import BLUE, GREEN, ORANGE, PURPLE, SKY, SMALL_SIZE, chart, legend, sheet
 from reports.text import fit
-from sim.study.boards import Board, BoardRow
+from sim.study.comparison.boards import Board, BoardRow
 from sim.study.scores.table import Score
 
 PARTS = (

@@ -10,7 +10,7 @@ from reports.charts.trigger_roc import family_scores
 from reports.families import Family, Setting, proposed_setting
 from reports.style import BLUE, GREEN, INK, RED, TEXT_SIZE, chart, legend, sheet
 from reports.text import fit
-from sim.study.boards import Board, ScoreEstimate
+from sim.study.comparison.boards import Board, ScoreEstimate
 from sim.study.scores.table import Score
 
 _HEIGHT = 4.0

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from reports.board import draw_interval
 from reports.families import Family, Setting
 from reports.style import INK, MUTED, chart, legend, sheet
-from sim.study.boards import Board, ScoreEstimate
+from sim.study.comparison.boards import Board, ScoreEstimate
 from sim.study.scores.table import Score
 
 _HEIGHT = 4.4

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:  # numbers and tables are loaded when a command needs them, so that help is quick
-    from sim.study.boards import Leaderboard
+    from sim.study.comparison.boards import Leaderboard
 
 
 @contextmanager
@@ -46,6 +46,24 @@ def _bar(description: str, total: int) -> Iterator[Callable[..., None]]:
 def tell(sentence: str) -> None:
     """Say something on the way that is no result."""
     typer.echo(f"retrainlab: {sentence}", err=True)
+
+
+@contextmanager
+def interrupted(folder: Path) -> Iterator[None]:
+    """Say how to go on with what is interrupted, and end with exit code 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell(f"interrupted; add --resume --out {shlex.quote(str(folder))}.")
+        raise typer.Exit(130) from None
+
+
+def complain(problems: Sequence[str]) -> None:
+    """Say what went wrong, if anything, and then end with exit code 1."""
+    for problem in problems:
+        tell(problem)
+    if problems:
+        raise typer.Exit(1)
 
 
 def show(title: str, rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:

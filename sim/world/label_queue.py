@@ -1,4 +1,4 @@
-"""The label_queue: labels on their way."""
+"""The label queue: labels on their way."""
 
 from sim.world.labels import LabelEvents
 

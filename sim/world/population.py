@@ -20,7 +20,8 @@ from sim.world.mechanism.outcome import Mechanism, telco_mechanism
 from sim.world.schema.columns import Matrix, Schema
 from sim.world.schema.streams import Streams
 from sim.world.schema.table import Table
-from sim.world.telco import telco, twin
+from sim.world.telco import table as telco
+from sim.world.telco import twin
 from sim.world.telco.structure import TELCO_STRUCTURE, Structure
 
 _TWIN_REFERENCE_ROWS = 20_000

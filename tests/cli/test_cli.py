@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -166,7 +167,13 @@ def test_a_server_that_is_not_there_is_named_within_seconds(monkeypatch, capsys)
 def test_bad_usage_ends_with_2(monkeypatch, capsys, arguments):
     code, out, err = call(monkeypatch, capsys, *arguments)
     assert (code, out) == (2, "")
-    assert "Traceback" not in err
+    assert err.startswith("retrainlab: ")
+    assert err.count("\n") == 1, "one sentence, as for every other mistake"
+
+
+def test_the_version_is_said(monkeypatch, capsys):
+    code, out, err = call(monkeypatch, capsys, "--version")
+    assert (code, out, err) == (0, f"retrainlab {version('retrainlab')}\n", "")
 
 
 CATALOGUES = [

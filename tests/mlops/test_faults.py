@@ -21,11 +21,11 @@ from runs import KILLED, Server, assert_whole, settings_of
 from policies.catalogue import load_policy
 from scenarios.files import to_toml
 from sim.errors import InputError, WorkError
-from sim.mlops import patience
 from sim.mlops.live.run import Listener, LiveSettings, run_live, tracking_uri
 from sim.mlops.models.model import Model
 from sim.mlops.records.jobs import Alias
 from sim.mlops.records.record import Record
+from sim.mlops.stores import patience
 from sim.study.run_folder import play_live
 
 LONG = KILLED.model_copy(update={"time": KILLED.time.model_copy(update={"steps": 14})})

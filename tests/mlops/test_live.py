@@ -112,7 +112,8 @@ from lives import TWIN
 from policies.catalogue import load_policy
 from scenarios.files import read_scenario
 from sim.mlops.gates.profiles import load_profile
-from sim.mlops import duckdb_log, journal, mlflow_registry
+from sim.mlops.live import journal
+from sim.mlops.stores import duckdb_log, mlflow_registry
 from sim.mlops.live.run import LiveSettings
 from sim.study.run_folder import play_live
 place, name, moment, count, resume = {place!r}, {name!r}, {moment!r}, {count}, {resume}

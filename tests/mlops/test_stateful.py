@@ -111,7 +111,7 @@ class Fragile:
 
 @dataclass
 class Moody:
-    """An validator that lets nobody pass at the strict steps, and everybody at the others."""
+    """A validator that lets nobody pass at the strict steps, and everybody at the others."""
 
     world: World
     log: Any
@@ -276,7 +276,7 @@ class Lives(RuleBasedStateMachine):
             catch_up(platform, policy, checkpoint.rows)
             restore_aliases(self.office.registry, checkpoint)
         self.life = play(platform, policy, state)
-        self.parts = parts
+        self.platform = platform
 
     @precondition(lambda self: len(self.rows) < STEPS)
     @rule(

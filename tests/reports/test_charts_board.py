@@ -16,7 +16,7 @@ from reports.charts.before_after import Side
 from reports.families import Family, Setting, families, proposed_setting
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Prices, Scenario, Time
-from sim.study.boards import Board, BoardRow, ScoreMean, ScoreRatio
+from sim.study.comparison.boards import Board, BoardRow, ScoreMean, ScoreRatio
 from sim.study.comparison.leaderboard import leaderboard as make_leaderboard
 from sim.study.inference.contests import mean_interval
 from sim.study.scores.monthly import Monthly, from_text, net_values, to_text

@@ -24,9 +24,9 @@ from scenarios.files import to_toml
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Jobs, Offers, Prices
 from sim.errors import InputError
-from sim.mlops import gate_profiles
+from sim.mlops.gates import profiles as gate_profiles
 from sim.mlops.gates.profiles import load_profile
-from sim.study.boards import read_leaderboard
+from sim.study.comparison.boards import read_leaderboard
 from sim.study.comparison.compare import Study, compare
 from sim.study.comparison.contestants import Contestant, contestants
 from sim.study.comparison.tracking import EXPERIMENT
@@ -252,7 +252,7 @@ def test_a_world_that_breaks_fails_all_its_cells_and_no_other(tmp_path, monkeypa
 
 def test_a_failed_cell_ends_the_command_with_1(monkeypatch, capsys):
     asked = broken_study(monkeypatch)
-    monkeypatch.setattr("sim.study.comparison.contestants.contestants", lambda *_: asked.contestants)
+    monkeypatch.setattr("sim.study.comparison.plan.contestants", lambda *_: asked.contestants)
     write(CALM)
     code, out, err = call(monkeypatch, capsys, *SMALL, "--out", "out", "--json")
     assert code == 1
@@ -310,7 +310,7 @@ def test_bad_usage_ends_with_2(monkeypatch, capsys, option):
 
 def test_gates_that_enforce_a_wall_clock_are_refused(monkeypatch, capsys):
     quick = replace(NONE, name="quick", enforced=("latency_ms",))
-    monkeypatch.setattr("sim.mlops.gates.profiles.load_profile", lambda _: quick)
+    monkeypatch.setattr("sim.study.comparison.plan.load_profile", lambda _: quick)
     write(CALM)
     assert "latency_ms" in refused(monkeypatch, capsys, *SMALL)
 
@@ -359,7 +359,7 @@ def test_a_dry_run_counts_the_work_and_writes_nothing(monkeypatch, capsys):
 
 def test_gates_that_let_nothing_by_are_named(monkeypatch, capsys):
     write(CALM)
-    strict = tomllib.loads((Path(gate_profiles.__file__).parent / "profiles" / "none.toml").read_text("utf-8"))
+    strict = tomllib.loads((Path(gate_profiles.__file__).parent / "catalogue" / "none.toml").read_text("utf-8"))
     strict |= {"enforced": ["f1"], "thresholds": {**strict["thresholds"], "f1": 1.0}}
     Path("strict.toml").write_text(tomli_w.dumps(strict))
     options = [*SMALL, "--gates", "strict.toml", "--policy", "never", "--policy", "always", "--json"]

@@ -3,7 +3,7 @@
 import pytest
 
 from sim.errors import InputError
-from sim.study.boards import Board, BoardRow, Leaderboard, ScoreMean, ScoreRatio
+from sim.study.comparison.boards import Board, BoardRow, Leaderboard, ScoreMean, ScoreRatio
 from sim.study.comparison.conditions import parse_condition
 from sim.study.scores.table import Score
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from scipy import stats
 
 from reports.leaderboard_tables import board_tables, sentences
-from sim.study.boards import ClauseMeans, Contest, plain_leaderboard
+from sim.study.comparison.boards import ClauseMeans, Contest, plain_leaderboard
 from sim.study.comparison.leaderboard import leaderboard
 from sim.study.inference.contests import holm, paired_difference
 

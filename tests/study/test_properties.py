@@ -85,7 +85,7 @@ def remembered() -> str:
 
 
 def test_another_process_leaves_the_same_record():
-    path = os.pathsep.join([str(TESTS), str(TESTS.parent)])
+    path = os.pathsep.join([str(TESTS), str(TESTS / "study"), str(TESTS.parent)])
     environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": "1"}
     command = [sys.executable, "-c", "import test_properties; print(test_properties.remembered())"]
     told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout

@@ -26,7 +26,7 @@ from sim.mlops.loop.life import begin, play
 from sim.mlops.loop.monitor import Monitor
 from sim.mlops.loop.validator import Validator
 from sim.mlops.records.record import Served, tally
-from sim.study import replay_cache
+from sim.study.replay import cache as replay_cache
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import Replay
 from sim.study.scores.fresh import fresh_f1

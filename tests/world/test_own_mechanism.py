@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.world import own_mechanism
 from sim.world.mechanism.ridge import fit_ridge
+from sim.world.own import mechanism as own_mechanism
 from sim.world.own.mechanism import MechanismFit, fit_own_mechanism
 from sim.world.own.table import read_own_table
 from sim.world.own.terms import LEAST_ROWS, MOST_INDICATORS, Number, bends, main_effects

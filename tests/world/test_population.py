@@ -7,7 +7,7 @@ import pytest
 from lives import TWIN, toy_population, toy_table
 
 from sim.world.population import TwinPopulation, load_population
-from sim.world.telco import telco
+from sim.world.telco import table as telco
 
 
 def test_equal_data_have_equal_versions_and_others_another():

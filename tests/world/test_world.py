@@ -441,7 +441,7 @@ def test_the_hand_over_from_real_to_drawn_labels_shifts_f1_by_at_most_two_points
     for seed in range(20):
         life = live(scenario, Never(), seed, telco_population(telco))
         model, world = life.registry.model(1), life.world
-        trained = set(life.parts.trainer.first_data().rows.customer_id)
+        trained = set(life.platform.trainer.first_data().rows.customer_id)
         real, drawn = ({}, {})
         for step in everyone(world):
             for customer, churns in zip(world.batch(step).customer_id, world.truth(step).churns, strict=True):

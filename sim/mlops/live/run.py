@@ -1,7 +1,6 @@
 """The live run: the loop on a real MLflow and a real DuckDB, in a folder that can be resumed."""
 
 import json
-import platform
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
@@ -9,6 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from time import perf_counter
 from typing import Any
 from uuid import uuid4
@@ -325,7 +325,7 @@ def _measured(
         "data_version": {"population": platform.world.population.version},
         "mlflow_run_id": registry.run_id,
         "mlflow_versions": registry.addresses(),
-        "python": platform.python_version(),
+        "python": python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
         "git_revision": _git_revision(),
     }

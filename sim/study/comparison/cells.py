@@ -8,9 +8,9 @@ from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.records.record import Record
 from sim.study.comparison.contestants import Contestant, play_contestant
+from sim.study.comparison.results import Cell, CellIdentity, Judgement, Number
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import Replay
-from sim.study.results import Cell, CellIdentity, Judgement, Number
 from sim.study.scores import money
 from sim.study.scores.fresh import fresh_f1
 from sim.study.scores.judge import clause_counts, summarise

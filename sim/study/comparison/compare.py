@@ -21,15 +21,15 @@ from sim.mlops.loop.trainable import check_trainable
 from sim.mlops.models.cohort import LabelledRows
 from sim.mlops.models.model import Model
 from sim.mlops.models.training import boosted
-from sim.study.boards import Leaderboard, write_leaderboard
+from sim.study.comparison.boards import Leaderboard, write_leaderboard
 from sim.study.comparison.cells import WorldTask, failed_cells, play_world
 from sim.study.comparison.contestants import Contestant
 from sim.study.comparison.leaderboard import leaderboard
+from sim.study.comparison.results import Cell, read_cells, to_frame, write_cells
+from sim.study.comparison.study_file import STUDY_FILE, StudyIdentity, read_identity, write_identity
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import check_replayable
-from sim.study.results import Cell, read_cells, to_frame, write_cells
 from sim.study.scores.fresh import TRAINING_SEEDS, retraining_rows
-from sim.study.study_file import STUDY_FILE, StudyIdentity, read_identity, write_identity
 from sim.whole_file import whole_file
 from sim.world.population_spec import PopulationSpec
 from sim.world.telco.table import SCHEMA

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from sim.errors import InputError, did_you_mean
-from sim.study.boards import Leaderboard
+from sim.study.comparison.boards import Leaderboard
 from sim.study.scores.table import Score
 
 _CONDITION = re.compile(

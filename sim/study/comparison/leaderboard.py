@@ -7,7 +7,7 @@ from statistics import fmean
 import numpy as np
 import pandas as pd
 
-from sim.study.boards import (
+from sim.study.comparison.boards import (
     OVERALL,
     SCHEMA_VERSION,
     Ablation,

@@ -7,7 +7,7 @@ from mlflow.entities import Metric
 
 from sim.errors import InputError
 from sim.mlops.stores.mlflow_registry import STORE_ERRORS, quiet_client
-from sim.study.boards import BoardRow
+from sim.study.comparison.boards import BoardRow
 from sim.study.comparison.compare import Comparison, Study
 from sim.study.scores.table import Score
 

@@ -50,7 +50,7 @@ _TENURE, _INTERNET, _MONTHLY, _TOTAL = (
 class Stage:
     """A multinomial logistic model of one categorical column, given the columns drawn before it.
 
-    `log_odds` gives the coefficients of terms (`sim.world.schema.term`) for each category against `reference`; a category
+    `log_odds` gives the coefficients of terms (`sim.world.schema.term`) for each category against `reference`; one
     that is not named is never drawn, though a structural rule may force it.
     """
 

@@ -1,0 +1,72 @@
+"""`retrainlab scenarios`, `policies` and `signals`: the catalogues, explained."""
+
+import json
+from dataclasses import replace
+
+import typer
+
+from sim.cli.options import AsJson, EntryName
+from sim.cli.terminal import inline, show, tell_drift, wrapped
+from sim.errors import InputError, did_you_mean
+
+
+def scenarios(name: EntryName = None, as_json: AsJson = False) -> None:
+    """List the scenarios, or tell the story of one."""
+    from scenarios.files import catalogue, load_scenario, to_toml
+
+    if name is None:
+        rows = [{"scenario": s.name, "title": s.title, "onset step": s.onset_step} for s in catalogue().values()]
+        show("Scenarios", rows, as_json)
+        return
+    scenario = load_scenario(name)
+    if as_json:
+        typer.echo(scenario.model_dump_json())
+        return
+    typer.echo(f"{scenario.name}: {scenario.title}\n\n{wrapped(scenario.story)}\n")
+    tell_drift(scenario)
+    toml = to_toml(scenario.model_copy(update={"story": ""})).replace('story = ""\n', "")
+    typer.echo(toml, nl=False)
+
+
+def policies(name: EntryName = None, as_json: AsJson = False) -> None:
+    """List the policies, or explain one."""
+    from policies.catalogue import catalogue, load_policy
+
+    if name is None:
+        rows = [
+            {
+                "policy": spec.name,
+                "kind": spec.kind,
+                "parameters": inline(spec.parameters if as_json else spec.chosen),
+            }
+            for spec in catalogue().values()
+        ]
+        show("Policies", rows, as_json)
+        return
+    spec = load_policy(name)
+    if as_json:
+        told = {"name": spec.name, "kind": spec.kind, "parameters": dict(spec.parameters), "story": spec.story}
+        typer.echo(json.dumps(told))
+        return
+    typer.echo(f"{spec.name}\n\n{wrapped(spec.story)}\n\n{replace(spec, story='').to_toml()}", nl=False)
+
+
+def signals(name: EntryName = None, as_json: AsJson = False) -> None:
+    """List the signals that a rule may use, with meaning and unit."""
+    from policies.signals import CATALOGUE
+
+    if name is not None and name not in CATALOGUE:
+        raise InputError(
+            f"a signal must be one of {', '.join(CATALOGUE)}, got {name!r}.{did_you_mean(name, CATALOGUE)}"
+        )
+    infos = [CATALOGUE[name]] if name else list(CATALOGUE.values())
+    rows = [
+        {
+            "signal": i.name,
+            "meaning": i.meaning,
+            "unit": i.unit,
+            "measured": "on request" if i.on_request else "always",
+        }
+        for i in infos
+    ]
+    show("Signals", rows, as_json)

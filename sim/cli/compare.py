@@ -1,0 +1,110 @@
+"""`retrainlab compare`: policies x scenarios x seeds x gates, paired."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sim.cli.options import RUNS_FOLDER, AsJson, PopulationOptions, cache_folder, seeds
+from sim.cli.terminal import complain, counting, interrupted, show, show_boards, tell, tell_of_gates
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareOptions:
+    """What one comparison is asked for."""
+
+    scenarios: Annotated[list[str], typer.Argument(help="Scenarios of the catalogue, or TOML files.")]
+    policy: Annotated[
+        list[str],
+        typer.Option(
+            help="A policy (repeatable): as for run, or oracle, or coin(like=POLICY); {a} is filled by --grid."
+        ),
+    ] = field(default_factory=lambda: ["proposal", "never"])
+    gates: Annotated[list[str], typer.Option(help="A gate profile (repeatable).")] = field(
+        default_factory=lambda: ["telco_churn"]
+    )
+    grid: Annotated[list[str], typer.Option(help="Values of a placeholder, as a=0.02:0.10:9 or a=1,2.")] = field(
+        default_factory=list
+    )
+    baseline: Annotated[str, typer.Option(help="The policy that all others are paired with.")] = "never"
+    seeds: Annotated[int, typer.Option(help="How many lives of each scenario, from seed 1 on.")] = 10
+    population: PopulationOptions = field(default_factory=PopulationOptions)
+    trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0
+    workers: Annotated[int, typer.Option(min=1, help="Worlds played at once, each in its own process.")] = 1
+    out: Annotated[Path | None, typer.Option(help="The study folder; a new one under runs/ by default.")] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted comparison.")] = False
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how much work it is, and stop.")] = False
+    split: Annotated[bool, typer.Option("--split", help="Price gates, approval, training and label delay too.")] = (
+        False
+    )
+    fail_if: Annotated[list[str], typer.Option(help="Exit with 1 if so, as 'proposal.regret > 5000'.")] = field(
+        default_factory=list
+    )
+    tracking_uri: Annotated[str, typer.Option(help="MLflow tracking; else SQLite in the folder.")] = ""
+    cache: Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")] = None
+    as_json: AsJson = False
+
+
+def compare(options: CompareOptions) -> None:
+    """Compare policies over scenarios and seeds, paired, with intervals; each world is trained for once."""
+    planned = _planned(options)
+
+    from sim.study.comparison.boards import plain_leaderboard
+    from sim.study.comparison.compare import expected_seconds
+    from sim.study.comparison.problems import problems
+    from sim.study.comparison.tracking import check_store
+    from sim.study.run_folder import run_folder
+
+    study = planned.study
+    if options.dry_run:
+        seconds = expected_seconds(study, options.workers)
+        told = {"worlds": len(study.orders()), "cells": study.cell_count, "seconds": seconds}
+        show("Work", [told], options.as_json)
+        return
+    if options.tracking_uri:
+        check_store(options.tracking_uri)
+    title = "-".join([*(scenario.id for scenario in study.scenarios), "comparison"])
+    folder = options.out or run_folder(RUNS_FOLDER, title, resume=options.resume)
+    comparison = _played(options, study, folder)
+    met = [condition.text for condition in planned.conditions if condition.is_met(comparison.leaderboard)]
+    if options.as_json:
+        told = {"folder": str(folder), "fail_if": met, **plain_leaderboard(comparison.leaderboard)}
+        typer.echo(json.dumps(told, allow_nan=False))
+    else:
+        show_boards(comparison.leaderboard, folder)
+    tell_of_gates(comparison.leaderboard)
+    complain(problems(study, comparison, met, options.tracking_uri, folder))
+
+
+def _planned(options: CompareOptions) -> Any:
+    from sim.study.comparison.plan import StudyRequest, plan_study
+
+    request = StudyRequest(
+        scenarios=tuple(options.scenarios),
+        policies=tuple(options.policy),
+        gates=tuple(options.gates),
+        seeds=seeds(options.seeds),
+        population=options.population.spec(),
+        baseline=options.baseline,
+        grid=tuple(options.grid),
+        fail_if=tuple(options.fail_if),
+        trials=options.trials,
+        with_split=options.split,
+    )
+    return plan_study(request, tell)
+
+
+def _played(options: CompareOptions, study: Any, folder: Path) -> Any:
+    from sim.study.comparison.compare import compare as play_study
+
+    with interrupted(folder), counting(len(study.orders())) as on_world:
+        return play_study(
+            study,
+            folder,
+            workers=options.workers,
+            resume=options.resume,
+            cache_folder=options.cache or cache_folder(),
+            on_world=on_world,
+        )

@@ -1,0 +1,139 @@
+"""Options: what the commands share, and how a frozen object of options becomes the arguments of a command."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
+
+from sim.errors import InputError
+
+Options = TypeVar("Options")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, and nothing else.")]
+EntryName = Annotated[str | None, typer.Argument(help="One entry; all are listed without it.")]
+RUNS_FOLDER = Path("runs")
+"""Where runs and studies go that were given no folder."""
+
+
+def command(
+    app: typer.Typer, options: type[Options], name: str | None = None
+) -> Callable[[Callable[[Options], None]], Callable[[Options], None]]:
+    """Make a function of one frozen object of options a command of `app`.
+
+    Each field of the dataclass `options` is an argument or an option, as its `Annotated` says; a field that is itself
+    a dataclass stands for all of its fields. So no command has an order of arguments to remember.
+    """
+
+    def register(function: Callable[[Options], None]) -> Callable[[Options], None]:
+        @wraps(function)
+        def call(**values: Any) -> None:
+            function(_built(options, values))
+
+        call.__signature__ = inspect.Signature(list(_parameters(options)))  # type: ignore[attr-defined] # read by typer
+        call.__annotations__ = {}
+        del call.__wrapped__
+        app.command(name)(call)
+        return function
+
+    return register
+
+
+def _parameters(options: type[Any]) -> Iterator[inspect.Parameter]:
+    hints = get_type_hints(options, include_extras=True)
+    for each in fields(options):
+        if is_dataclass(hints[each.name]):
+            yield from _parameters(hints[each.name])
+        else:
+            kind = inspect.Parameter.KEYWORD_ONLY
+            yield inspect.Parameter(each.name, kind, default=_default(each), annotation=hints[each.name])
+
+
+def _default(each: Field[Any]) -> Any:
+    if each.default_factory is not MISSING:
+        return each.default_factory()
+    return inspect.Parameter.empty if each.default is MISSING else each.default
+
+
+def _built(options: type[Options], values: dict[str, Any]) -> Options:
+    hints = get_type_hints(options)
+    return options(
+        **{
+            each.name: _built(hints[each.name], values) if is_dataclass(hints[each.name]) else values[each.name]
+            for each in fields(options)  # type: ignore[arg-type] # only dataclasses come here
+        }
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableOptions:
+    """Which columns of a table of one's own are what."""
+
+    target: Annotated[str, typer.Option(help="The column of your own table that says who churned.")] = ""
+    id_column: Annotated[str, typer.Option("--id", help="The column of your own table that names the customer.")] = ""
+    date_column: Annotated[
+        str,
+        typer.Option("--date", help="The column of dates in your own table, which is then replayed as it happened."),
+    ] = ""
+
+    def spec(self, population: str) -> Any:
+        """Return the `PopulationSpec` of a population whose columns are these."""
+        from sim.world.population_spec import PopulationSpec
+
+        return PopulationSpec(population, self.target, self.id_column, self.date_column)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PopulationOptions:
+    """Where customers come from."""
+
+    population: Annotated[
+        str,
+        typer.Option(
+            help="telco, twin, a CSV of your own (with --target), or the path of Telco's; the scenario's if left out."
+        ),
+    ] = ""
+    table: TableOptions = field(default_factory=TableOptions)
+
+    def spec(self) -> Any:
+        """Return the `PopulationSpec` that is asked for."""
+        return self.table.spec(self.population)
+
+
+def numbers(option: str, text: str) -> list[float]:
+    """Return the numbers of a text with commas between them; `InputError` names the option if it holds others."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"{option} must be numbers with commas between them, got {text!r}.") from error
+
+
+def whole_numbers(option: str, text: str) -> list[int]:
+    """Return the whole numbers of a text with commas between them; `InputError` names the option."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise InputError(f"{option} must be whole numbers with commas between them, got {text!r}.") from error
+
+
+def check_count(option: str, value: int) -> None:
+    """Raise `InputError` for a count below zero."""
+    if value < 0:
+        raise InputError(f"{option} must be a whole number from 0 on, got {value}; give another.")
+
+
+def seeds(count: int) -> tuple[int, ...]:
+    """Return the seeds from 1 to `count`."""
+    if count < 1:
+        raise InputError(f"--seeds must be a whole number from 1 on, got {count}; give another.")
+    return tuple(range(1, count + 1))
+
+
+def cache_folder() -> Path:
+    """Return where worlds are kept between comparisons; only its user writes there."""
+    from sim.world.telco.table import cache_folder as of_telco
+
+    return of_telco() / "worlds"

@@ -1,0 +1,87 @@
+"""`retrainlab run`: one policy, live on MLflow."""
+
+import json
+import shlex
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sim.cli.options import RUNS_FOLDER, AsJson, PopulationOptions, check_count
+from sim.cli.terminal import interrupted, listening, show_tables, tell
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """What one live run is asked for."""
+
+    scenario: Annotated[str, typer.Argument(help="A scenario of the catalogue, or a TOML file.")]
+    policy: Annotated[
+        str,
+        typer.Option(
+            help="A policy of the catalogue, a TOML file, an expression such as 'f1_drop > 0.05', or a class of your "
+            "own as path/to/file.py:ClassName (it is code, and will be run)."
+        ),
+    ] = "proposal"
+    gates: Annotated[str, typer.Option(help="A gate profile of the catalogue, or a TOML file.")] = "telco_churn"
+    population: PopulationOptions = field(default_factory=PopulationOptions)
+    seed: Annotated[int, typer.Option(help="Which life of the scenario; a whole number from 0 on.")] = 1
+    trials: Annotated[
+        int, typer.Option(help="Trials of the search for the first model; 0 takes the scenario's recipe.")
+    ] = 50
+    out: Annotated[Path | None, typer.Option(help="The run folder; a new one under runs/ by default.")] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False
+    tracking_uri: Annotated[str, typer.Option(help="MLflow tracking URI; a SQLite store by default.")] = ""
+    registry_uri: Annotated[str, typer.Option(help="MLflow registry URI; the tracking URI by default.")] = ""
+    model_name: Annotated[str, typer.Option(help="Registered model; three-part catalogue names work too.")] = "churn"
+    as_json: AsJson = False
+
+
+def run(options: RunOptions) -> None:
+    """Play one policy live on MLflow: score, wait for labels, monitor, retrain, validate, promote."""
+    from reports.tables import closing_table
+    from sim.mlops.live.run import tracking_uri
+    from sim.study.run_folder import play_live, to_json
+
+    settings = _settings(options)
+    with interrupted(settings.folder), listening(settings.scenario.time.steps) as listener:
+        record = play_live(settings, resume=options.resume, listener=listener)
+    if options.as_json:
+        typer.echo(json.dumps({"folder": str(settings.folder), **to_json(record)}, allow_nan=False))
+        return
+    show_tables(closing_table(record))
+    typer.echo(f"\nThe run is in {settings.folder}. To look at its models:")
+    typer.echo(f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri(settings))}")
+    typer.echo(f"To draw it:\nretrainlab report {shlex.quote(str(settings.folder))}")
+
+
+def _settings(options: RunOptions) -> Any:
+    """Read what the options name and return the settings of the run."""
+    from policies.catalogue import load_policy
+    from scenarios.files import load_scenario
+    from sim.mlops.gates.profiles import load_profile
+
+    check_count("--seed", options.seed)
+    check_count("--trials", options.trials)
+    asked, chosen = load_scenario(options.scenario), load_policy(options.policy)
+    profile, spec = load_profile(options.gates), options.population.spec()
+    customers, played = spec.load(asked, tell)
+
+    from sim.mlops.live.run import LiveSettings
+    from sim.study.run_folder import run_folder
+
+    title = f"{played.id}-{chosen.name}-seed{options.seed}"
+    return LiveSettings(
+        scenario=played,
+        policy=chosen,
+        population=customers,
+        profile=profile,
+        seed=options.seed,
+        trials=options.trials,
+        folder=options.out or run_folder(RUNS_FOLDER, title, resume=options.resume),
+        tracking_uri=options.tracking_uri,
+        registry_uri=options.registry_uri,
+        model_name=options.model_name,
+        population_arguments=spec.arguments,
+    )

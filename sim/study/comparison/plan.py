@@ -1,0 +1,76 @@
+"""Planning a comparison: from the words of its user to a study and the conditions on its outcome."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scenarios.files import load_scenario
+from scenarios.schema import Scenario
+from sim.mlops.gates.profiles import load_profile
+from sim.study.comparison.compare import Study
+from sim.study.comparison.conditions import Condition, parse_condition
+from sim.study.comparison.contestants import contestants, parse_grid
+from sim.world.population_spec import PopulationSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyRequest:
+    """A comparison in the words of its user: names, files, expressions and grids, none of them read yet."""
+
+    scenarios: tuple[str, ...]
+    policies: tuple[str, ...]
+    gates: tuple[str, ...]
+    seeds: tuple[int, ...]
+    population: PopulationSpec
+    baseline: str = "never"
+    grid: tuple[str, ...] = ()
+    fail_if: tuple[str, ...] = ()
+    trials: int = 0
+    with_split: bool = False
+
+
+@dataclass(frozen=True)
+class PlannedStudy:
+    """What is to be played, and the conditions on what comes of it."""
+
+    study: Study
+    conditions: tuple[Condition, ...]
+
+
+def plan_study(request: StudyRequest, tell: Callable[[str], None]) -> PlannedStudy:
+    """Read what a request names and return its study; `tell` hears once how well a table of one's own is described.
+
+    Raises
+    ------
+    InputError
+        If something that is named can't be read, or can't be played together.
+    """
+    asked = tuple(load_scenario(name) for name in request.scenarios)
+    chosen = contestants(request.policies, parse_grid(request.grid))
+    names = [each.name for each in chosen if not each.is_ablation]
+    conditions = tuple(parse_condition(text, names) for text in request.fail_if)
+    profiles = tuple(load_profile(name) for name in request.gates)
+    played = _as_played(asked, request.population, tell)
+    study = Study(
+        played,
+        chosen,
+        profiles,
+        request.seeds,
+        request.baseline,
+        request.population,
+        request.trials,
+        request.with_split,
+    )
+    return PlannedStudy(study, conditions)
+
+
+def _as_played(
+    asked: tuple[Scenario, ...], population: PopulationSpec, tell: Callable[[str], None]
+) -> tuple[Scenario, ...]:
+    """Return the scenarios as they can be played with a table of one's own, and say once how well it fits."""
+    if not population.target:
+        return asked
+    sentences: dict[str, None] = {}
+    played = tuple(population.load(scenario, sentences.setdefault)[1] for scenario in asked)
+    for sentence in sentences:
+        tell(sentence)
+    return played
