@@ -35,13 +35,17 @@ class Source(StrEnum):
 
 
 class Pooling(StrEnum):
-    """How the values of many seeds become one figure of a board."""
+    """How the values of many seeds become one figure of a board.
 
-    MEAN = "mean over seeds"
-    RESTRICTED_MEAN = "mean over seeds; a time that never came counts as the days to the end"
-    MEAN_WHERE_ENDED = "mean over the seeds in which it ended"
-    RATIO_OF_SUMS = "ratio of sums over seeds, with a bootstrap interval"
-    NONE = "none: a column of the results alone"
+    In a restricted mean a time that never came counts as the days to the end; what is pooled in no way is a column of
+    the results alone.
+    """
+
+    MEAN = "mean"
+    RESTRICTED_MEAN = "restricted mean"
+    MEAN_WHERE_ENDED = "mean where it ended"
+    RATIO_OF_SUMS = "ratio of sums"
+    NONE = "-"
 
 
 @dataclass(frozen=True, slots=True)
