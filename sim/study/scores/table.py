@@ -1,7 +1,8 @@
 """The table of scores: what each is, in which unit, how seeds are put together, and where it comes from.
 
 A score that is added here is a column of `results.parquet`, a score of the boards, of `--fail-if`, of MLflow and of
-docs/scores.md; who computes it stands beside the others of its `Source` in `sim.study.comparison.cells`.
+docs/scores.md. Its value stands beside the others of its `Source`: in `judge.Summary` for what comes from the record
+alone, else in `sim.study.comparison.cells`.
 """
 
 from dataclasses import dataclass
