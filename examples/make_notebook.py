@@ -42,14 +42,10 @@ CELLS: tuple[tuple[str, str], ...] = (
         from reports.charts.threshold import threshold_chart
         from reports.charts.trigger_roc import trigger_roc_chart
         from reports.families import families, proposed_setting
-        from scenarios.files import load_scenario
         from scenarios.schema import Time
-        from sim.mlops.gates.profiles import load_profile
-        from sim.study.comparison.compare import Study, compare
-        from sim.study.comparison.contestants import contestants, parse_grid
+        from sim.api import PopulationSpec, Study, compare, contestants, load_profile, load_scenario, parse_grid
         from sim.study.inference.contests import paired_difference
         from sim.study.scores.monthly import from_text
-        from sim.world.population_spec import PopulationSpec
         """,
     ),
     (
