@@ -29,15 +29,16 @@ Values = Mapping[str, float | None]
 """Signals by name, `None` where they can't be known."""
 
 
-class Recall(Protocol):
-    """Keeps what was measured of the model of a version by a key, or measures it."""
+class Remember(Protocol):
+    """Keeps what was measured of the model of a version by a key."""
 
     def __call__(self, key: Hashable, version: int, compute: Callable[[], T]) -> T:
         """Return what is known, computed if need be."""
         ...
 
 
-def _forget(key: Hashable, version: int, compute: Callable[[], T]) -> T:  # noqa: ARG001  see Recall
+def measure_anew(key: Hashable, version: int, compute: Callable[[], T]) -> T:  # noqa: ARG001  see Remember
+    """Keep nothing."""
     return compute()
 
 
@@ -48,7 +49,7 @@ class SignalsOnRequest:
     ----------
     world, log, models, reference
         Where it looks; `reference` gives a champion's reference.
-    recall
+    remember
         Keeps results for others who ask the same of the same model; nothing is kept without it.
     """
 
@@ -58,15 +59,15 @@ class SignalsOnRequest:
         log: LogReader,
         models: Models,
         reference: Callable[[Deployed], Reference],
-        recall: Recall = _forget,
+        remember: Remember = measure_anew,
     ) -> None:
         self._world = world
         self._log = log
         self._models = models
         self._reference = reference
-        self._recall = recall
+        self._remember = remember
 
-    def answer(self, step: int, champion: Deployed, seen: Signals, wants: Wants) -> Signals:
+    def added(self, step: int, champion: Deployed, seen: Signals, wants: Wants) -> Signals:
         """Return the signals of a step with those added that are wanted; what can't be known stays missing."""
         found: dict[str, Any] = {}
         if "scores" in wants:
@@ -80,7 +81,7 @@ class SignalsOnRequest:
         look = _Look(self._world, self._log, self._models, self._reference, step, champion)
         for names, measure in _GROUPS.items():
             if wants & names:
-                values = self._recall((measure.__name__, step), champion.version, partial(measure, look))
+                values = self._remember((measure.__name__, step), champion.version, partial(measure, look))
                 found |= {name: values[name] for name in wants & names}
         return replace(seen, **found)
 
@@ -101,7 +102,7 @@ class SignalsOnRequest:
         complete = range(self._newest_complete(step) + 1)[-_DEVELOPED_COHORTS:]
         if not complete:
             return dict.fromkeys(_DELAYED)
-        known = self._recall(
+        known = self._remember(
             ("development", step), champion.version, lambda: development([self._arrivals(each) for each in complete])
         )
         old_enough = (each for each in range(step, -1, -1) if known.churner_share(day - self._world.day(each)) >= 0.5)
