@@ -6,16 +6,16 @@ Prints docs/leaderboard.md. The worlds are kept in the folder, so that an interr
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from scenarios.files import load_scenario
 from sim.mlops.gates.profiles import load_profile
+from sim.study.comparison.boards import Board, BoardRow
 from sim.study.comparison.compare import Comparison, Study, compare
 from sim.study.comparison.contestants import ORACLE, contestants
-from sim.study.comparison.leaderboard import OVERALL
 from sim.study.inference.contests import PairedDifference, paired_difference
+from sim.study.scores.table import RANKED_BY, Score
 
 BASELINE = "never"
 FAMILIES = {
@@ -49,7 +49,7 @@ GUARDS = {
 }
 """Policies that retrain, each with the one that also sets broken batches apart."""
 
-Rows = Mapping[str, Mapping[str, Any]]
+Rows = Mapping[str, BoardRow]
 """The rows of a board by policy."""
 
 
@@ -62,13 +62,13 @@ def main(folder: Path, seeds: int = 20, workers: int = 2) -> None:
     feeds = GROUPS["Broken feeds"]
     guards = play([*GUARDS, *GUARDS.values()], feeds, "telco_churn", folder / "guards", seeds, workers)
     boards = {
-        _id(board["scenario"]): {row["policy"]: row for row in board["policies"]}
+        _id(board.scenario): {row.policy: row for row in board.policies}
         for comparison in found
-        for board in comparison.leaderboard["boards"]
+        for board in comparison.leaderboard.boards
     }
     cells = pd.concat([comparison.cells for comparison in found])
-    (critical,) = (b["critical_difference"] for b in found[0].leaderboard["boards"] if b["scenario"] == OVERALL)
-    for line in (*page(boards, cells, seeds, critical), *worth_of_guards(guards.cells)):
+    (overall,) = (board for board in found[0].leaderboard.boards if board.is_overall)
+    for line in (*page(boards, cells, seeds, overall), *worth_of_guards(guards.cells)):
         print(line)  # noqa: T201 - a script that prints
 
 
@@ -91,7 +91,7 @@ def play(
     return compare(study, folder, workers=workers, resume=folder.exists(), on_world=_tell)
 
 
-def page(boards: Mapping[str, Rows], cells: pd.DataFrame, seeds: int, critical: float) -> Iterator[str]:
+def page(boards: Mapping[str, Rows], cells: pd.DataFrame, seeds: int, overall: Board) -> Iterator[str]:
     """Yield the tables of the families: the value in each world, the time to the first alarm, and the ranks."""
     yield from (
         "# Leaderboard",
@@ -122,9 +122,9 @@ def page(boards: Mapping[str, Rows], cells: pd.DataFrame, seeds: int, critical: 
         "",
         "By the mean net value over all worlds but `retail` and `fraud`, averaged over seeds; 1 is best. The worlds",
         "with most money at stake count most: `competitor`, `late_labels`, `weekly_competitor`. Ranks that differ by",
-        f"less than {critical:.1f} can't be told apart (Nemenyi, 5 %).",
+        f"less than {overall.critical_difference:.1f} can't be told apart (Nemenyi, 5 %).",
         "",
-        *(f"- `{name}` {rank:.1f}" for name, rank in ranks(boards[OVERALL])),
+        *(f"- `{name}` {rank:.1f}" for name, rank in ranks(boards[overall.scenario])),
     )
 
 
@@ -143,35 +143,35 @@ def table(
 
 def values(rows: Rows, cells: pd.DataFrame, scenario: str) -> dict[str, str]:
     """Return what each policy earns more than the baseline, with the best group in bold."""
-    net = by_seed(cells, scenario, "net_value")
+    net = by_seed(cells, scenario, RANKED_BY)
     contest = {policy: row for policy, row in rows.items() if policy != ORACLE}
     best = max(contest, key=lambda policy: float(net[policy].mean()))
     told = {}
     for policy, row in rows.items():
-        found = row["against_baseline"]["net_value"]
-        text = "0" if policy == BASELINE else _told(found["mean"], found["interval"])
+        contest = row.against_baseline[RANKED_BY]
+        text = "0" if policy == BASELINE else _told(contest.mean, contest.interval)
         is_good = policy in contest and _is_shared(paired_difference(net[policy].tolist(), net[best].tolist()))
         told[policy] = f"**{text}**" if is_good else text
     return told
 
 
-def by_seed(cells: pd.DataFrame, scenario: str, score: str) -> pd.DataFrame:
+def by_seed(cells: pd.DataFrame, scenario: str, score: Score) -> pd.DataFrame:
     """Return a score in one world, seeds by policies."""
-    return cells[cells["scenario"].map(_id) == scenario].pivot(index="seed", columns="policy", values=score)
+    return cells[cells["scenario"].map(_id) == scenario].pivot(index="seed", columns="policy", values=score.value)
 
 
 def detection(rows: Rows) -> dict[str, str]:
     """Return the days to the first alarm, with the share of lives that had none."""
     told = {}
     for policy, row in rows.items():
-        days, never = row["scores"]["detection_days"], row["never_share"]["detection_days"]
-        told[policy] = "-" if days is None or never == 1 else f"{days['mean']:.0f} ({never:.0%})"
+        days, never = row.scores[Score.DETECTION_DAYS], row.never_share[Score.DETECTION_DAYS]
+        told[policy] = "-" if days is None or never == 1 else f"{days.mean:.0f} ({never:.0%})"
     return told
 
 
 def ranks(rows: Rows) -> list[tuple[str, float]]:
     """Return the policies by their mean rank."""
-    found = {policy: row["mean_rank"] for policy, row in rows.items() if row["mean_rank"] is not None}
+    found = {policy: row.mean_rank for policy, row in rows.items() if row.mean_rank is not None}
     return sorted(found.items(), key=lambda item: item[1])
 
 
@@ -190,7 +190,7 @@ def worth_of_guards(cells: pd.DataFrame) -> Iterator[str]:
         "|---|---|" + "---|" * len(feeds),
     )
     for policy, guarded in GUARDS.items():
-        for score, words, unit in (("net_value", "value", 1000), ("f1_after", "F1", 0.01)):
+        for score, words, unit in ((Score.NET_VALUE, "value", 1000), (Score.F1_AFTER, "F1", 0.01)):
             texts = []
             for feed in feeds:
                 scores = by_seed(cells, feed, score)

@@ -18,9 +18,12 @@ from reports.report import write_report
 from scenarios.files import load_scenario, to_toml
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.live.run import LiveSettings
-from sim.study.comparison.leaderboard import SCORES, leaderboard
+from sim.study.comparison.boards import write_leaderboard
+from sim.study.comparison.leaderboard import leaderboard
+from sim.study.comparison.study_file import StudyIdentity, write_identity
 from sim.study.run_folder import play_live
 from sim.study.scores.monthly import Monthly, to_text
+from sim.study.scores.table import Score
 from sim.world.population import load_population
 
 _STEPS, _SEEDS = 36, 20
@@ -52,15 +55,19 @@ def study(tmp_path_factory: Any) -> Path:
             for seed in range(1, _SEEDS + 1)
         ]
     )
-    asked = {
-        "scenarios": [to_toml(each) for each in scenarios],
-        "population": "twin",
-        "population_arguments": ["--population", "twin"],
-        "trials": 0,
-        "split": False,
-    }
-    (folder / "study.json").write_text(json.dumps(asked), encoding="utf-8")
-    (folder / "leaderboard.json").write_text(json.dumps(leaderboard(cells, "never", _POLICIES)), encoding="utf-8")
+    asked = StudyIdentity(
+        scenarios=tuple(to_toml(each) for each in scenarios),
+        policies=tuple((policy, None) for policy in _POLICIES),
+        gates=("telco_churn",),
+        seeds=tuple(range(1, _SEEDS + 1)),
+        baseline="never",
+        population="twin",
+        population_arguments=("--population", "twin"),
+        trials=0,
+        split=False,
+    )
+    write_identity(asked, folder / "study.json")
+    write_leaderboard(leaderboard(cells, "never", _POLICIES), folder / "leaderboard.json")
     cells.to_parquet(folder / "results.parquet", index=False)
     return folder
 
@@ -82,7 +89,7 @@ def cell(scenario: str, policy: str, seed: int, rng: np.random.Generator) -> dic
         "regret_missing": None,
         "clauses": json.dumps([{"clause": policy, "true": 3, "true_alone": 2, "missing": 1}]),
         "monthly": to_text(Monthly(f1, (100,) * _STEPS, reached, (12, 13), (14,))),
-        **{name: 100 * (1 + _POLICIES.index(policy)) + rng.random() for name in SCORES},
+        **{score.value: 100 * (1 + _POLICIES.index(policy)) + rng.random() for score in Score if score.is_averaged},
     }
 
 

@@ -27,6 +27,7 @@ from sim.mlops.live.run import LiveSettings
 from sim.study.comparison.compare import Study, compare
 from sim.study.comparison.contestants import contestants, parse_grid
 from sim.study.run_folder import play_live
+from sim.study.scores.table import Score
 from sim.world.population import load_population
 from sim.world.telco.table import cache_folder
 
@@ -64,21 +65,22 @@ def study_of(seeds: tuple[int, ...], folder: Path) -> StudyFolder:
 
 def study_figures(study: StudyFolder) -> dict[str, Figure]:
     """Draw the comparison; before and after are the manual and the proposed policy."""
-    (board,) = study.board["boards"]
+    (board,) = study.leaderboard.boards
     figures = dict(board_charts(study, board))
     sides = [lives_of(study.cells, board, policy) for policy in (BEFORE, AFTER)]
     seeds = sorted(sides[0])
     before, after = (
         Side(policy, tuple(own[seed] for seed in seeds)) for policy, own in zip((BEFORE, AFTER), sides, strict=True)
     )
-    scenario = study.scenarios[board["scenario"]]
+    scenario = study.scenarios[board.scenario]
     figures["before_after"] = before_after_chart(before, after, scenario, seeds, "telco", GATES)
     return figures
 
 
 def cell_numbers(study: StudyFolder) -> list[dict[str, Any]]:
     """Return what the pictures of the comparison rest on: a row for each policy and seed."""
-    columns = ["policy", "seed", "net_value", "f1_after", "retrains", "regret"]
+    scores = (Score.NET_VALUE, Score.F1_AFTER, Score.RETRAINS, Score.REGRET)
+    columns = ["policy", "seed", *(score.value for score in scores)]
     return [
         {name: float(f"{value:.9g}") if isinstance(value, float) else value for name, value in row.items()}
         for row in study.cells[study.cells["of"].isna()][columns].to_dict("records")

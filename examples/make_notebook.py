@@ -102,7 +102,7 @@ CELLS: tuple[tuple[str, str], ...] = (
         "code",
         """
         comparison = compare(study, Path(mkdtemp()) / "study")
-        board = comparison.leaderboard["boards"][0]
+        board = comparison.leaderboard.boards[0]
         caption = board_caption(board, study.seeds, study.population_name)
         comparison.cells[["policy", "seed", "net_value", "regret", "retrains"]].head()
         """,
@@ -161,7 +161,7 @@ CELLS: tuple[tuple[str, str], ...] = (
             for policy in ("never", best.policy)
         }
         before, after = (Side(policy, tuple(own)) for policy, own in lives.items())
-        before_after_chart(before, after, scenario, study.seeds, study.population_name, board["gates"])
+        before_after_chart(before, after, scenario, study.seeds, study.population_name, board.gates)
         """,
     ),
     (

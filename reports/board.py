@@ -1,47 +1,27 @@
 """What charts read of a leaderboard's board: means, intervals, and the looks and names of many policies."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from reports.style import LINES, SMALL_SIZE
 from reports.text import fit
+from sim.study.comparison.boards import Board, BoardRow, ScoreEstimate
+from sim.study.scores.table import Score
 
 MOST_ROWS = 24
 _MOST_ENTRIES = 18
-Row = Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean or ratio with its interval, both ends missing where the seeds are too few."""
-
-    value: float
-    low: float | None
-    high: float | None
-
-
-def score(row: Row, name: str) -> Estimate | None:
-    """Return a policy's score, `None` where it is missing; `f1_recovery` is a ratio, all others are means."""
-    found = row["f1_recovery"] if name == "f1_recovery" else row["scores"].get(name)
-    if found is None:
-        return None
-    value = found.get("mean", found.get("estimate"))
-    low, high = found["interval"] or (None, None)
-    return None if value is None else Estimate(value, low, high)
-
-
-def ordered(board: Mapping[str, Any], name: str, *, descending: bool = True) -> list[Row]:
+def ordered(board: Board, score: Score, *, descending: bool = True) -> list[BoardRow]:
     """Return the policies that have a score, best or smallest first."""
-    rows = [(found.value, row) for row in board["policies"] if (found := score(row, name)) is not None]
+    rows = [(estimate.value, row) for row in board.policies if (estimate := row.estimate(score)) is not None]
     return [row for _, row in sorted(rows, key=lambda pair: -pair[0] if descending else pair[0])]
 
 
 def draw_interval(
-    axes: Axes, x: float, y: float, estimate: Estimate, colour: str, *, is_upright: bool = False
+    axes: Axes, x: float, y: float, estimate: ScoreEstimate, colour: str, *, is_upright: bool = False
 ) -> None:
     """Draw an interval through a point, nothing where there is none."""
     if estimate.low is None or estimate.high is None:

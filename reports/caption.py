@@ -1,10 +1,10 @@
 """Captions: what a picture rests on, in words: the data, the scenario, the seeds and the kind of interval."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from scenarios.schema import Scenario, Time
 from sim.mlops.records.record import Record
+from sim.study.comparison.boards import Board
 from sim.study.inference.contests import MIN_SEEDS
 
 _SOURCES = {"telco": "the real IBM Telco table", "twin": "a synthetic twin of the IBM Telco table"}
@@ -23,11 +23,11 @@ def record_caption(record: Record, note: str = "") -> str:
     return _joined(facts, note)
 
 
-def board_caption(board: Mapping[str, Any], seeds: Sequence[int], population: str, note: str = "") -> str:
+def board_caption(board: Board, seeds: Sequence[int], population: str, note: str = "") -> str:
     """Return the caption of a chart of one board of a comparison."""
     facts = (
         f"Source: comparison on {source(population)}",
-        f"scenario {board['scenario']}, gates {board['gates']}",
+        f"scenario {board.scenario}, gates {board.gates}",
         seeds_words(seeds),
     )
     return _joined(facts, note)

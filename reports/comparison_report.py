@@ -1,6 +1,5 @@
 """The report of a comparison: the answer with its interval, a part for each board, and what each policy did."""
 
-import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from policies.catalogue import load_policy
-from reports.board import ordered, score
+from reports.board import ordered
 from reports.caption import board_caption, seeds_words, source
 from reports.charts.before_after import Side, before_after_chart
 from reports.charts.leaderboard import answer, leaderboard_chart
@@ -27,12 +26,14 @@ from reports.save import Picture, file_name, save
 from scenarios.files import load_scenario, parse_scenario, to_toml
 from scenarios.schema import Scenario
 from sim.errors import InputError
+from sim.study.comparison.boards import Board, BoardRow, Leaderboard, read_leaderboard
 from sim.study.comparison.compare import LEADERBOARD_FILE, RESULTS_FILE
-from sim.study.comparison.leaderboard import OVERALL, leaderboard
+from sim.study.comparison.leaderboard import leaderboard
+from sim.study.comparison.study_file import STUDY_FILE, StudyIdentity, read_identity
 from sim.study.scores.monthly import Monthly, from_text
 from sim.study.scores.pricing import priced, reprice_cells
+from sim.study.scores.table import RANKED_BY, Score
 
-STUDY_FILE = "study.json"
 _MOST_FAMILIES = 2
 
 
@@ -43,101 +44,98 @@ class StudyFolder:
     `scenarios` have the prices that the money is counted at, `played` those that it was played with.
     """
 
-    asked: Mapping[str, Any]
+    asked: StudyIdentity
     played: Mapping[str, Scenario]
     scenarios: Mapping[str, Scenario]
     cells: pd.DataFrame
-    board: Mapping[str, Any]
+    leaderboard: Leaderboard
 
     @property
     def policies(self) -> list[str]:
         """The policies that were compared, ablations left out."""
-        boards: Sequence[Mapping[str, Any]] = self.board["boards"]
-        return list(dict.fromkeys(str(row["policy"]) for board in boards for row in board["policies"]))
+        return list(dict.fromkeys(row.policy for board in self.leaderboard.boards for row in board.policies))
 
 
 def read_study(folder: Path, change: Mapping[str, float]) -> StudyFolder:
     """Return a finished comparison at other prices where `change` gives some; `InputError` if it can't be read."""
     try:
-        asked = json.loads((folder / STUDY_FILE).read_text(encoding="utf-8"))
-        board = json.loads((folder / LEADERBOARD_FILE).read_text(encoding="utf-8"))
+        asked = read_identity(folder / STUDY_FILE)
+        found = read_leaderboard(folder / LEADERBOARD_FILE)
         cells = pd.read_parquet(folder / RESULTS_FILE)
-        listed = [parse_scenario(text, str(folder / STUDY_FILE)) for text in asked["scenarios"]]
-        asked = {name: asked[name] for name in ("population", "population_arguments", "trials", "split")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        listed = [parse_scenario(text, str(folder / STUDY_FILE)) for text in asked.scenarios]
+    except (OSError, ValueError) as error:
         msg = f"{folder} must hold a finished comparison, but it cannot be read: {error}; add --resume to compare."
         raise InputError(msg) from error
     played = {scenario.name: scenario for scenario in listed}
-    study = StudyFolder(asked, played, played, cells, board)
+    study = StudyFolder(asked, played, played, cells, found)
     return _repriced(study, change) if change else study
 
 
 def comparison_page(folder: Path, pictures: Path, change: Mapping[str, float]) -> Page:
     """Draw the pictures of a comparison into a folder and return its page."""
     study = read_study(folder, change)
-    boards = sorted(study.board["boards"], key=lambda board: board["scenario"] != OVERALL)
+    boards = sorted(study.leaderboard.boards, key=lambda board: not board.is_overall)
     if not boards:
         msg = f"a report needs a comparison with at least one cell, but {folder} holds none; play it first."
         raise InputError(msg)
     return Page(
         title=f"Which policy? {', '.join(study.scenarios)}",
         asked=_asked(study),
-        answer=answer(boards[0], study.board["baseline"]),
+        answer=answer(boards[0], study.leaderboard.baseline),
         sections=[_section(study, board, pictures) for board in boards],
         log=[PageTable("How often each policy acted, as means over seeds", list(_log(study, boards)))],
         commands=_commands(study, folder, change),
         notes=list(_notes(study, change)),
         texts={f"{name}.toml": to_toml(scenario) for name, scenario in study.played.items()},
-        scenarios=list(dict.fromkeys(str(board["scenario"]) for board in boards)),
+        scenarios=list(dict.fromkeys(board.scenario for board in boards)),
         policies=study.policies,
     )
 
 
-def _section(study: StudyFolder, board: Mapping[str, Any], pictures: Path) -> Section:
-    scenario, gates, baseline = board["scenario"], board["gates"], study.board["baseline"]
+def _section(study: StudyFolder, board: Board, pictures: Path) -> Section:
+    scenario, gates, baseline = board.scenario, board.gates, study.leaderboard.baseline
     charts = dict(board_charts(study, board))
     drawn: list[Picture] = [
         save(figure, pictures, file_name(name, scenario, gates)) for name, figure in charts.items()
     ]
     told = [(_policy_of(sentence, study.policies), sentence) for sentence in sentences(board, baseline)]
     tables = [
-        PageTable("Worth (money in thousands)", [worth_row(row) for row in board["policies"]]),
-        PageTable("Response (days; false alarms a year)", [response_row(row) for row in board["policies"]]),
+        PageTable("Worth (money in thousands)", [worth_row(row) for row in board.policies]),
+        PageTable("Response (days; false alarms a year)", [response_row(row) for row in board.policies]),
         PageTable("Clauses (steps of a world; net value in thousands)", list(clause_rows(board))),
     ]
-    title = "All scenarios together" if scenario == OVERALL else scenario
+    title = "All scenarios together" if board.is_overall else scenario
     return Section(f"{title}, gates {gates}", scenario, told, drawn, [table for table in tables if table.rows])
 
 
-def board_charts(study: StudyFolder, board: Mapping[str, Any]) -> Iterator[tuple[str, Figure]]:
+def board_charts(study: StudyFolder, board: Board) -> Iterator[tuple[str, Figure]]:
     """Yield every chart of one board by name."""
-    baseline = study.board["baseline"]
-    caption = board_caption(board, study.board["seeds"], study.asked["population"])
+    baseline, population = study.leaderboard.baseline, study.asked.population
+    caption = board_caption(board, study.leaderboard.seeds, population)
     yield "leaderboard", leaderboard_chart(board, baseline, caption)
     sides = _sides(study, board)
     if sides is not None:
         before, after, seeds = sides
-        scenario = study.scenarios[board["scenario"]]
-        population, gates = study.asked["population"], board["gates"]
-        yield "before_after", before_after_chart(before, after, scenario, seeds, population, gates)
-    rows = board["policies"]
-    if any(score(row, "f1_recovery") for row in rows):
+        scenario = study.scenarios[board.scenario]
+        yield "before_after", before_after_chart(before, after, scenario, seeds, population, board.gates)
+    rows = board.policies
+    if any(row.estimate(Score.F1_RECOVERY) for row in rows):
         yield "recovery_cost", recovery_cost_chart(board, caption)
-    if any(score(row, "detection_days") for row in rows):
+    if any(row.estimate(Score.DETECTION_DAYS) for row in rows):
         yield "response_split", response_split_chart(board, caption)
-    for number, family in enumerate(families([row["policy"] for row in rows])[:_MOST_FAMILIES], start=1):
+    for number, family in enumerate(families([row.policy for row in rows])[:_MOST_FAMILIES], start=1):
         yield f"threshold_{number}", threshold_chart(family, board, caption)
-        if any(score(row, "detection_days") for row in rows):
+        if any(row.estimate(Score.DETECTION_DAYS) for row in rows):
             yield f"trigger_roc_{number}", trigger_roc_chart(family, board, caption)
-    if any(row["mean_rank"] is not None for row in rows) and len(rows) > 1:
+    if any(row.mean_rank is not None for row in rows) and len(rows) > 1:
         yield "ranks", rank_chart(board, caption)
 
 
-def _sides(study: StudyFolder, board: Mapping[str, Any]) -> tuple[Side, Side, list[int]] | None:
+def _sides(study: StudyFolder, board: Board) -> tuple[Side, Side, list[int]] | None:
     """Return the baseline and the policy of the highest net value, oracle aside, over the seeds that both lived."""
-    baseline = study.board["baseline"]
-    best = [row["policy"] for row in ordered(board, "net_value") if row["policy"] not in {baseline, "oracle"}]
-    if not best or board["scenario"] == OVERALL:
+    baseline = study.leaderboard.baseline
+    best = [row.policy for row in ordered(board, RANKED_BY) if row.policy not in {baseline, "oracle"}]
+    if not best or board.is_overall:
         return None
     lives = [lives_of(study.cells, board, policy) for policy in (baseline, best[0])]
     seeds = sorted(set(lives[0]) & set(lives[1]))
@@ -150,13 +148,11 @@ def _sides(study: StudyFolder, board: Mapping[str, Any]) -> tuple[Side, Side, li
     return before, after, seeds
 
 
-def lives_of(cells: pd.DataFrame, board: Mapping[str, Any], policy: str) -> dict[int, Monthly]:
+def lives_of(cells: pd.DataFrame, board: Board, policy: str) -> dict[int, Monthly]:
     """Return the lives of a policy in the worlds of a board, step by step, by seed."""
     if "monthly" not in cells:
         return {}
-    own = cells[
-        (cells["scenario"] == board["scenario"]) & (cells["gates"] == board["gates"]) & (cells["policy"] == policy)
-    ]
+    own = cells[(cells["scenario"] == board.scenario) & (cells["gates"] == board.gates) & (cells["policy"] == policy)]
     return {int(row["seed"]): from_text(row["monthly"]) for row in own.dropna(subset=["monthly"]).to_dict("records")}
 
 
@@ -169,42 +165,47 @@ def _repriced(study: StudyFolder, change: Mapping[str, float]) -> StudyFolder:
         for name, scenario in study.scenarios.items()
     }
     cells = reprice_cells(study.cells, {name: scenario.prices for name, scenario in scenarios.items()})
-    board = leaderboard(cells, study.board["baseline"], study.policies)
-    return StudyFolder(study.asked, study.played, scenarios, cells, board)
+    again = leaderboard(cells, study.leaderboard.baseline, study.policies)
+    return StudyFolder(study.asked, study.played, scenarios, cells, again)
 
 
 def _asked(study: StudyFolder) -> dict[str, str]:
     stories = [f"{scenario.name}: {scenario.title}" for scenario in study.scenarios.values()]
-    gates = dict.fromkeys(str(board["gates"]) for board in study.board["boards"])
+    gates = dict.fromkeys(board.gates for board in study.leaderboard.boards)
     return {
         "Question": "Which policy is worth most, and how sure is that?",
         "Scenarios": "; ".join(stories),
         "Policies": "; ".join(study.policies),
-        "Baseline": str(study.board["baseline"]),
+        "Baseline": study.leaderboard.baseline,
         "Gates": ", ".join(gates),
-        "Customers": source(study.asked["population"]),
-        "Seeds": seeds_words(study.board["seeds"]),
-        "Cells": f"{study.board['cells']:,}, of which {study.board['failed_cells']:,} failed",
+        "Customers": source(study.asked.population),
+        "Seeds": seeds_words(study.leaderboard.seeds),
+        "Cells": f"{study.leaderboard.cells:,}, of which {study.leaderboard.failed_cells:,} failed",
     }
 
 
-def _log(study: StudyFolder, boards: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    first = min(study.board["seeds"])
+def _log(study: StudyFolder, boards: Sequence[Board]) -> Iterator[dict[str, Any]]:
+    first = min(study.leaderboard.seeds)
     for board in boards:
-        if board["scenario"] == OVERALL:
+        if board.is_overall:
             continue
-        for row in board["policies"]:
-            life = lives_of(study.cells, board, row["policy"]).get(first)
-            means = [score(row, name) for name in ("retrains", "promotions", "rejections", "needless_retrains")]
-            told = ["-" if mean is None else f"{mean.value:.1f}" for mean in means]
-            names = ("asked for", "promoted", "rejected", "needless")
+        for row in board.policies:
+            life = lives_of(study.cells, board, row.policy).get(first)
             yield {
-                "policy": row["policy"],
-                "scenario": board["scenario"],
-                "gates": board["gates"],
-                **dict(zip(names, told, strict=True)),
+                "policy": row.policy,
+                "scenario": board.scenario,
+                "gates": board.gates,
+                "asked for": _told_mean(row, Score.RETRAINS),
+                "promoted": _told_mean(row, Score.PROMOTIONS),
+                "rejected": _told_mean(row, Score.REJECTIONS),
+                "needless": _told_mean(row, Score.NEEDLESS_RETRAINS),
                 f"steps of its requests (seed {first})": _steps(life),
             }
+
+
+def _told_mean(row: BoardRow, score: Score) -> str:
+    estimate = row.estimate(score)
+    return "-" if estimate is None else f"{estimate.value:.1f}"
 
 
 def _steps(life: Monthly | None) -> str:
@@ -219,11 +220,11 @@ def _commands(study: StudyFolder, folder: Path, change: Mapping[str, float]) -> 
     words = ["retrainlab", "compare", *(_scenario_text(scenario) for scenario in study.played.values())]
     for policy in study.policies:
         words += ["--policy", policy]
-    for gates in dict.fromkeys(str(board["gates"]) for board in study.board["boards"]):
+    for gates in dict.fromkeys(board.gates for board in study.leaderboard.boards):
         words += ["--gates", gates]
-    words += ["--baseline", study.board["baseline"], "--seeds", str(len(study.board["seeds"]))]
-    words += [*asked["population_arguments"], "--trials", str(asked["trials"])]
-    words += ["--split"] if asked["split"] else []
+    words += ["--baseline", study.leaderboard.baseline, "--seeds", str(len(study.leaderboard.seeds))]
+    words += [*asked.population_arguments, "--trials", str(asked.trials)]
+    words += ["--split"] if asked.split else []
     return [shlex.join(words), report_command(folder, change)]
 
 

@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from reports.comparison_report import STUDY_FILE, comparison_page
+from reports.comparison_report import comparison_page
 from reports.page import render
 from reports.run_report import run_page
 from sim.errors import InputError
+from sim.study.comparison.study_file import STUDY_FILE
 from sim.study.run_folder import RECORD_FILE
+from sim.whole_file import write_whole
 
 REPORT_FOLDER = "report"
 REPORT_FILE = "report.html"
@@ -46,9 +48,7 @@ def write_report(folder: Path, change: Mapping[str, float] | None = None, agains
             if is_run
             else comparison_page(folder, target, change or {})
         )
-        part = target / f"{REPORT_FILE}.part"
-        part.write_text(render(page), encoding="utf-8")
-        part.replace(target / REPORT_FILE)
+        write_whole(target / REPORT_FILE, render(page))
     except OSError as error:
         msg = f"a report must be written beside what it tells of, but {target} can't be ({error.strerror}); free it."
         raise InputError(msg) from error

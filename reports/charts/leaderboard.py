@@ -1,23 +1,24 @@
 """The leaderboard: what each policy is worth, with intervals."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.board import MOST_ROWS, Row, draw_interval, ordered, score
+from reports.board import MOST_ROWS, draw_interval, ordered
 from reports.leaderboard_tables import ALPHA
 from reports.style import BLUE, GREEN, MUTED, SMALL_SIZE, chart, sheet
 from reports.text import fit
+from sim.study.comparison.boards import Board, BoardRow, ScoreEstimate
+from sim.study.scores.table import RANKED_BY, Score
 
 _ROW_INCHES = 0.27
 _THOUSAND = 1000
 
 
 @chart
-def leaderboard_chart(board: Mapping[str, Any], baseline: str, caption: str) -> Figure:
+def leaderboard_chart(board: Board, baseline: str, caption: str) -> Figure:
     """Draw net value and F1 recovery of each policy of a board, the best first; of many the best 24 are drawn.
 
     Parameters
@@ -33,9 +34,9 @@ def leaderboard_chart(board: Mapping[str, Any], baseline: str, caption: str) -> 
     height = max(2.2, len(rows) * _ROW_INCHES + 0.8)
     page = sheet("What each policy is worth", answer(board, baseline), caption, height)
     worth, recovery = page.body.subplots(1, 2, sharey=True, width_ratios=(1.35, 1.0))
-    _draw(worth, rows, "net_value", BLUE, "o", _THOUSAND)
-    _draw(recovery, rows, "f1_recovery", GREEN, "s", 1)
-    names = [fit(f"{row['policy']}{' (baseline)' * (row['policy'] == baseline)}", 2.8, SMALL_SIZE) for row in rows]
+    _draw(worth, rows, Score.NET_VALUE, BLUE, "o", _THOUSAND)
+    _draw(recovery, rows, Score.F1_RECOVERY, GREEN, "s", 1)
+    names = [fit(f"{row.policy}{' (baseline)' * (row.policy == baseline)}", 2.8, SMALL_SIZE) for row in rows]
     worth.set(yticks=range(len(rows)), yticklabels=names, xlabel="net value (thousands)")
     worth.xaxis.set_major_formatter("{x:,.0f}")
     worth.set_ylim(max(len(rows), 1) - 0.5, -0.5)
@@ -48,41 +49,41 @@ def leaderboard_chart(board: Mapping[str, Any], baseline: str, caption: str) -> 
     return page.figure
 
 
-def shown_rows(board: Mapping[str, Any], baseline: str) -> list[Row]:
+def shown_rows(board: Board, baseline: str) -> list[BoardRow]:
     """Return the policies that are drawn: the best by net value, and the baseline in any case."""
-    rows = ordered(board, "net_value")
+    rows = ordered(board, RANKED_BY)
     if len(rows) <= MOST_ROWS:
         return rows
-    kept = [row for row in rows[MOST_ROWS:] if row["policy"] == baseline]
+    kept = [row for row in rows[MOST_ROWS:] if row.policy == baseline]
     return [*rows[: MOST_ROWS - len(kept)], *kept]
 
 
-def _draw(axes: Axes, rows: Sequence[Row], name: str, colour: str, marker: str, unit: float) -> None:
+def _draw(axes: Axes, rows: Sequence[BoardRow], score: Score, colour: str, marker: str, unit: float) -> None:
     values = np.full(len(rows), np.nan)
     for y, row in enumerate(rows):
-        found = score(row, name)
-        if found is not None:
-            values[y] = found.value / unit
-            ends = [None if end is None else end / unit for end in (found.low, found.high)]
-            draw_interval(axes, values[y], y, type(found)(values[y], *ends), colour)
+        estimate = row.estimate(score)
+        if estimate is not None:
+            values[y] = estimate.value / unit
+            ends = [None if end is None else end / unit for end in (estimate.low, estimate.high)]
+            draw_interval(axes, values[y], y, ScoreEstimate(values[y], *ends), colour)
     axes.plot(values, np.arange(len(rows)), marker, color=colour, markersize=6, zorder=3)
 
 
-def answer(board: Mapping[str, Any], baseline: str) -> str:
+def answer(board: Board, baseline: str) -> str:
     """Return in one sentence which policy is worth most, against the baseline, with its interval."""
-    rows = ordered(board, "net_value")
+    rows = ordered(board, RANKED_BY)
     if not rows:
         return "No policy has a net value: every cell failed."
-    best = next((row for row in rows if row["policy"] != "oracle"), rows[0])
-    against = best["against_baseline"]["net_value"]
-    if best["policy"] == baseline or against["mean"] is None:
-        return f"{best['policy']} has the highest mean net value."
-    interval = against["interval"]
-    told = f"{best['policy']} has the highest mean net value, {against['mean']:+,.0f} against {baseline}"
+    best = next((row for row in rows if row.policy != "oracle"), rows[0])
+    against = best.against_baseline[RANKED_BY]
+    if best.policy == baseline or against.mean is None:
+        return f"{best.policy} has the highest mean net value."
+    interval = against.interval
+    told = f"{best.policy} has the highest mean net value, {against.mean:+,.0f} against {baseline}"
     if interval is None:
         return f"{told}; the seeds are too few for an interval."
     told = f"{told} (95 % interval {interval[0]:+,.0f} to {interval[1]:+,.0f})"
-    p_value = against["p_value_holm"]
+    p_value = against.p_value_holm
     is_clear = p_value is not None and p_value < ALPHA
     return (
         f"{told}." if is_clear else f"{told}; corrected for {len(rows) - 1} contests, that can't be told from chance."

@@ -1,6 +1,5 @@
 """Critical difference: which policies' mean ranks can be told apart."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from matplotlib.ticker import MaxNLocator
 from reports.board import MOST_ROWS
 from reports.style import BLUE, INK, MUTED, RED, SMALL_SIZE, chart, legend, sheet
 from reports.text import fit
+from sim.study.comparison.boards import Board
 
 _ROW_INCHES = 0.27
 
@@ -29,15 +29,15 @@ def cliques(ranks: list[float], difference: float) -> list[tuple[int, int]]:
 
 
 @chart
-def rank_chart(board: Mapping[str, Any], caption: str) -> Figure:
+def rank_chart(board: Board, caption: str) -> Figure:
     """Draw each policy's mean rank by net value, with a bar over each group that can't be told apart (Nemenyi).
 
     Demsar, Statistical comparisons of classifiers over multiple data sets, JMLR 7, 2006. Of many policies the best
     24 are drawn.
     """
-    rows = [(row["mean_rank"], str(row["policy"])) for row in board["policies"] if row["mean_rank"] is not None]
+    rows = [(row.mean_rank, row.policy) for row in board.policies if row.mean_rank is not None]
     rows = sorted(rows)[:MOST_ROWS]
-    difference = board["critical_difference"]
+    difference = board.critical_difference
     groups = cliques([rank for rank, _ in rows], difference) if difference is not None else []
     finding = _finding(rows, difference)
     height = max(2.0, (len(rows) + len(groups)) * _ROW_INCHES + 1.0)

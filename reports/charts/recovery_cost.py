@@ -1,25 +1,26 @@
 """Recovery against the number of retrainings: which policies nobody beats on both."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from reports.board import Row, draw_interval, look, score, side_legend
+from reports.board import draw_interval, look, side_legend
 from reports.style import INK, MUTED, chart, sheet
+from sim.study.comparison.boards import Board, BoardRow
+from sim.study.scores.table import Score
 
 _HEIGHT = 4.6
 _ORACLE = "oracle"
 
 
-def pareto_front(rows: Sequence[Row]) -> list[Row]:
+def pareto_front(rows: Sequence[BoardRow]) -> list[BoardRow]:
     """Return the policies that no other beats: none retrains as seldom and recovers more, or as much and more seldom.
 
     In order of their number of retrainings. Those without a recovery are left out.
     """
     points = []
     for row in rows:
-        retrains, recovered = score(row, "retrains"), score(row, "f1_recovery")
+        retrains, recovered = row.estimate(Score.RETRAINS), row.estimate(Score.F1_RECOVERY)
         if retrains is not None and recovered is not None:
             points.append((retrains.value, recovered.value, row))
     return [
@@ -33,29 +34,29 @@ def pareto_front(rows: Sequence[Row]) -> list[Row]:
 
 
 @chart
-def recovery_cost_chart(board: Mapping[str, Any], caption: str) -> Figure:
+def recovery_cost_chart(board: Board, caption: str) -> Figure:
     """Draw each policy's mean number of retrainings and F1 recovery, the Pareto front, and the oracle as a star."""
-    front = pareto_front(board["policies"])
-    known = [row for row in board["policies"] if score(row, "retrains") and score(row, "f1_recovery")]
+    front = pareto_front(board.policies)
+    known = [row for row in board.policies if row.estimate(Score.RETRAINS) and row.estimate(Score.F1_RECOVERY)]
     rows = [*front, *(row for row in known if row not in front)]  # a legend that is cut lists the front first
     page = sheet("How much recovery a retraining buys", _finding(front), caption, _HEIGHT)
     axes = page.body.subplots()
     handles, names = [], []
     for index, row in enumerate(rows):
-        retrains, recovered = score(row, "retrains"), score(row, "f1_recovery")
+        retrains, recovered = row.estimate(Score.RETRAINS), row.estimate(Score.F1_RECOVERY)
         if retrains is None or recovered is None:
             continue
-        colour, marker = (INK, "*") if row["policy"] == _ORACLE else look(index)
+        colour, marker = (INK, "*") if row.policy == _ORACLE else look(index)
         draw_interval(axes, retrains.value, recovered.value, recovered, colour, is_upright=True)
         draw_interval(axes, retrains.value, recovered.value, retrains, colour)
-        size = 14 if row["policy"] == _ORACLE else 8
+        size = 14 if row.policy == _ORACLE else 8
         handles += axes.plot([retrains.value], [recovered.value], marker, color=colour, markersize=size, linestyle="")
-        names.append(row["policy"])
-    ends = [(score(row, "retrains"), score(row, "f1_recovery")) for row in front]
-    known = [(retrains.value, recovered.value) for retrains, recovered in ends if retrains and recovered]
+        names.append(row.policy)
+    ends = [(row.estimate(Score.RETRAINS), row.estimate(Score.F1_RECOVERY)) for row in front]
+    corners = [(retrains.value, recovered.value) for retrains, recovered in ends if retrains and recovered]
     line = axes.plot(
-        [x for x, _ in known],
-        [y for _, y in known],
+        [x for x, _ in corners],
+        [y for _, y in corners],
         color=MUTED,
         linestyle="--",
         linewidth=1.3,
@@ -69,8 +70,8 @@ def recovery_cost_chart(board: Mapping[str, Any], caption: str) -> Figure:
     return page.figure
 
 
-def _finding(front: Sequence[Row]) -> str:
+def _finding(front: Sequence[BoardRow]) -> str:
     if not front:
         return "There is no recovery to speak of: nothing drifted, or what could be recovered is within noise."
-    told = ", ".join(row["policy"] for row in front[:4]) + (" and others" if len(front) > 4 else "")
+    told = ", ".join(row.policy for row in front[:4]) + (" and others" if len(front) > 4 else "")
     return f"Nobody beats {told} on both counts."

@@ -1,28 +1,29 @@
 """Regret by threshold of one trigger: the best setting, and the proposal's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from reports.board import Estimate
 from reports.charts.trigger_roc import family_scores
 from reports.families import Family, Setting, proposed_setting
 from reports.style import BLUE, GREEN, INK, RED, TEXT_SIZE, chart, legend, sheet
 from reports.text import fit
+from sim.study.comparison.boards import Board, ScoreEstimate
+from sim.study.scores.table import Score
 
 _HEIGHT = 4.0
 _THOUSAND = 1000
 
 
 @chart
-def threshold_chart(family: Family, board: Mapping[str, Any], caption: str) -> Figure:
+def threshold_chart(family: Family, board: Board, caption: str) -> Figure:
     """Draw the mean regret at each threshold with its interval; net value where the board has no regret."""
-    found = family_scores(family, board, "regret")
+    found = family_scores(family, board, Score.REGRET)
     is_regret = bool(found)
     if not is_regret:
-        found = family_scores(family, board, "net_value")
+        found = family_scores(family, board, Score.NET_VALUE)
     best = _best(found, is_regret=is_regret)
     finding = _finding(best, found, is_regret=is_regret)
     page = sheet(f"The threshold of {family.text}", finding, caption, _HEIGHT)
@@ -56,12 +57,12 @@ def threshold_chart(family: Family, board: Mapping[str, Any], caption: str) -> F
     return page.figure
 
 
-def _best(found: Sequence[tuple[Setting, Estimate]], *, is_regret: bool) -> tuple[Setting, Estimate] | None:
+def _best(found: Sequence[tuple[Setting, ScoreEstimate]], *, is_regret: bool) -> tuple[Setting, ScoreEstimate] | None:
     return min(found, key=lambda pair: pair[1].value if is_regret else -pair[1].value, default=None)
 
 
 def _finding(
-    best: tuple[Setting, Estimate] | None, found: Sequence[tuple[Setting, Estimate]], *, is_regret: bool
+    best: tuple[Setting, ScoreEstimate] | None, found: Sequence[tuple[Setting, ScoreEstimate]], *, is_regret: bool
 ) -> str:
     if best is None:
         return "No setting has a score."

@@ -1,30 +1,31 @@
 """The trigger's ROC: how soon a threshold detects, against how often it cries wolf."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
-from reports.board import Estimate, Row, draw_interval, score
+from reports.board import draw_interval
 from reports.families import Family, Setting
 from reports.style import INK, MUTED, chart, legend, sheet
+from sim.study.comparison.boards import Board, ScoreEstimate
+from sim.study.scores.table import Score
 
 _HEIGHT = 4.4
 
 
-def family_scores(family: Family, board: Mapping[str, Any], name: str) -> list[tuple[Setting, Estimate]]:
+def family_scores(family: Family, board: Board, score: Score) -> list[tuple[Setting, ScoreEstimate]]:
     """Return the settings of a family that have a score on a board."""
-    rows: dict[str, Row] = {row["policy"]: row for row in board["policies"]}
-    found = [(setting, score(rows[setting.policy], name)) for setting in family.settings if setting.policy in rows]
+    rows = {row.policy: row for row in board.policies}
+    found = [(each, rows[each.policy].estimate(score)) for each in family.settings if each.policy in rows]
     return [(setting, estimate) for setting, estimate in found if estimate is not None]
 
 
 @chart
-def trigger_roc_chart(family: Family, board: Mapping[str, Any], caption: str) -> Figure:
+def trigger_roc_chart(family: Family, board: Board, caption: str) -> Figure:
     """Draw false alarms a year and days to detection at each threshold of one rule; low and left is better."""
-    alarms = dict(family_scores(family, board, "false_alarms_per_year"))
-    days = dict(family_scores(family, board, "detection_days"))
+    alarms = dict(family_scores(family, board, Score.FALSE_ALARMS_PER_YEAR))
+    days = dict(family_scores(family, board, Score.DETECTION_DAYS))
     both = [setting for setting in family.settings if setting in alarms and setting in days]
     page = sheet(f"The trigger {family.text}: soon, or seldom wrong", _finding(both, alarms, days), caption, _HEIGHT)
     axes = page.body.subplots()
@@ -46,7 +47,9 @@ def trigger_roc_chart(family: Family, board: Mapping[str, Any], caption: str) ->
     return page.figure
 
 
-def _finding(settings: list[Setting], alarms: Mapping[Setting, Estimate], days: Mapping[Setting, Estimate]) -> str:
+def _finding(
+    settings: list[Setting], alarms: Mapping[Setting, ScoreEstimate], days: Mapping[Setting, ScoreEstimate]
+) -> str:
     if not settings:
         return "No setting has both a detection time and a rate of false alarms."
     first, last = settings[0], settings[-1]

@@ -51,6 +51,7 @@ def compare(options: CompareOptions) -> None:
     """Compare policies over scenarios and seeds, paired, with intervals; each world is trained for once."""
     planned = _planned(options)
 
+    from sim.study.comparison.boards import plain_leaderboard
     from sim.study.comparison.compare import expected_seconds
     from sim.study.comparison.problems import problems
     from sim.study.comparison.tracking import check_store
@@ -69,7 +70,7 @@ def compare(options: CompareOptions) -> None:
     comparison = _played(options, study, folder)
     met = [condition.text for condition in planned.conditions if condition.is_met(comparison.leaderboard)]
     if options.as_json:
-        told = {"folder": str(folder), "fail_if": met, **comparison.leaderboard}
+        told = {"folder": str(folder), "fail_if": met, **plain_leaderboard(comparison.leaderboard)}
         typer.echo(json.dumps(told, allow_nan=False))
     else:
         show_boards(comparison.leaderboard, folder)

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
+
+if TYPE_CHECKING:  # numbers and tables are loaded when a command needs them, so that help is quick
+    from sim.study.comparison.boards import Leaderboard
 
 
 @contextmanager
@@ -88,26 +91,25 @@ def show_tables(content: Any) -> None:
     Console().print(content)
 
 
-def show_boards(leaderboard: Mapping[str, Any], folder: Path) -> None:
+def show_boards(leaderboard: "Leaderboard", folder: Path) -> None:
     """Print the boards of a comparison, and how to draw them."""
     from reports.leaderboard_tables import board_tables
 
-    for board in leaderboard["boards"]:
-        show_tables(board_tables(board, leaderboard["baseline"]))
-    typer.echo(f"\n{leaderboard['cells']} cells; the results are in {folder}. To draw them:")
+    for board in leaderboard.boards:
+        show_tables(board_tables(board, leaderboard.baseline))
+    typer.echo(f"\n{leaderboard.cells} cells; the results are in {folder}. To draw them:")
     typer.echo(f"retrainlab report {shlex.quote(str(folder))}")
 
 
-def tell_of_gates(leaderboard: Mapping[str, Any]) -> None:
+def tell_of_gates(leaderboard: "Leaderboard") -> None:
     """Say where gates let nothing by, which makes all policies alike but for what they spend."""
     from sim.study.comparison.leaderboard import never_promoting
 
-    for board in leaderboard["boards"]:
+    for board in leaderboard.boards:
         if never_promoting(board):
-            gates = board["gates"]
             tell(
-                f"under the gates {gates} no new model was ever promoted in {board['scenario']}, whatever asked for "
-                f"it; `retrainlab gates {gates}` says what they want, and --gates takes others."
+                f"under the gates {board.gates} no new model was ever promoted in {board.scenario}, whatever asked "
+                f"for it; `retrainlab gates {board.gates}` says what they want, and --gates takes others."
             )
 
 

@@ -10,10 +10,12 @@ import pandas as pd
 from pydantic import TypeAdapter
 
 from sim.errors import InputError
+from sim.json_file import read_json
 from sim.mlops.live.run import Listener, LiveSettings, check_settings, run_live
 from sim.mlops.records.record import Record
 from sim.study.scores.judge import clause_counts, expected_f1, keep_reasons, summarise
 from sim.study.scores.response import response
+from sim.whole_file import whole_file, write_whole
 
 RECORD_FILE = "record.json"
 STEPS_FILE = "steps.parquet"
@@ -60,12 +62,9 @@ def to_json(record: Record) -> dict[str, Any]:
 
 def write_record(record: Record, folder: Path) -> None:
     """Write `record.json` and `steps.parquet` into a run folder; each appears whole or not at all."""
-    steps = folder / f"{STEPS_FILE}.part"
-    steps_frame(record).to_parquet(steps, index=False)
-    steps.replace(folder / STEPS_FILE)
-    part = folder / f"{RECORD_FILE}.part"
-    part.write_text(json.dumps(to_json(record), indent=1, allow_nan=False), encoding="utf-8")
-    part.replace(folder / RECORD_FILE)
+    with whole_file(folder / STEPS_FILE) as part:
+        steps_frame(record).to_parquet(part, index=False)
+    write_whole(folder / RECORD_FILE, json.dumps(to_json(record), indent=1, allow_nan=False))
 
 
 def read_record(folder: Path) -> Record:
@@ -73,7 +72,7 @@ def read_record(folder: Path) -> Record:
     try:
         content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
         del content["summary"]
-        return _RECORD.validate_json(json.dumps(content))
+        return read_json(_RECORD, json.dumps(content))
     except (OSError, ValueError, KeyError) as error:
         msg = f"{folder} must hold the record of a run, but it cannot be read: {error}."
         raise InputError(msg) from error

@@ -9,16 +9,18 @@ import pytest
 from figure_kit import check, words
 from test_leaderboard import cells
 
-from reports.board import MOST_ROWS, score
+from reports.board import MOST_ROWS
 from reports.caption import board_caption, seeds_words
 from reports.charts import before_after, leaderboard, ranks, recovery_cost, response_split, threshold, trigger_roc
 from reports.charts.before_after import Side
 from reports.families import Family, Setting, families, proposed_setting
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Prices, Scenario, Time
+from sim.study.comparison.boards import Board, BoardRow, ScoreMean, ScoreRatio
 from sim.study.comparison.leaderboard import leaderboard as make_leaderboard
 from sim.study.inference.contests import mean_interval
 from sim.study.scores.monthly import Monthly, from_text, net_values, to_text
+from sim.study.scores.table import Score
 
 LONG = "a_policy_with_a_name_of_sixty_characters_or_even_a_few_more_x"
 GRID = [f"f1_drop > 0.0{number}" for number in range(2, 9)]
@@ -47,7 +49,7 @@ def rows_of(policy, number, seeds, **more):
 
 def board_of(names, seeds=6, **more):
     table = pd.DataFrame([row for n, name in enumerate(names) for row in rows_of(name, n, seeds, **more)])
-    return make_leaderboard(table, names[0], names)["boards"][0]
+    return make_leaderboard(table, names[0], names).boards[0]
 
 
 @cache
@@ -69,7 +71,7 @@ ODD = {
         ),
     ),
     "no regret": lambda: board_of(["never", *GRID], regret=None, regret_missing="labels depend on what was served"),
-    "all failed": lambda: make_leaderboard(pd.DataFrame(cells("never", [None] * 5)), "never", ["never"])["boards"][0],
+    "all failed": lambda: make_leaderboard(pd.DataFrame(cells("never", [None] * 5)), "never", ["never"]).boards[0],
 }
 
 
@@ -79,7 +81,7 @@ def odd_board(odd):
 
 
 def family_of(shown):
-    found = families([row["policy"] for row in shown["policies"]])
+    found = families([row.policy for row in shown.policies])
     return found[0] if found else Family("f1_drop > {}", (Setting(0.5, "nowhere"),))
 
 
@@ -110,14 +112,14 @@ def test_dots_and_bars_are_means_and_intervals():
     worth, recovery = CHARTS["leaderboard"](board()).subfigs[0].axes
     rows = leaderboard.shown_rows(board(), "never")
     names = [label.get_text() for label in worth.get_yticklabels()]
-    assert names == [f"{row['policy']}{' (baseline)' * (row['policy'] == 'never')}" for row in rows]
-    means = [row["scores"]["net_value"]["mean"] for row in rows]
+    assert names == [f"{row.policy}{' (baseline)' * (row.policy == 'never')}" for row in rows]
+    means = [row.scores["net_value"].mean for row in rows]
     assert means == sorted(means, reverse=True)
     assert [mean / 1000 for mean in means] in xs(worth)
     for row in rows:
-        assert [end / 1000 for end in row["scores"]["net_value"]["interval"]] in xs(worth)
-        assert row["f1_recovery"]["interval"] in xs(recovery)
-    assert [row["f1_recovery"]["estimate"] for row in rows] in xs(recovery)
+        assert [end / 1000 for end in row.scores["net_value"].interval] in xs(worth)
+        assert list(row.f1_recovery.interval) in xs(recovery)
+    assert [row.f1_recovery.estimate for row in rows] in xs(recovery)
 
 
 def test_below_five_seeds_no_interval_is_drawn():
@@ -133,49 +135,44 @@ def test_of_many_policies_the_best_and_the_baseline_are_drawn():
     shown = odd_board("a hundred policies")
     rows = leaderboard.shown_rows(shown, "never")
     assert len(rows) == MOST_ROWS
-    assert rows[-1]["policy"] == "never"
-    assert rows[0]["policy"] == "psi_max > 0.109"
+    assert rows[-1].policy == "never"
+    assert rows[0].policy == "psi_max > 0.109"
 
 
 def test_recovery_stands_against_retrainings():
     axes = CHARTS["recovery"](board()).subfigs[0].axes[0]
     drawn = {(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines if len(line.get_xdata()) == 1}
-    assert drawn == {(score(row, "retrains").value, score(row, "f1_recovery").value) for row in board()["policies"]}
-    front = recovery_cost.pareto_front(board()["policies"])
+    assert drawn == {
+        (row.estimate(Score.RETRAINS).value, row.estimate(Score.F1_RECOVERY).value) for row in board().policies
+    }
+    front = recovery_cost.pareto_front(board().policies)
     dashed = next(line for line in axes.lines if line.get_linestyle() == "--")
-    assert list(dashed.get_ydata()) == [row["f1_recovery"]["estimate"] for row in front]
+    assert list(dashed.get_ydata()) == [row.f1_recovery.estimate for row in front]
 
 
 def test_the_front_holds_whom_nobody_beats():
     def row(name, retrains, recovered):
-        return {
-            "policy": name,
-            "scores": {"retrains": {"mean": retrains, "interval": None}},
-            "f1_recovery": {"estimate": recovered, "interval": None},
-        }
+        scores = {Score.RETRAINS: ScoreMean(retrains, None, 1)}
+        return BoardRow(name, 1, scores, ScoreRatio(recovered, None, 1, None), {}, None, (), {})
 
     rows = [row("never", 0, 0.0), row("bad", 5, 0.2), row("good", 4, 0.5), row("best", 9, 0.6), row("waste", 9, 0.5)]
-    assert [each["policy"] for each in recovery_cost.pareto_front(rows)] == ["never", "good", "best"]
+    assert [each.policy for each in recovery_cost.pareto_front(rows)] == ["never", "good", "best"]
 
 
 def test_bars_are_the_parts_of_the_response():
     axes = CHARTS["response"](board()).subfigs[0].axes[0]
     rows = response_split.response_rows(board())
     for bars, (name, *_) in zip(axes.containers, response_split.PARTS, strict=True):
-        assert [bar.get_width() for bar in bars] == [row["scores"][name]["mean"] for row in rows]
+        assert [bar.get_width() for bar in bars] == [row.scores[name].mean for row in rows]
     ends = [bar.get_x() + bar.get_width() for bar in axes.containers[-1]]
-    assert ends == pytest.approx(
-        [sum(row["scores"][name]["mean"] for name, *_ in response_split.PARTS) for row in rows]
-    )
+    assert ends == pytest.approx([sum(row.scores[name].mean for name, *_ in response_split.PARTS) for row in rows])
     assert "50% never detected" in words(CHARTS["response"](board()))
 
 
 def test_the_roc_has_a_point_for_each_threshold():
     axes = CHARTS["roc"](board()).subfigs[0].axes[0]
-    by_name = {row["policy"]: row["scores"] for row in board()["policies"]}
-    wanted = [
-        [by_name[name]["false_alarms_per_year"]["mean"], by_name[name]["detection_days"]["mean"]] for name in GRID
-    ]
+    by_name = {row.policy: row.scores for row in board().policies}
+    wanted = [[by_name[name]["false_alarms_per_year"].mean, by_name[name]["detection_days"].mean] for name in GRID]
     points = axes.collections[-1]
     assert points.get_offsets().tolist() == wanted
     assert points.get_array().tolist() == [0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08]
@@ -184,16 +181,16 @@ def test_the_roc_has_a_point_for_each_threshold():
 def test_regret_by_threshold_marks_the_best_and_the_proposals():
     figure = CHARTS["threshold"](board())
     axes = figure.subfigs[0].axes[0]
-    regrets = {name: row["scores"]["regret"] for name in GRID for row in board()["policies"] if row["policy"] == name}
+    regrets = {name: row.scores["regret"] for name in GRID for row in board().policies if row.policy == name}
     line = next(line for line in axes.lines if len(line.get_xdata()) == len(GRID))
-    assert list(line.get_ydata()) == [regrets[name]["mean"] / 1000 for name in GRID]
+    assert list(line.get_ydata()) == [regrets[name].mean / 1000 for name in GRID]
     band = axes.collections[0].get_paths()[0].vertices
     for name in GRID:
-        low, high = regrets[name]["interval"]
+        low, high = regrets[name].interval
         at = band[np.isclose(band[:, 0], float(name.split()[-1])), 1]
         assert at.min() == pytest.approx(low / 1000)
         assert at.max() == pytest.approx(high / 1000)
-    best = min(GRID, key=lambda name: regrets[name]["mean"])
+    best = min(GRID, key=lambda name: regrets[name].mean)
     told = words(figure)
     assert f"best: {float(best.split()[-1]):g}" in told
     assert "the proposal's: 0.05" in told
@@ -202,7 +199,7 @@ def test_regret_by_threshold_marks_the_best_and_the_proposals():
 def test_without_regret_the_threshold_is_judged_by_net_value():
     told = words(CHARTS["threshold"](odd_board("no regret")))
     assert "net value (thousands)" in told
-    worth = {row["policy"]: row["scores"]["net_value"]["mean"] for row in odd_board("no regret")["policies"]}
+    worth = {row.policy: row.scores["net_value"].mean for row in odd_board("no regret").policies}
     best = max(GRID, key=lambda name: worth[name])
     assert f"best: {float(best.split()[-1]):g}\n" in told
     assert "regret" not in told
@@ -210,10 +207,10 @@ def test_without_regret_the_threshold_is_judged_by_net_value():
 
 def test_ranks_and_groups_are_those_of_the_board():
     axes = CHARTS["ranks"](board()).subfigs[0].axes[0]
-    rows = sorted((row["mean_rank"], row["policy"]) for row in board()["policies"])
+    rows = sorted((row.mean_rank, row.policy) for row in board().policies)
     assert [rank for rank, _ in rows] in xs(axes)
     assert [label.get_text() for label in axes.get_yticklabels()] == [name for _, name in rows]
-    difference = board()["critical_difference"]
+    difference = board().critical_difference
     assert [1, 1 + difference] in xs(axes)
     for first, last in ranks.cliques([rank for rank, _ in rows], difference):
         assert rows[last][0] - rows[first][0] <= difference
@@ -326,6 +323,6 @@ def test_captions_name_the_seeds_and_the_interval():
     assert seeds_words([4]) == "seed 4 alone, so there is no interval over seeds"
     assert seeds_words([1, 3, 9]).startswith("seeds 1, 3, 9: fewer than 5")
     assert seeds_words(range(1, 7)) == "seeds 1 to 6: intervals are 95 % over seeds (t; recovery: bootstrap)"
-    told = board_caption({"scenario": "a@1", "gates": "none"}, [1], "telco", "A note.")
+    told = board_caption(Board(None, "a@1", "none", (), (), None), [1], "telco", "A note.")
     assert told.startswith("Source: comparison on the real IBM Telco table; scenario a@1, gates none; seed 1 alone")
     assert told.endswith("A note.")

@@ -385,7 +385,7 @@ def test_cells_are_priced_as_their_lives_would_be(study):
     same = read_study(study, {"customer_value": 2000.0})
     assert same.cells["net_value"].to_numpy() == pytest.approx(read_study(study, {}).cells["net_value"].to_numpy())
     assert told.cells["regret"].isna().all()
-    assert {row["regret_missing"] for board in told.board["boards"] for row in board["policies"]} == {REASON}
+    assert {row.regret_missing for board in told.leaderboard.boards for row in board.policies} == {REASON}
     assert told.cells["roi_proposal"].dropna().unique() == [0.5 * 3000 / 10 - 1]
     for row in told.cells[told.cells["policy"] == RULES[0]].to_dict("records"):
         life = json.loads(row["monthly"])

@@ -26,6 +26,7 @@ from scenarios.schema import Jobs, Offers, Prices
 from sim.errors import InputError
 from sim.mlops.gates import profiles as gate_profiles
 from sim.mlops.gates.profiles import load_profile
+from sim.study.comparison.boards import read_leaderboard
 from sim.study.comparison.compare import Study, compare
 from sim.study.comparison.contestants import Contestant, contestants
 from sim.study.comparison.tracking import EXPERIMENT
@@ -91,7 +92,7 @@ def test_a_cell_holds_what_judge_and_oracle_say(tmp_path):
     assert set(cells.index) == {"never", RULE, "oracle", *(f"{RULE} without {c}" for c in RULE.split(" or "))}
     read = pd.read_parquet(tmp_path / "out" / "results.parquet")
     assert len(read) == len(found.cells) == 5
-    assert json.loads((tmp_path / "out" / "leaderboard.json").read_text()) == found.leaderboard
+    assert read_leaderboard(tmp_path / "out" / "leaderboard.json") == found.leaderboard
 
 
 def test_the_split_prices_each_constraint(tmp_path):
@@ -223,7 +224,7 @@ def broken_study(monkeypatch):
 def test_a_failed_cell_is_told_and_the_rest_goes_on(tmp_path, monkeypatch):
     found = compare(broken_study(monkeypatch), tmp_path / "out")
     assert len(found.cells) == 4 * 5
-    assert found.leaderboard["failed_cells"] == 8
+    assert found.leaderboard.failed_cells == 8
     errors = found.failures.groupby("policy")["error"].unique()
     assert errors["broken"].tolist() == ["RuntimeError: it broke"]
     assert errors["coin"].tolist() == ["RuntimeError: a coin needs the record of broken, which failed"]

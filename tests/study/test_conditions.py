@@ -3,14 +3,18 @@
 import pytest
 
 from sim.errors import InputError
+from sim.study.comparison.boards import Board, BoardRow, Leaderboard, ScoreMean, ScoreRatio
 from sim.study.comparison.conditions import parse_condition
+from sim.study.scores.table import Score
 
 POLICIES = ["proposal", "f1_drop > 0.05", "never"]
 
 
 def board(policy, regret=None, recovery=None, net_value=0.0):
-    scores = {"regret": None if regret is None else {"mean": regret}, "net_value": {"mean": net_value}}
-    return {"policies": [{"policy": policy, "scores": scores, "f1_recovery": recovery}]}
+    means = {Score.REGRET: regret, Score.NET_VALUE: net_value}
+    scores = {score: None if value is None else ScoreMean(value, None, 1) for score, value in means.items()}
+    row = BoardRow(policy, 1, scores, ScoreRatio(recovery, None, 1, None), {}, None, (), {})
+    return Board(None, "a@1", "none", (row,), (), None)
 
 
 @pytest.mark.parametrize(
@@ -29,15 +33,13 @@ def board(policy, regret=None, recovery=None, net_value=0.0):
     ],
 )
 def test_a_condition_holds_if_it_does_on_any_board(text, is_met):
-    boards = {
-        "boards": [
-            board("proposal", 10.0, {"estimate": 0.9}),
-            board("proposal", 6000.0, {"estimate": 0.4}, -2.0),
-            board("f1_drop > 0.05", None, {"estimate": None}),
-        ]
-    }
-    boards["boards"][0]["policies"][0]["scores"]["regret"]["mean"] = 2000.0
-    assert parse_condition(text, POLICIES).is_met(boards) is is_met
+    boards = (
+        board("proposal", 2000.0, 0.9),
+        board("proposal", 6000.0, 0.4, -2.0),
+        board("f1_drop > 0.05", None, None),
+    )
+    leaderboard = Leaderboard(1, "never", (1,), 3, 0, boards)
+    assert parse_condition(text, POLICIES).is_met(leaderboard) is is_met
 
 
 WRONG = {

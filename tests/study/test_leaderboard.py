@@ -11,6 +11,7 @@ from rich.console import Console
 from scipy import stats
 
 from reports.leaderboard_tables import board_tables, sentences
+from sim.study.comparison.boards import ClauseMeans, Contest, plain_leaderboard
 from sim.study.comparison.leaderboard import leaderboard
 from sim.study.inference.contests import holm, paired_difference
 
@@ -35,58 +36,56 @@ def cells(policy, values, scenario="a@1", gates="none", **more):
 
 def boards_of(*rows, policies=("never", "good", "bad")):
     found = leaderboard(pd.DataFrame([row for part in rows for row in part]), "never", policies)
-    json.dumps(found, allow_nan=False)
-    for board in found["boards"]:  # no table may choke on what is missing
+    json.dumps(plain_leaderboard(found), allow_nan=False)
+    for board in found.boards:  # no table may choke on what is missing
         Console(file=StringIO(), width=80).print(board_tables(board, "never"))
     return found
 
 
 def rows_of(board):
-    return {row["policy"]: row for row in board["policies"]}
+    return {row.policy: row for row in board.policies}
 
 
 def test_means_intervals_differences_and_ranks_by_hand():
     found = boards_of(cells("never", NEVER), cells("good", GOOD), cells("bad", BAD))
-    (board,) = found["boards"]
+    (board,) = found.boards
     rows = rows_of(board)
-    assert (found["baseline"], found["seeds"], found["cells"], found["failed_cells"]) == ("never", list(SEEDS), 18, 0)
+    assert (found.baseline, found.seeds, found.cells, found.failed_cells) == ("never", SEEDS, 18, 0)
     mean, sd = np.mean(GOOD), np.std(GOOD, ddof=1)
     margin = stats.t.ppf(0.975, 5) * sd / sqrt(6)
-    score = rows["good"]["scores"]["net_value"]
-    assert score["mean"] == pytest.approx(mean)
-    assert score["interval"] == pytest.approx([mean - margin, mean + margin])
-    against = rows["good"]["against_baseline"]["net_value"]
-    assert against["mean"] == pytest.approx(np.mean(np.subtract(GOOD, NEVER)))
-    assert against["p_value"] == 2 / 2**6
-    assert [rows[name]["mean_rank"] for name in ("good", "never", "bad")] == [1, 2, 3]
-    assert rows["never"]["against_baseline"]["net_value"] == {
-        **{"mean": None, "interval": None, "p_value": None, "n": 0, "p_value_holm": None}
-    }
-    assert board["closest_contest"]["policies"] == ["good", "never"]
-    assert board["closest_contest"]["seeds_needed"] == 5
+    score = rows["good"].scores["net_value"]
+    assert score.mean == pytest.approx(mean)
+    assert score.interval == pytest.approx((mean - margin, mean + margin))
+    against = rows["good"].against_baseline["net_value"]
+    assert against.mean == pytest.approx(np.mean(np.subtract(GOOD, NEVER)))
+    assert against.p_value == 2 / 2**6
+    assert [rows[name].mean_rank for name in ("good", "never", "bad")] == [1, 2, 3]
+    assert rows["never"].against_baseline["net_value"] == Contest(None, None, None, 0)
+    assert board.closest_contest.policies == ("good", "never")
+    assert board.closest_contest.seeds_needed == 5
 
 
 def test_holm_counts_the_contests_of_a_board_and_neither_baseline_nor_ablations():
     ablation = [{**row, "of": "good", "drops": "x"} for row in cells("good without x", BAD)]
     found = boards_of(cells("never", NEVER), cells("good", GOOD), cells("bad", BAD), ablation)
-    rows = rows_of(found["boards"][0])
+    rows = rows_of(found.boards[0])
     p_values = [paired_difference(values, NEVER).p_value for values in (GOOD, BAD)]
-    adjusted = [rows[name]["against_baseline"]["net_value"]["p_value_holm"] for name in ("good", "bad")]
+    adjusted = [rows[name].against_baseline["net_value"].p_value_holm for name in ("good", "bad")]
     assert adjusted == list(holm(p_values)) == [4 / 2**6, 4 / 2**6]
-    (told,) = found["boards"][0]["ablations"]
-    assert (told["policy"], told["clause"]) == ("good", "x")
-    assert told["worth"]["net_value"]["mean"] == pytest.approx(np.mean(np.subtract(GOOD, BAD)))
+    (told,) = found.boards[0].ablations
+    assert (told.policy, told.clause) == ("good", "x")
+    assert told.worth["net_value"].mean == pytest.approx(np.mean(np.subtract(GOOD, BAD)))
 
 
 def test_below_five_seeds_there_is_neither_interval_nor_rank():
     found = boards_of(cells("never", NEVER[:4]), cells("good", GOOD[:4]), policies=("never", "good"))
-    for row in found["boards"][0]["policies"]:
-        assert row["mean_rank"] is None
-        assert row["scores"]["net_value"]["interval"] is None
-        assert row["against_baseline"]["net_value"]["interval"] is None
-        assert row["against_baseline"]["net_value"]["p_value_holm"] is None
-    assert found["boards"][0]["closest_contest"]["seeds_needed"] is None
-    assert list(sentences(found["boards"][0], "never")) == [
+    for row in found.boards[0].policies:
+        assert row.mean_rank is None
+        assert row.scores["net_value"].interval is None
+        assert row.against_baseline["net_value"].interval is None
+        assert row.against_baseline["net_value"].p_value_holm is None
+    assert found.boards[0].closest_contest.seeds_needed is None
+    assert list(sentences(found.boards[0], "never")) == [
         "To tell good from never takes more seeds than can be told from these."
     ]
 
@@ -98,12 +97,12 @@ def test_times_that_never_came_count_as_the_days_to_the_end():
         cells("good", GOOD, detection_days=days, days_after_onset=300),
         cells("bad", BAD, detection_days=0, days_after_onset=300),
     )
-    rows = rows_of(found["boards"][0])
-    assert rows["good"]["scores"]["detection_days"]["mean"] == pytest.approx((30 + 300 + 60 + 300 + 30 + 30) / 6)
-    shares = [rows[name]["never_share"]["detection_days"] for name in ("never", "good", "bad")]
+    rows = rows_of(found.boards[0])
+    assert rows["good"].scores["detection_days"].mean == pytest.approx((30 + 300 + 60 + 300 + 30 + 30) / 6)
+    shares = [rows[name].never_share["detection_days"] for name in ("never", "good", "bad")]
     assert shares == [1, pytest.approx(1 / 3), 0]
     calm = boards_of(cells("never", NEVER, detection_days=None, days_after_onset=None), policies=("never",))
-    assert rows_of(calm["boards"][0])["never"]["never_share"]["detection_days"] is None
+    assert rows_of(calm.boards[0])["never"].never_share["detection_days"] is None
 
 
 def test_recovery_is_a_ratio_of_sums_and_missing_for_all_alike():
@@ -113,10 +112,10 @@ def test_recovery_is_a_ratio_of_sums_and_missing_for_all_alike():
         cells("good", GOOD, recovery_gained=[2.0, 2.5, 3.0, 2.5, 2.0, 3.5], recovery_attainable=attainable),
         policies=("never", "good"),
     )
-    rows = rows_of(found["boards"][0])
-    assert rows["never"]["f1_recovery"]["estimate"] == 0
-    assert rows["good"]["f1_recovery"]["estimate"] == pytest.approx(15.5 / 30)
-    low, high = rows["good"]["f1_recovery"]["interval"]
+    rows = rows_of(found.boards[0])
+    assert rows["never"].f1_recovery.estimate == 0
+    assert rows["good"].f1_recovery.estimate == pytest.approx(15.5 / 30)
+    low, high = rows["good"].f1_recovery.interval
     assert low < 15.5 / 30 < high
     noise = [0.1, -0.1, 0.2, -0.2, 0.0, 0.1]
     noisy = boards_of(
@@ -124,7 +123,7 @@ def test_recovery_is_a_ratio_of_sums_and_missing_for_all_alike():
         cells("good", GOOD, recovery_gained=5.0, recovery_attainable=noise),
         policies=("never", "good"),
     )
-    assert all("includes 0" in row["f1_recovery"]["missing"] for row in noisy["boards"][0]["policies"])
+    assert all("includes 0" in row.f1_recovery.missing for row in noisy.boards[0].policies)
 
 
 def test_overall_averages_scenarios_within_a_seed_first():
@@ -135,20 +134,20 @@ def test_overall_averages_scenarios_within_a_seed_first():
         cells("good", BAD, "b@1", f1_after=0.6),
     ]
     found = boards_of(*parts, policies=("never", "good"))
-    assert [board["scenario"] for board in found["boards"]] == ["a@1", "b@1", "overall"]
-    rows = rows_of(found["boards"][2])
+    assert [board.scenario for board in found.boards] == ["a@1", "b@1", "overall"]
+    rows = rows_of(found.boards[2])
     both = np.add(GOOD, BAD) / 2
-    assert rows["good"]["scores"]["net_value"]["mean"] == pytest.approx(both.mean())
-    assert rows["good"]["scores"]["net_value"]["n"] == 6
-    assert rows["good"]["scores"]["f1_after"]["mean"] == pytest.approx(0.6)
+    assert rows["good"].scores["net_value"].mean == pytest.approx(both.mean())
+    assert rows["good"].scores["net_value"].n == 6
+    assert rows["good"].scores["f1_after"].mean == pytest.approx(0.6)
     expected = paired_difference(both.tolist(), (np.add(NEVER, BAD) / 2).tolist())
-    assert rows["good"]["against_baseline"]["net_value"]["p_value"] == expected.p_value
+    assert rows["good"].against_baseline["net_value"].p_value == expected.p_value
 
 
 def test_scores_that_no_scenario_has_are_missing_overall():
     parts = [cells(name, NEVER, scenario, f1_after=None) for name in ("never", "good") for scenario in ("a@1", "b@1")]
-    rows = rows_of(boards_of(*parts, policies=("never", "good"))["boards"][2])
-    assert rows["good"]["scores"]["f1_after"] is None
+    rows = rows_of(boards_of(*parts, policies=("never", "good")).boards[2])
+    assert rows["good"].scores["f1_after"] is None
 
 
 def test_a_seed_that_failed_in_one_scenario_has_no_score_overall():
@@ -160,49 +159,49 @@ def test_a_seed_that_failed_in_one_scenario_has_no_score_overall():
         cells("good", [100.0] * 6, "b@1"),
     ]
     found = boards_of(*parts, policies=("never", "good"))
-    rows = rows_of(found["boards"][2])
-    assert found["failed_cells"] == 1
-    assert rows["good"]["seeds"] == 5
-    assert rows["good"]["scores"]["net_value"]["n"] == 5
-    assert rows["good"]["scores"]["net_value"]["mean"] == pytest.approx(np.mean(np.add(GOOD[1:], 100) / 2))
-    assert rows["good"]["against_baseline"]["net_value"]["n"] == 5
+    rows = rows_of(found.boards[2])
+    assert found.failed_cells == 1
+    assert rows["good"].seeds == 5
+    assert rows["good"].scores["net_value"].n == 5
+    assert rows["good"].scores["net_value"].mean == pytest.approx(np.mean(np.add(GOOD[1:], 100) / 2))
+    assert rows["good"].against_baseline["net_value"].n == 5
 
 
 def test_a_policy_that_failed_everywhere_takes_no_rank_from_the_others():
     parts = [cells("never", NEVER), cells("good", GOOD), cells("bad", [None] * 6)]
-    rows = rows_of(boards_of(*parts)["boards"][0])
-    assert [rows[name]["mean_rank"] for name in ("good", "never", "bad")] == [1, 2, None]
-    assert rows["bad"]["seeds"] == 0
-    assert rows["bad"]["scores"]["net_value"] is None
+    rows = rows_of(boards_of(*parts).boards[0])
+    assert [rows[name].mean_rank for name in ("good", "never", "bad")] == [1, 2, None]
+    assert rows["bad"].seeds == 0
+    assert rows["bad"].scores["net_value"] is None
 
 
 @pytest.mark.parametrize("scenarios", [("a@1",), ("a@1", "b@1")])
 def test_failed_cells_alone_make_a_board_of_nothing(scenarios):
     parts = [cells(name, [None] * 3, scenario) for name in ("never", "good") for scenario in scenarios]
     found = boards_of(*parts, policies=("never", "good"))
-    assert found["failed_cells"] == 6 * len(scenarios)
-    assert all(row["scores"]["net_value"] is None for board in found["boards"] for row in board["policies"])
+    assert found.failed_cells == 6 * len(scenarios)
+    assert all(row.scores["net_value"] is None for board in found.boards for row in board.policies)
 
 
 def test_each_gate_profile_has_its_boards():
     parts = [cells("never", NEVER, gates=gates) for gates in ("none", "strict")]
-    boards = boards_of(*parts, policies=("never",))["boards"]
-    assert [board["gates"] for board in boards] == ["none", "strict"]
+    boards = boards_of(*parts, policies=("never",)).boards
+    assert [board.gates for board in boards] == ["none", "strict"]
 
 
 def test_clauses_are_counted_beside_each_rule():
     counts = [json.dumps([{"clause": "x > 1", "true": n, "true_alone": 0, "missing": 6 - n}]) for n in range(6)]
-    rows = rows_of(boards_of(cells("never", NEVER, clauses="[]"), cells("good", GOOD, clauses=counts))["boards"][0])
-    assert rows["never"]["clauses"] == []
-    assert rows["good"]["clauses"] == [{"clause": "x > 1", "true": 2.5, "true_alone": 0.0, "missing": 3.5}]
+    rows = rows_of(boards_of(cells("never", NEVER, clauses="[]"), cells("good", GOOD, clauses=counts)).boards[0])
+    assert rows["never"].clauses == ()
+    assert rows["good"].clauses == (ClauseMeans("x > 1", true=2.5, true_alone=0.0, missing=3.5),)
 
 
 def test_the_sentences_claim_no_more_than_the_corrected_p_values():
     found = boards_of(cells("never", NEVER), cells("good", GOOD), cells("bad", BAD))
-    told = list(sentences(found["boards"][0], "never"))
+    told = list(sentences(found.boards[0], "never"))
     assert told[0].startswith("good can't be told from never: +")  # 0.031 twice is 0.0625
     alone = boards_of(cells("never", NEVER), cells("good", GOOD), policies=("never", "good"))
-    assert next(iter(sentences(alone["boards"][0], "never"))).startswith("good earns more than never: +")
+    assert next(iter(sentences(alone.boards[0], "never"))).startswith("good earns more than never: +")
 
 
 def test_a_scenario_whose_recovery_is_noise_enters_no_overall_recovery_and_has_no_days():
@@ -217,28 +216,28 @@ def test_a_scenario_whose_recovery_is_noise_enters_no_overall_recovery_and_has_n
         for scenario, sums in (("a@1", kept), ("b@1", lost))
         for policy, values in (("never", NEVER), ("good", GOOD))
     ]
-    found = {board["scenario"]: rows_of(board)["good"] for board in boards_of(*rows)["boards"]}
+    found = {board.scenario: rows_of(board)["good"] for board in boards_of(*rows).boards}
     alone = sum(kept["recovery_gained"]) / sum(kept["recovery_attainable"])
-    assert found["a@1"]["f1_recovery"]["estimate"] == pytest.approx(alone)
-    assert found["b@1"]["f1_recovery"]["missing"] is not None
-    assert found["overall"]["f1_recovery"]["estimate"] == pytest.approx(alone)
-    assert found["a@1"]["scores"]["recovery_days"]["mean"] == 30
-    assert found["b@1"]["scores"]["recovery_days"] is None
-    assert found["b@1"]["never_share"]["recovery_days"] is None
+    assert found["a@1"].f1_recovery.estimate == pytest.approx(alone)
+    assert found["b@1"].f1_recovery.missing is not None
+    assert found["overall"].f1_recovery.estimate == pytest.approx(alone)
+    assert found["a@1"].scores["recovery_days"].mean == 30
+    assert found["b@1"].scores["recovery_days"] is None
+    assert found["b@1"].never_share["recovery_days"] is None
 
 
 def test_ranks_come_with_the_difference_that_counts():
-    (board,) = boards_of(cells("never", NEVER), cells("good", GOOD), cells("bad", BAD))["boards"]
-    assert board["critical_difference"] == pytest.approx(1.353, abs=0.001)  # 3 policies, 6 worlds: q = 2.343
-    (few,) = boards_of(cells("never", NEVER[:4]), cells("good", GOOD[:4]), policies=("never", "good"))["boards"]
-    assert few["critical_difference"] is None
+    (board,) = boards_of(cells("never", NEVER), cells("good", GOOD), cells("bad", BAD)).boards
+    assert board.critical_difference == pytest.approx(1.353, abs=0.001)  # 3 policies, 6 worlds: q = 2.343
+    (few,) = boards_of(cells("never", NEVER[:4]), cells("good", GOOD[:4]), policies=("never", "good")).boards
+    assert few.critical_difference is None
 
 
 def test_the_reason_for_missing_regret_is_told():
     reason = "labels depend on what was served"
     rows = (cells("never", NEVER, regret_missing=reason), cells("good", GOOD, regret_missing=reason))
-    (board,) = boards_of(*rows, policies=("never", "good"))["boards"]
-    assert rows_of(board)["good"]["regret_missing"] == reason
+    (board,) = boards_of(*rows, policies=("never", "good")).boards
+    assert rows_of(board)["good"].regret_missing == reason
     assert any(reason in sentence for sentence in sentences(board, "never"))
 
 
@@ -248,7 +247,7 @@ def test_a_part_of_a_response_is_averaged_where_it_ended_with_the_share_where_no
         cells("never", NEVER),
         cells("good", GOOD, response_label_wait_days=waits, days_after_onset=100.0),
         policies=("never", "good"),
-    )["boards"]
+    ).boards
     row = rows_of(board)["good"]
-    assert row["scores"]["response_label_wait_days"]["mean"] == 40
-    assert row["never_share"]["response_label_wait_days"] == 0.5
+    assert row.scores["response_label_wait_days"].mean == 40
+    assert row.never_share["response_label_wait_days"] == 0.5

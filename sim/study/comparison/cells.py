@@ -1,25 +1,25 @@
 """Cells: one world of a comparison, played by every contestant under every gate profile, and judged."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from policies.never import Never
 from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.records.record import Record
 from sim.study.comparison.contestants import Contestant, play_contestant
+from sim.study.comparison.results import Cell, CellIdentity, Judgement, Number
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import Replay
 from sim.study.scores import money
 from sim.study.scores.fresh import fresh_f1
 from sim.study.scores.judge import clause_counts, summarise
-from sim.study.scores.monthly import monthly, to_text
+from sim.study.scores.monthly import monthly
 from sim.study.scores.oracle import Plan, Planner, planner
 from sim.study.scores.recovery import recovery
 from sim.study.scores.regret import ConstraintPrices, beyond_oracle, constraint_prices, needless
 from sim.study.scores.response import response
+from sim.study.scores.table import Score, Source
 from sim.world.population import Population
 from sim.world.world import World
 
@@ -37,10 +37,6 @@ class WorldTask:
     with_split: bool
 
 
-Cell = dict[str, Any]
-"""One row of the results: what was played, its scores, or its `error`."""
-
-
 def play_world(order: WorldTask, population: Population, cache: ReplayCache) -> list[Cell]:
     """Play and judge all cells of a world; a cell that fails is a row with its error, and the rest goes on."""
     replay = Replay(World(order.scenario, order.seed, population, kept_steps=None), order.trials)
@@ -56,7 +52,7 @@ def failed_cells(order: WorldTask, error: Exception) -> list[Cell]:
 
 
 def _failed_profile(order: WorldTask, profile: GateProfile, error: Exception) -> list[Cell]:
-    return [{**_identity(order, profile, contestant), "error": _told(error)} for contestant in order.contestants]
+    return [Cell(_identity(order, profile, contestant), _told(error)) for contestant in order.contestants]
 
 
 def _play_profile(order: WorldTask, replay: Replay, profile: GateProfile) -> list[Cell]:
@@ -97,14 +93,14 @@ def _cell(
 ) -> Cell:
     identity = _identity(order, profile, contestant)
     if played is None:
-        return {**identity, "error": None, "missing": bench.best.reason}
+        return Cell(identity, missing=bench.best.reason)
     if isinstance(played, Exception):
-        return {**identity, "error": _told(played)}
+        return Cell(identity, _told(played))
     try:
-        waste = {} if contestant.is_ablation or beyond_oracle(played) else _waste(played, bench)
-        return {**identity, "error": None, **_scores(played, bench, known.get(order.baseline)), **waste}
+        judgement = _judged(played, bench, known.get(order.baseline), with_needless=not contestant.is_ablation)
     except Exception as error:  # noqa: BLE001 - as above
-        return {**identity, "error": _told(error)}
+        return Cell(identity, _told(error))
+    return Cell(identity, judgement=judgement)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,30 +127,50 @@ def _bench(order: WorldTask, replay: Replay, profile: GateProfile) -> _Bench:
     )
 
 
-def _scores(record: Record, bench: _Bench, baseline: Record | None) -> dict[str, Any]:
-    """Return every score of a record as plain values."""
-    prices = record.scenario.prices
-    summary = asdict(summarise(record))
-    estimate = summary.pop("roi_estimated") or {}
-    recovered = recovery(record, bench.never, bench.fresh)
-    missing, best = bench.best.reason or beyond_oracle(record), bench.best.net_value
-    break_even = money.break_even_retrain_cost(record, baseline, prices) if baseline else None
+def _judged(record: Record, bench: _Bench, baseline: Record | None, *, with_needless: bool) -> Judgement:
+    """Return what is to be said of a record."""
+    beyond = beyond_oracle(record)
+    scores = {**_scores(record, bench, baseline, bench.best.reason or beyond), **_prices_of(bench.constraints)}
+    if with_needless and not beyond and bench.planner is not None:
+        found = needless(bench.planner, record)
+        scores |= {Score.NEEDLESS_RETRAINS: found.retrains, Score.NEEDLESS_COST: found.cost}
+    return Judgement(scores, bench.best.reason or beyond or None, clause_counts(record), monthly(record))
+
+
+def _scores(
+    record: Record, bench: _Bench, baseline: Record | None, regret_missing: str
+) -> dict[Score, Number | None]:
+    """Return every score that each record has."""
+    summary, recovered, times = summarise(record), recovery(record, bench.never, bench.fresh), response(record)
+    estimate, best = summary.roi_estimated, bench.best.net_value
+    break_even = money.break_even_retrain_cost(record, baseline, record.scenario.prices) if baseline else None
     return {
-        **summary,
-        "roi_estimated": estimate.get("value"),
-        "roi_estimated_low": estimate.get("low"),
-        "roi_estimated_high": estimate.get("high"),
-        "recovery_gained": recovered.gained if recovered else None,
-        "recovery_attainable": recovered.attainable if recovered else None,
-        "recovery_days": recovered.days if recovered else None,
-        "days_after_onset": _days_after_onset(record),
-        **{f"response_{part}_days": days for part, days in asdict(response(record)).items() if part != "detection"},
-        "regret_missing": missing or None,
-        "regret": None if missing or best is None else best - summary["net_value"],
-        "break_even_retrain_cost": break_even,
-        "clauses": json.dumps([asdict(count) for count in clause_counts(record)]),
-        "monthly": to_text(monthly(record)),
-        **(asdict(bench.constraints) if bench.constraints else {}),
+        **{score: getattr(summary, score) for score in Score if score.source is Source.RECORD},
+        Score.ROI_ESTIMATED: estimate.value if estimate else None,
+        Score.ROI_ESTIMATED_LOW: estimate.low if estimate else None,
+        Score.ROI_ESTIMATED_HIGH: estimate.high if estimate else None,
+        Score.RECOVERY_GAINED: recovered.gained if recovered else None,
+        Score.RECOVERY_ATTAINABLE: recovered.attainable if recovered else None,
+        Score.RECOVERY_DAYS: recovered.days if recovered else None,
+        Score.DAYS_AFTER_ONSET: _days_after_onset(record),
+        Score.RESPONSE_LABEL_WAIT_DAYS: times.label_wait,
+        Score.RESPONSE_TRAINING_DAYS: times.training,
+        Score.RESPONSE_VALIDATION_DAYS: times.validation,
+        Score.RESPONSE_APPROVAL_DAYS: times.approval,
+        Score.REGRET: None if regret_missing or best is None else best - summary.net_value,
+        Score.BREAK_EVEN_RETRAIN_COST: break_even,
+    }
+
+
+def _prices_of(constraints: ConstraintPrices | None) -> dict[Score, Number | None]:
+    """Return what each constraint costs the oracle, nothing where that was not asked for or can't be known."""
+    if constraints is None:
+        return {}
+    return {
+        Score.PRICE_OF_GATES: constraints.price_of_gates,
+        Score.PRICE_OF_APPROVAL_TIME: constraints.price_of_approval_time,
+        Score.PRICE_OF_TRAINING_TIME: constraints.price_of_training_time,
+        Score.PRICE_OF_LABEL_DELAY: constraints.price_of_label_delay,
     }
 
 
@@ -164,22 +180,15 @@ def _days_after_onset(record: Record) -> int | None:
     return None if onset is None else (time.steps - onset) * time.step_days
 
 
-def _waste(record: Record, bench: _Bench) -> dict[str, Any]:
-    if bench.planner is None:
-        return {}
-    found = needless(bench.planner, record)
-    return {"needless_retrains": found.retrains, "needless_cost": found.cost}
-
-
-def _identity(order: WorldTask, profile: GateProfile, contestant: Contestant) -> Cell:
-    return {
-        "scenario": order.scenario.name,
-        "gates": profile.name,
-        "policy": contestant.name,
-        "of": contestant.of,
-        "drops": contestant.drops,
-        "seed": order.seed,
-    }
+def _identity(order: WorldTask, profile: GateProfile, contestant: Contestant) -> CellIdentity:
+    return CellIdentity(
+        scenario=order.scenario.name,
+        gates=profile.name,
+        policy=contestant.name,
+        of=contestant.of,
+        drops=contestant.drops,
+        seed=order.seed,
+    )
 
 
 def _told(error: Exception) -> str:

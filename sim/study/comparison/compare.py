@@ -1,6 +1,5 @@
 """Compare: policies x scenarios x seeds x gates, paired by seed, in as many processes as wanted."""
 
-import json
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Thread
 from time import perf_counter
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,19 +21,22 @@ from sim.mlops.loop.trainable import check_trainable
 from sim.mlops.models.cohort import LabelledRows
 from sim.mlops.models.model import Model
 from sim.mlops.models.training import boosted
-from sim.study.comparison.cells import Cell, WorldTask, failed_cells, play_world
+from sim.study.comparison.boards import Leaderboard, write_leaderboard
+from sim.study.comparison.cells import WorldTask, failed_cells, play_world
 from sim.study.comparison.contestants import Contestant
 from sim.study.comparison.leaderboard import leaderboard
+from sim.study.comparison.results import Cell, read_cells, to_frame, write_cells
+from sim.study.comparison.study_file import STUDY_FILE, StudyIdentity, read_identity, write_identity
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import check_replayable
 from sim.study.scores.fresh import TRAINING_SEEDS, retraining_rows
+from sim.whole_file import whole_file
 from sim.world.population_spec import PopulationSpec
 from sim.world.telco.table import SCHEMA
 from sim.world.world import World
 
 RESULTS_FILE = "results.parquet"
 LEADERBOARD_FILE = "leaderboard.json"
-_STUDY_FILE = "study.json"
 _CELLS_FOLDER = "cells"
 _LIFTED_WORLDS = 3
 
@@ -90,19 +91,19 @@ class Study:
             for seed in self.seeds
         )
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> StudyIdentity:
         """Return what must be the same for results to belong to one study."""
-        return {
-            "scenarios": [to_toml(scenario) for scenario in self.scenarios],
-            "policies": [[c.name, c.spec.to_toml() if c.spec else None] for c in self.contestants],
-            "gates": [repr(profile) for profile in self.profiles],
-            "seeds": list(self.seeds),
-            "baseline": self.baseline,
-            "population": self.population_name,
-            "population_arguments": self.population.arguments,
-            "trials": self.trials,
-            "split": self.with_split,
-        }
+        return StudyIdentity(
+            scenarios=tuple(to_toml(scenario) for scenario in self.scenarios),
+            policies=tuple((each.name, each.spec.to_toml() if each.spec else None) for each in self.contestants),
+            gates=tuple(repr(profile) for profile in self.profiles),
+            seeds=self.seeds,
+            baseline=self.baseline,
+            population=self.population_name,
+            population_arguments=tuple(self.population.arguments),
+            trials=self.trials,
+            split=self.with_split,
+        )
 
     @property
     def cell_count(self) -> int:
@@ -115,7 +116,7 @@ class Comparison:
     """What came of a study: a row a cell, and the leaderboard drawn from them."""
 
     cells: pd.DataFrame
-    leaderboard: dict[str, Any]
+    leaderboard: Leaderboard
 
     @property
     def failures(self) -> pd.DataFrame:
@@ -153,16 +154,14 @@ def compare(
     done = len(orders) - len(waiting)
     on_world(done)
     for order, cells in _played(waiting, study.population, workers, cache_folder):
-        _write_json(_cells_path(folder, order), cells)
+        write_cells(cells, _cells_path(folder, order))
         done += 1
         on_world(done)
-    rows = [cell for order in orders for cell in json.loads(_cells_path(folder, order).read_text("utf-8"))]
-    frame = pd.DataFrame(rows)
+    frame = to_frame([cell for order in orders for cell in read_cells(_cells_path(folder, order))])
     board = leaderboard(frame, study.baseline, study.policies)
-    part = folder / f"{RESULTS_FILE}.part"
-    frame.to_parquet(part, index=False)
-    part.replace(folder / RESULTS_FILE)
-    _write_json(folder / LEADERBOARD_FILE, board)
+    with whole_file(folder / RESULTS_FILE) as part:
+        frame.to_parquet(part, index=False)
+    write_leaderboard(board, folder / LEADERBOARD_FILE)
     return Comparison(frame, board)
 
 
@@ -238,10 +237,9 @@ def _end_with_parent() -> None:
 
 
 def _claim(study: Study, folder: Path, *, resume: bool) -> None:
-    path = folder / _STUDY_FILE
-    identity = json.loads(json.dumps(study.identity()))
+    path = folder / STUDY_FILE
     if path.exists():
-        if _read_json(path) != identity:
+        if not _is_of(study, path):
             msg = f"a study needs a folder of its own, but {folder} holds another study; use another --out."
             raise InputError(msg)
         if not resume:
@@ -257,22 +255,22 @@ def _claim(study: Study, folder: Path, *, resume: bool) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _CELLS_FOLDER).mkdir(exist_ok=True)
-        _write_json(path, identity)
+        write_identity(study.identity(), path)
     except OSError as error:
         msg = f"a study folder must be writable, but {folder} is not ({error.strerror}); use another --out."
         raise InputError(msg) from error
 
 
-def _read_json(path: Path) -> Any:
+def _is_of(study: Study, path: Path) -> bool:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return read_identity(path) == study.identity()
     except (OSError, ValueError):
-        return None  # no study of this program
+        return False  # no study of this program
 
 
 def _is_done(path: Path) -> bool:
     """Say whether a world has been played without a failed cell."""
-    return path.exists() and all(cell["error"] is None for cell in json.loads(path.read_text(encoding="utf-8")))
+    return path.exists() and all(cell.error is None for cell in read_cells(path))
 
 
 def _check_unique(what: str, names: Sequence[str]) -> None:
@@ -284,13 +282,6 @@ def _check_unique(what: str, names: Sequence[str]) -> None:
 
 def _cells_path(folder: Path, order: WorldTask) -> Path:
     return folder / _CELLS_FOLDER / f"{order.scenario.name}-seed{order.seed}.json"
-
-
-def _write_json(path: Path, content: Any) -> None:
-    """Write a file that appears whole or not at all."""
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(content, indent=1, allow_nan=False), encoding="utf-8")
-    part.replace(path)
 
 
 def _probe(scenario: Scenario) -> tuple[float, float]:

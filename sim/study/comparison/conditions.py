@@ -2,12 +2,12 @@
 
 import operator
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sim.errors import InputError, did_you_mean
-from sim.study.comparison.leaderboard import SCORES
+from sim.study.comparison.boards import Leaderboard
+from sim.study.scores.table import Score
 
 _CONDITION = re.compile(
     r"(?P<policy>.+)\.(?P<score>\w+)\s*(?P<relation>>=|<=|>|<)\s*(?P<number>[-+]?[0-9.]+(e[-+]?\d+)?)"
@@ -18,7 +18,7 @@ _RELATIONS: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
 }
-_KNOWN = (*SCORES, "f1_recovery")
+_KNOWN = {score.value: score for score in Score if score.is_on_boards}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +27,21 @@ class Condition:
 
     text: str
     policy: str
-    score: str
+    score: Score
     relation: str
     number: float
 
-    def is_met(self, leaderboard: Mapping[str, Any]) -> bool:
+    def is_met(self, leaderboard: Leaderboard) -> bool:
         """Say whether the condition holds on a board; a missing score meets nothing."""
-        rows = [row for board in leaderboard["boards"] for row in board["policies"]]
-        return any(
-            _RELATIONS[self.relation](value, self.number)
-            for row in rows
-            if row["policy"] == self.policy
-            for value in _values(row, self.score)
-        )
+        rows = (row for board in leaderboard.boards for row in board.policies if row.policy == self.policy)
+        estimates = (row.estimate(self.score) for row in rows)
+        return any(each is not None and _RELATIONS[self.relation](each.value, self.number) for each in estimates)
 
 
 def parse_condition(text: str, policies: Collection[str]) -> Condition:
     """Return the condition that a text says about one of the policies; `InputError` if it says none.
 
-    >>> parse_condition("proposal.regret > 5000", ["proposal"]).score
+    >>> parse_condition("proposal.regret > 5000", ["proposal"]).score.value
     'regret'
     """
     match = _CONDITION.fullmatch(text.strip())
@@ -61,14 +57,7 @@ def parse_condition(text: str, policies: Collection[str]) -> Condition:
         msg = f"a condition must name a score of the leaderboard, got {match['score']!r}.{hint}"
         raise InputError(msg)
     try:
-        return Condition(text, match["policy"], match["score"], match["relation"], float(match["number"]))
+        return Condition(text, match["policy"], _KNOWN[match["score"]], match["relation"], float(match["number"]))
     except ValueError as error:
         msg = f"a condition must end in a number, got {match['number']!r} in {text!r}."
         raise InputError(msg) from error
-
-
-def _values(row: Mapping[str, Any], score: str) -> Iterator[float]:
-    found = row["f1_recovery"] if score == "f1_recovery" else row["scores"][score]
-    value = None if found is None else found.get("mean", found.get("estimate"))
-    if value is not None:
-        yield value

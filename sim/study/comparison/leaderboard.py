@@ -1,13 +1,27 @@
 """The leaderboard: means with intervals, paired differences and ranks, from the cells of a comparison."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sim.study.comparison.boards import (
+    OVERALL,
+    SCHEMA_VERSION,
+    Ablation,
+    Board,
+    BoardRow,
+    ClauseMeans,
+    ClosestContest,
+    Contest,
+    Difference,
+    Ends,
+    Leaderboard,
+    ScoreMean,
+    ScoreRatio,
+)
 from sim.study.inference.contests import (
     MIN_SEEDS,
     Interval,
@@ -20,72 +34,20 @@ from sim.study.inference.contests import (
     ratio_interval,
     seeds_needed,
 )
+from sim.study.scores.judge import clauses_from_text
+from sim.study.scores.table import RANKED_BY, Score
 
-SCORES = (
-    "f1_before",
-    "f1_after",
-    "f1_end",
-    "f1_observed",
-    "precision_at_capacity",
-    "lift_at_capacity",
-    "detection_days",
-    "recovery_days",
-    "retrains",
-    "promotions",
-    "rejections",
-    "recalibrations",
-    "rollbacks",
-    "quarantines",
-    "false_retrains_alarm",
-    "false_retrains_scheduled",
-    "false_alarms_per_year",
-    "staleness_days",
-    "net_value",
-    "net_value_realised",
-    "roi_realised",
-    "roi_estimated",
-    "roi_proposal",
-    "regret",
-    "needless_retrains",
-    "needless_cost",
-    "brier",
-    "expected_calibration_error",
-    "break_even_retrain_cost",
-    "price_of_gates",
-    "price_of_approval_time",
-    "price_of_training_time",
-    "price_of_label_delay",
-    "response_label_wait_days",
-    "response_training_days",
-    "response_validation_days",
-    "response_approval_days",
-)
-"""The scores that are averaged over seeds."""
-
-_AGAINST_THE_ORACLE = ("regret", "needless_retrains", "needless_cost")
-
-PAIRED = ("net_value", "f1_after", "f1_end")
-"""The scores that are compared with the baseline, seed by seed; the first decides the ranks."""
-
-CENSORED = ("detection_days", "recovery_days")
-"""Times that may never come: they count as the days to the end then (a restricted mean), with the share of those."""
-
-PARTS = (
-    "response_label_wait_days",
-    "response_training_days",
-    "response_validation_days",
-    "response_approval_days",
-)
-"""Parts of a response: means over the seeds in which the part ended, with the share of those in which it did not."""
-
-OVERALL = "overall"
 _WORDS = ("of", "drops", "error", "clauses", "regret_missing")
-_SUMS = ("recovery_gained", "recovery_attainable")
+_NUMBERS = [score.value for score in Score if score.is_in_cells]
+_SUMS = [Score.RECOVERY_GAINED.value, Score.RECOVERY_ATTAINABLE.value]
+_AVERAGED = tuple(score for score in Score if score.is_averaged)
+_ENDLESS = tuple(score for score in Score if score.may_never_end)
+_PAIRED = (RANKED_BY, *(score for score in Score if score.is_paired and score is not RANKED_BY))
 _BOOTSTRAP_SEED = 20_250_101
 
 
-def leaderboard(cells: pd.DataFrame, baseline: str, policies: Sequence[str]) -> dict[str, Any]:
-    """Return the boards of each scenario and gate profile, and overall, as plain values.
+def leaderboard(cells: pd.DataFrame, baseline: str, policies: Sequence[str]) -> Leaderboard:
+    """Return the boards of each scenario and gate profile, and overall.
 
     Intervals are over seeds, paired differences against the baseline on the same seeds, with p-values adjusted by
     Holm's method over the other policies of a board. Overall, a seed's scores are averaged over the scenarios first,
@@ -93,47 +55,43 @@ def leaderboard(cells: pd.DataFrame, baseline: str, policies: Sequence[str]) -> 
     there are neither intervals nor ranks.
     """
     cells = _tidy(cells)
-    boards = []
+    boards: list[Board] = []
     for gates, of_profile in cells.groupby("gates", sort=False):
         worlds = [_without_lost_recovery(group) for _, group in of_profile.groupby("scenario", sort=False)]
         boards += [_board(world, str(world["scenario"].iloc[0]), str(gates), baseline, policies) for world in worlds]
         if len(worlds) > 1:
             boards.append(_board(_over_scenarios(pd.concat(worlds)), OVERALL, str(gates), baseline, policies))
-    return {
-        "schema_version": 1,
-        "baseline": baseline,
-        "seeds": sorted(int(seed) for seed in cells["seed"].unique()),
-        "cells": len(cells),
-        "failed_cells": int(cells["error"].notna().sum()),
-        "boards": boards,
-    }
+    return Leaderboard(
+        schema_version=SCHEMA_VERSION,
+        baseline=baseline,
+        seeds=tuple(sorted(int(seed) for seed in cells["seed"].unique())),
+        cells=len(cells),
+        failed_cells=int(cells["error"].notna().sum()),
+        boards=tuple(boards),
+    )
 
 
-def never_promoting(board: Mapping[str, Any]) -> bool:
+def never_promoting(board: Board) -> bool:
     """Say whether a board's policies asked for new models and its gates let not one of them serve, in any seed.
 
     Its policies then differ by what they spend alone: the gates are not for this world.
     """
-    means = {
-        name: [_known_mean(row["scores"][name]) for row in board["policies"]] for name in ("retrains", "promotions")
-    }
-    return sum(means["retrains"]) > 0 and sum(means["promotions"]) == 0
+    return _total(board, Score.RETRAINS) > 0 and _total(board, Score.PROMOTIONS) == 0
 
 
-def _known_mean(score: Mapping[str, Any] | None) -> float:
-    return 0.0 if score is None else float(score["mean"])
+def _total(board: Board, score: Score) -> float:
+    return sum(0.0 if (mean := row.scores[score]) is None else mean.mean for row in board.policies)
 
 
 def _tidy(cells: pd.DataFrame) -> pd.DataFrame:
     """Return the cells with every column that boards are made of, scores as numbers, and censored times filled in."""
-    numbers = [*SCORES, *_SUMS, "days_after_onset"]
-    cells = cells.reindex(columns=list(dict.fromkeys([*cells.columns, *_WORDS, *numbers])))
-    cells[numbers] = cells[numbers].astype(np.float64)
-    limit = cells["days_after_onset"]
-    for score in (*CENSORED, *PARTS):
+    cells = cells.reindex(columns=list(dict.fromkeys([*cells.columns, *_WORDS, *_NUMBERS])))
+    cells[_NUMBERS] = cells[_NUMBERS].astype(np.float64)
+    limit = cells[Score.DAYS_AFTER_ONSET]
+    for score in _ENDLESS:
         cells[_never(score)] = cells[score].isna().astype(np.float64).where(limit.notna())
-    for score in CENSORED:
-        cells[score] = cells[score].fillna(limit)
+        if score.is_censored:
+            cells[score.value] = cells[score].fillna(limit)
     return cells
 
 
@@ -142,15 +100,16 @@ def _without_lost_recovery(world: pd.DataFrame) -> pd.DataFrame:
 
     `counts_in_overall` says whether the scenario's recovery enters the overall one: for all policies alike.
     """
-    attainable = world.groupby("seed")["recovery_attainable"].first().tolist()
+    attainable = world.groupby("seed")[Score.RECOVERY_ATTAINABLE].first().tolist()
     reason = ratio_interval(attainable, attainable, np.random.default_rng(0)).reason
     is_lost = reason in (Missing.WITHIN_NOISE, Missing.NEGATIVE)
     if is_lost:
-        world = world.assign(**{"recovery_days": np.nan, _never("recovery_days"): np.nan})
+        world = world.assign(**{Score.RECOVERY_DAYS.value: np.nan, _never(Score.RECOVERY_DAYS): np.nan})
     return world.assign(counts_in_overall=not is_lost)
 
 
-def _never(score: str) -> str:
+def _never(score: Score) -> str:
+    """Return the column that tells where a time never came."""
     return f"{score}_never"
 
 
@@ -158,110 +117,127 @@ def _share(values: pd.Series) -> float | None:
     return float(values.mean()) if values.notna().any() else None
 
 
-def _clauses(cells: pd.DataFrame) -> Iterator[dict[str, Any]]:
+def _clauses(cells: pd.DataFrame) -> Iterator[ClauseMeans]:
     """Yield for each clause of a rule in how many steps of a world it was true, true alone and missing on average."""
-    worlds = [json.loads(text) for text in cells["clauses"].dropna()]
+    worlds = [clauses_from_text(text) for text in cells["clauses"].dropna()]
     for same in zip(*worlds, strict=True):
-        counts = {key: fmean(count[key] for count in same) for key in ("true", "true_alone", "missing")}
-        yield {"clause": same[0]["clause"], **counts}
+        yield ClauseMeans(
+            clause=same[0].clause,
+            true=fmean(count.true for count in same),
+            true_alone=fmean(count.true_alone for count in same),
+            missing=fmean(count.missing for count in same),
+        )
 
 
-def _board(cells: pd.DataFrame, scenario: str, gates: str, baseline: str, policies: Sequence[str]) -> dict[str, Any]:
+def _board(cells: pd.DataFrame, scenario: str, gates: str, baseline: str, policies: Sequence[str]) -> Board:
     by_policy = {
         str(name): group.set_index("seed").sort_index() for name, group in cells.groupby("policy", sort=False)
     }
     present = [name for name in policies if name in by_policy]
-    rows = [_row(name, by_policy[name], by_policy.get(baseline)) for name in present]
-    for score in PAIRED:
-        adjusted = holm([row["against_baseline"][score]["p_value"] for row in rows])
-        for row, p_value in zip(rows, adjusted, strict=True):
-            row["against_baseline"][score]["p_value_holm"] = p_value
-    critical = _add_ranks(rows, [by_policy[name] for name in present])
-    return {
-        "critical_difference": critical,
-        "scenario": scenario,
-        "gates": gates,
-        "policies": rows,
-        "ablations": list(_ablations(by_policy)),
-        "closest_contest": _closest_contest(present, by_policy),
-    }
+    ranks, critical = _ranks([by_policy[name] for name in present])
+    rows = _corrected([_row(name, by_policy[name], by_policy.get(baseline)) for name in present])
+    return Board(
+        critical_difference=critical,
+        scenario=scenario,
+        gates=gates,
+        policies=tuple(replace(row, mean_rank=ranks.get(index)) for index, row in enumerate(rows)),
+        ablations=tuple(_ablations(by_policy)),
+        closest_contest=_closest_contest(present, by_policy),
+    )
 
 
-def _row(name: str, cells: pd.DataFrame, baseline: pd.DataFrame | None) -> dict[str, Any]:
-    scores = {score: _mean(cells[score]) for score in SCORES}
-    if cells["regret_missing"].notna().any():  # what is left would be the mean over the seeds without its actions
-        scores |= dict.fromkeys(_AGAINST_THE_ORACLE)
-    return {
-        "policy": name,
-        "seeds": int(cells["error"].isna().sum()),
-        "scores": scores,
-        "f1_recovery": _recovery(cells),
-        "never_share": {score: _share(cells[_never(score)]) for score in (*CENSORED, *PARTS)},
-        "regret_missing": next(iter(cells["regret_missing"].dropna()), None),
-        "clauses": list(_clauses(cells)),
-        "against_baseline": {score: _against(cells, baseline, score) for score in PAIRED},
-    }
+def _row(name: str, cells: pd.DataFrame, baseline: pd.DataFrame | None) -> BoardRow:
+    is_beyond_oracle = cells["regret_missing"].notna().any()  # what is left would be the mean over the other seeds
+    return BoardRow(
+        policy=name,
+        seeds=int(cells["error"].isna().sum()),
+        scores={
+            score: None if score.against_oracle and is_beyond_oracle else _mean(cells[score]) for score in _AVERAGED
+        },
+        f1_recovery=_recovery(cells),
+        never_share={score: _share(cells[_never(score)]) for score in _ENDLESS},
+        regret_missing=next(iter(cells["regret_missing"].dropna()), None),
+        clauses=tuple(_clauses(cells)),
+        against_baseline={score: _contest(cells, baseline, score) for score in _PAIRED},
+    )
 
 
-def _mean(values: pd.Series) -> dict[str, Any] | None:
+def _mean(values: pd.Series) -> ScoreMean | None:
     present = values.dropna().to_numpy(dtype=np.float64)
     if not len(present):
         return None
-    return {"mean": float(present.mean()), "interval": _shown(mean_interval(present.tolist())), "n": len(present)}
+    return ScoreMean(float(present.mean()), _ends(mean_interval(present.tolist())), len(present))
 
 
-def _recovery(cells: pd.DataFrame) -> dict[str, Any] | None:
-    if cells["recovery_gained"].isna().all():
+def _recovery(cells: pd.DataFrame) -> ScoreRatio | None:
+    gained, attainable = (cells[name] for name in _SUMS)
+    if gained.isna().all():
         return None
     rng = np.random.default_rng(_BOOTSTRAP_SEED)
-    found = ratio_interval(cells["recovery_gained"].tolist(), cells["recovery_attainable"].tolist(), rng)
-    reason = str(found.reason) if found.reason else None
-    return {"estimate": found.estimate, "interval": _shown(found.interval), "n": found.n, "missing": reason}
+    ratio = ratio_interval(gained.tolist(), attainable.tolist(), rng)
+    reason = str(ratio.reason) if ratio.reason else None
+    return ScoreRatio(ratio.estimate, _ends(ratio.interval), ratio.n, reason)
 
 
-def _against(cells: pd.DataFrame, baseline: pd.DataFrame | None, score: str) -> dict[str, Any]:
-    nothing = {"mean": None, "interval": None, "p_value": None, "n": 0}
-    if baseline is None or cells is baseline:
-        return nothing
-    both = pd.DataFrame({"policy": cells[score], "baseline": baseline[score]}).dropna()
-    if both.empty:
-        return nothing
-    found = paired_difference(both["policy"].tolist(), both["baseline"].tolist())
-    return {"mean": found.mean, "interval": _shown(found.interval), "p_value": found.p_value, "n": found.n}
+def _contest(cells: pd.DataFrame, baseline: pd.DataFrame | None, score: Score) -> Contest:
+    less = _difference(cells, cells if baseline is None else baseline, score)
+    return Contest(less.mean, less.interval, less.p_value, less.n)
 
 
-def _add_ranks(rows: list[dict[str, Any]], groups: Sequence[pd.DataFrame]) -> float | None:
-    """Give each row its mean rank by the first paired score, where the seeds are enough to say how sure it is.
+def _difference(cells: pd.DataFrame, others: pd.DataFrame, score: Score) -> Difference:
+    """Return a policy less another on the seeds that both lived; nothing is known of a policy less itself."""
+    both = pd.DataFrame({"one": cells[score], "other": others[score]}).dropna()
+    if cells is others or both.empty:
+        return Difference(None, None, None, 0)
+    paired = paired_difference(both["one"].tolist(), both["other"].tolist())
+    return Difference(paired.mean, _ends(paired.interval), paired.p_value, paired.n)
 
-    Return the critical difference: ranks that differ by less can't be told apart (Nemenyi, at 5 %).
+
+def _corrected(rows: Sequence[BoardRow]) -> list[BoardRow]:
+    """Return the rows with p-values corrected for the number of policies on the board, score by score."""
+    adjusted = {score: holm([row.against_baseline[score].p_value for row in rows]) for score in _PAIRED}
+    return [
+        replace(
+            row,
+            against_baseline={
+                score: replace(contest, p_value_holm=adjusted[score][index])
+                for score, contest in row.against_baseline.items()
+            },
+        )
+        for index, row in enumerate(rows)
+    ]
+
+
+def _ranks(groups: Sequence[pd.DataFrame]) -> tuple[dict[int, float], float | None]:
+    """Return the mean rank of each group that has one, where the seeds are enough to say how sure it is.
+
+    With it the critical difference: ranks that differ by less can't be told apart (Nemenyi, at 5 %).
     """
-    scores = {index: group[PAIRED[0]] for index, group in enumerate(groups) if group[PAIRED[0]].notna().any()}
+    scores = {index: group[RANKED_BY] for index, group in enumerate(groups) if group[RANKED_BY].notna().any()}
     matrix = pd.DataFrame(scores).dropna()
     ranks = mean_ranks(matrix.to_numpy(dtype=np.float64), higher_is_better=True) if len(matrix) >= MIN_SEEDS else None
-    found = dict(zip(scores, ranks.ranks, strict=True)) if ranks else {}
-    for index, row in enumerate(rows):
-        row["mean_rank"] = found.get(index)
-    return critical_difference(len(scores), len(matrix)) if ranks and len(scores) > 1 else None
+    if ranks is None:
+        return {}, None
+    critical = critical_difference(len(scores), len(matrix)) if len(scores) > 1 else None
+    return dict(zip(scores, ranks.ranks, strict=True)), critical
 
 
-def _ablations(by_policy: dict[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
+def _ablations(by_policy: Mapping[str, pd.DataFrame]) -> Iterator[Ablation]:
     """Yield what each clause of a rule is worth: the rule less the rule without it."""
     for group in by_policy.values():
         of, drops = group["of"].iloc[0], group["drops"].iloc[0]
         if isinstance(of, str) and of in by_policy:
-            scores = {score: _against(by_policy[of], group, score) for score in PAIRED}
-            yield {"policy": of, "clause": drops, "worth": scores}
+            yield Ablation(of, drops, {score: _difference(by_policy[of], group, score) for score in _PAIRED})
 
 
-def _closest_contest(present: Sequence[str], by_policy: dict[str, pd.DataFrame]) -> dict[str, Any] | None:
+def _closest_contest(present: Sequence[str], by_policy: Mapping[str, pd.DataFrame]) -> ClosestContest | None:
     """Return the two policies of the highest mean net value, and how many seeds would settle which is better."""
-    means = {name: by_policy[name][PAIRED[0]].mean() for name in present if name != "oracle"}
+    means = {name: by_policy[name][RANKED_BY].mean() for name in present if name != "oracle"}
     best = sorted((name for name in means if not np.isnan(means[name])), key=lambda name: -means[name])[:2]
     if len(best) < 2:
         return None
-    first, second = (by_policy[name][PAIRED[0]] for name in best)
-    differences = (first - second).dropna().tolist()
-    return {"policies": best, "seeds_needed": seeds_needed(differences)}
+    first, second = (by_policy[name][RANKED_BY] for name in best)
+    return ClosestContest((best[0], best[1]), seeds_needed((first - second).dropna().tolist()))
 
 
 def _over_scenarios(cells: pd.DataFrame) -> pd.DataFrame:
@@ -273,15 +249,15 @@ def _over_scenarios(cells: pd.DataFrame) -> pd.DataFrame:
     it is left without scores.
     """
     keys = ["policy", "seed"]
-    numbers = [*SCORES, *_SUMS, *map(_never, (*CENSORED, *PARTS))]
+    numbers = [*_NUMBERS, *map(_never, _ENDLESS)]
     groups = cells.groupby(keys, sort=False)
     table = groups[numbers].mean()
     counting = cells[cells["counts_in_overall"]]
-    table[list(_SUMS)] = counting.groupby(keys, sort=False)[list(_SUMS)].sum(min_count=1)
-    table[groups[PAIRED[0]].count() < groups.size()] = np.nan
+    table[_SUMS] = counting.groupby(keys, sort=False)[_SUMS].sum(min_count=1)
+    table[groups[RANKED_BY].count() < groups.size()] = np.nan
     words = [name for name in _WORDS if name != "clauses"]
     return table.join(groups[words].first()).assign(clauses=None).reset_index()
 
 
-def _shown(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [interval.low, interval.high]
+def _ends(interval: Interval | None) -> Ends | None:
+    return None if interval is None else (interval.low, interval.high)

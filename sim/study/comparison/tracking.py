@@ -1,14 +1,15 @@
 """Tracking: a comparison as MLflow runs, one parent with a child for each policy of each board."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from mlflow.entities import Metric
 
 from sim.errors import InputError
 from sim.mlops.stores.mlflow_registry import STORE_ERRORS, quiet_client
+from sim.study.comparison.boards import BoardRow
 from sim.study.comparison.compare import Comparison, Study
+from sim.study.scores.table import Score
 
 EXPERIMENT = "retrainlab/compare"
 _FOLDER_TAG = "retrainlab.folder"
@@ -57,9 +58,9 @@ def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path)
         "seeds": str(len(study.seeds)),
     }
     parent = client.create_run(experiment, run_name=title, tags={**tags, _FOLDER_TAG: _quoted(folder)}).info.run_id
-    for board in comparison.leaderboard["boards"]:
-        for row in board["policies"]:
-            labels = {"scenario": board["scenario"], "gates": board["gates"], "policy": row["policy"]}
+    for board in comparison.leaderboard.boards:
+        for row in board.policies:
+            labels = {"scenario": board.scenario, "gates": board.gates, "policy": row.policy}
             child = client.create_run(
                 experiment, run_name=" / ".join(labels.values()), tags={**labels, "mlflow.parentRunId": parent}
             ).info.run_id
@@ -74,12 +75,13 @@ def _quoted(folder: Path) -> str:
     return str(folder.resolve()).replace("'", "_")
 
 
-def _metrics(row: Mapping[str, Any]) -> Iterator[Metric]:
-    """Yield the mean of each score, with the ends of its interval where there is one."""
-    for name, score in {**row["scores"], "f1_recovery": row["f1_recovery"]}.items():
-        middle = None if score is None else score.get("mean", score.get("estimate"))
-        if middle is None:
+def _metrics(row: BoardRow) -> Iterator[Metric]:
+    """Yield each score, with the ends of its interval where there is one."""
+    for score in Score:
+        estimate = row.estimate(score)
+        if estimate is None:
             continue
-        yield Metric(name, middle, 0, 0)
-        for end, value in zip(("low", "high"), score["interval"] or (), strict=False):
-            yield Metric(f"{name}_{end}", value, 0, 0)
+        yield Metric(score.value, estimate.value, 0, 0)
+        for end, value in (("low", estimate.low), ("high", estimate.high)):
+            if value is not None:
+                yield Metric(f"{score}_{end}", value, 0, 0)

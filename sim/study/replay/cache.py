@@ -12,6 +12,7 @@ import joblib  # type: ignore[import-untyped] # it ships no type information
 
 from scenarios.files import to_toml
 from sim.study.replay.replay import Replay
+from sim.whole_file import whole_file
 
 _CODE = ("scenarios", "policies", "sim")
 _SUFFIXES = {".py", ".json", ".toml"}
@@ -57,14 +58,10 @@ class ReplayCache:
         if self._folder is None or not replay.has_news:
             return
         path = self._folder / _name(replay)
-        part = path.with_suffix(f".{os.getpid()}.part")
-        try:
+        with suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            joblib.dump((path.name, replay.contents()), part, compress=("zlib", 1))
-            part.replace(path)
-        except OSError:
-            with suppress(OSError):
-                part.unlink(missing_ok=True)
+            with whole_file(path, writer=str(os.getpid())) as part:
+                joblib.dump((path.name, replay.contents()), part, compress=("zlib", 1))
 
 
 def _is_trusted(path: Path) -> bool:

@@ -1,8 +1,11 @@
 """The judge: every score of a record, from its quantities and nothing that the loop saw."""
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import fsum
+
+from pydantic import TypeAdapter
 
 from policies.decision import Action, Cause, Truth
 from scenarios.schema import Prices
@@ -201,12 +204,23 @@ def clause_counts(record: Record) -> tuple[ClauseCount, ...]:
     )
 
 
+def clauses_to_text(counts: Iterable[ClauseCount]) -> str:
+    """Return clause counts as JSON text, for one cell of a table."""
+    return json.dumps([asdict(count) for count in counts])
+
+
+def clauses_from_text(text: str) -> tuple[ClauseCount, ...]:
+    """Return the clause counts that `clauses_to_text` wrote."""
+    return _CLAUSES.validate_json(text)
+
+
 def keep_reasons(record: Record) -> dict[str, int]:
     """Return how often each reason for keeping the champion was given."""
     reasons = [row.decision.reason for row in record.steps if row.decision.action is Action.KEEP]
     return {reason: reasons.count(reason) for reason in sorted(set(reasons))}
 
 
+_CLAUSES = TypeAdapter(tuple[ClauseCount, ...])
 _BINS = ("bin_probability", "bin_expected_churners")
 
 

@@ -11,25 +11,10 @@ from scenarios.schema import Prices
 from sim.errors import InputError, did_you_mean
 from sim.mlops.records.record import Record
 from sim.study.scores.monthly import from_text, net_values
+from sim.study.scores.table import Score
 
 _SHORT = {"value": "customer_value"}
 REASON = "priced again, and the oracle was planned at other prices"
-_UNKNOWN = (
-    "net_value_realised",
-    "roi_realised",
-    "roi_estimated",
-    "roi_estimated_low",
-    "roi_estimated_high",
-    "regret",
-    "needless_retrains",
-    "needless_cost",
-    "break_even_retrain_cost",
-    "price_of_gates",
-    "price_of_approval_time",
-    "price_of_training_time",
-    "price_of_label_delay",
-)
-"""What a cell can't say at other prices: it needs the draws, or another plan of the oracle."""
 
 
 def parse_prices(texts: Sequence[str]) -> dict[str, float]:
@@ -78,13 +63,13 @@ def reprice_cells(cells: pd.DataFrame, prices: Mapping[str, Prices]) -> pd.DataF
     Net value and the usual formula are computed anew; what a cell can't say at other prices is missing.
     """
     again = cells.copy()
-    for name in _UNKNOWN:
-        if name in again:
-            again[name] = np.nan
+    for score in Score:
+        if not score.follows_prices and score in again:
+            again[score.value] = np.nan
     again["regret_missing"] = REASON
     played = again["error"].isna() & again["monthly"].notna()
     for index, row in again[played].iterrows():
         now = prices[str(row["scenario"])]
-        again.loc[index, "net_value"] = sum(net_values(from_text(str(row["monthly"])), now))
-        again.loc[index, "roi_proposal"] = now.success_rate * now.customer_value / now.offer_cost - 1
+        again.loc[index, Score.NET_VALUE.value] = sum(net_values(from_text(str(row["monthly"])), now))
+        again.loc[index, Score.ROI_PROPOSAL.value] = now.success_rate * now.customer_value / now.offer_cost - 1
     return again
