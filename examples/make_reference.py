@@ -4,27 +4,39 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import typer.main
 
 from policies.signals import CATALOGUE
+from reports.scores_page import scores_page
 from sim.cli.app import app
-from sim.mlops.live.journal import DuckDBJournal
-from sim.mlops.stores.duckdb_log import DuckDBLog
-from sim.world.telco.table import SCHEMA
 
 DOCS = Path(__file__).parents[1] / "docs"
-_MADE = "\n*This page is made from the code by `make reference`.*\n"
+_MADE = "*This page is made from the code by `make reference`.*"
+_PREFACE = f"""\
+# Command line
+
+A `SCENARIO` is a name of the catalogue or a TOML file; a policy is a name, a TOML file, an expression, or `file.py:Class`.
+`--json` prints one JSON object and nothing else; words and progress go to stderr. Exit codes: 0 done, 1 the work failed (or
+a `--fail-if` holds), 2 bad usage or bad input, 130 interrupted.
+
+{_MADE}
+"""
+_SIGNALS = f"""\
+# Signals
+
+What production could know on a day, and all that a policy sees. A signal is *missing* where it can't be known, and a
+comparison with a missing signal is unknown, never true. Signals *on request* are measured only for a policy that names them.
+
+{_MADE}
+
+| signal | meaning | unit | measured |
+|---|---|---|---|"""
 
 
 def command_line() -> str:
     """Return a page with every command, its arguments and its options."""
     root: Any = typer.main.get_command(app)
-    parts = [
-        "# Command line\n\nA `SCENARIO` is a name of the catalogue or a TOML file; a policy is a name, a TOML file, an expression, or "
-        "`file.py:Class`. `--json` prints one JSON object and nothing else; words and progress go to stderr. Exit codes: 0 done, "
-        "1 the work failed (or a `--fail-if` holds), 2 bad usage or bad input, 130 interrupted.\n" + _MADE
-    ]
+    parts = [_PREFACE]
     parts += [_command(name, command) for name, command in _commands("retrainlab", root)]
     return "\n".join(parts)
 
@@ -60,47 +72,25 @@ def _default(param: Any) -> str:
     if param.required:
         return "required"
     value = param.default
-    if value in (None, "", False) or value == []:
+    if value is None or value is False or not str(value) or value == []:
         return ""
     return "`" + (" ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)) + "`"
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("{", "&#123;")
+    return text.replace("|", "\\|")
 
 
 def signals() -> str:
     """Return a page with every signal that a rule may use."""
-    lines = [
-        "# Signals",
-        "",
-        "What production could know on a day, and all that a policy sees. A signal is *missing* where it can't be known, "
-        "and a comparison with a missing signal is unknown, never true. Signals *on request* are measured only for a policy "
-        "that names them.",
-        _MADE,
-        "| signal | meaning | unit | measured |",
-        "|---|---|---|---|",
-    ]
-    lines += [
-        f"| `{info.name}` | {_cell(info.meaning)} | {_cell(info.unit)} | {'on request' if info.on_request else 'always'} |"
-        for info in CATALOGUE.values()
-    ]
+    lines = [_SIGNALS]
+    for info in CATALOGUE.values():
+        measured = "on request" if info.on_request else "always"
+        lines.append(f"| `{info.name}` | {_cell(info.meaning)} | {_cell(info.unit)} | {measured} |")
     return "\n".join([*lines, ""])
 
 
-def log_tables() -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield every table of a live run's `loop.duckdb` on the Telco columns, with its columns and their types."""
-    with duckdb.connect() as connection:
-        DuckDBLog(connection, SCHEMA)
-        DuckDBJournal.create_tables(connection)
-        for (table,) in connection.execute("SELECT table_name FROM duckdb_tables() ORDER BY table_name").fetchall():
-            rows = connection.execute(
-                "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", [table]
-            ).fetchall()
-            yield table, rows
-
-
-PAGES = {"cli.md": command_line, "signals.md": signals}
+PAGES = {"cli.md": command_line, "signals.md": signals, "scores.md": scores_page}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():
