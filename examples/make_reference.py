@@ -16,8 +16,8 @@ _PREFACE = f"""\
 # Command line
 
 A `SCENARIO` is a name of the catalogue or a TOML file; a policy is a name, a TOML file, an expression, or
-`file.py:Class`. `--json` prints one JSON object and nothing else; words and progress go to stderr. Exit codes: 0 done,
-1 the work failed (or a `--fail-if` holds), 2 bad usage or bad input, 130 interrupted.
+`file.py:Class`. `--json` prints one JSON object and nothing else; words and progress go to stderr. Exit codes:
+0 done, 1 the work failed (or a `--fail-if` holds), 2 bad usage or bad input, 130 interrupted.
 
 {_MADE}
 """
