@@ -106,6 +106,11 @@ class Signals:
         "p-value",
         on_request=True,
     )
+    null_rate_rise: float | None = _signal(
+        "largest rise of the share of missing values in any feature, against the champion's recent training rows",
+        "-1 to 1",
+        on_request=True,
+    )
     psi: Mapping[str, float] = field(default_factory=dict)  # PSI of each feature
     scores: tuple[float, ...] | None = None
     errors: tuple[bool, ...] | None = None
