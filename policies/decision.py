@@ -89,7 +89,8 @@ def trainings_named(policy: Policy) -> frozenset[str]:
     """
     kind = type(policy).__name__
     named = getattr(policy, "trainings", ())
-    if isinstance(named, str) or not isinstance(named, Collection) or not all(isinstance(each, str) for each in named):
+    is_listed = not isinstance(named, str) and isinstance(named, Collection)
+    if not is_listed or not all(isinstance(each, str) for each in named):
         raise InputError(
             f"The attribute trainings of a policy must be the names of training profiles, but that of {kind} is "
             f"{named!r}: write ('newest',) or leave it out."

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 
+from sim.mlops.loop.monitor import Models
 from sim.mlops.models.cohort import Cohort, weights
 from sim.mlops.models.model import Model
 from sim.mlops.records.log import LogReader, usable_steps
 from sim.mlops.records.quarantine import without_quarantined
+from sim.mlops.records.registry import FIRST_VERSION
 from sim.mlops.statistics.change import Change, CohortScores, cohort_scores, newest_change
 from sim.world.schema.columns import Matrix
 from sim.world.world import World
@@ -44,6 +46,11 @@ class ChangeFinder:
         if cohort.step < 0:
             times = times * cohort.holdout
         return cohort_scores(cohort.step, cohort.label == 1, self._scorer(cohort), times)
+
+
+def change_finder(world: World, log: LogReader, models: Models) -> ChangeFinder:
+    """Return a finder that looks the first model up when it is first needed."""
+    return ChangeFinder(world, log, remembering(lambda: models.model(FIRST_VERSION)))
 
 
 def remembering(model: Callable[[], Model]) -> Scorer:

@@ -38,7 +38,7 @@ class Trainer:
     def __init__(self, world: World, log: LogReader, changes: ChangeFinder) -> None:
         self._world = world
         self._log = log
-        self._changes = changes
+        self.changes = changes
 
     def first_data(self) -> TrainingData:
         """Return the rows of the first champion."""
@@ -59,7 +59,7 @@ class Trainer:
             schema=world.schema,
             step_days=scenario.time.step_days,
             rng=world.streams.generator("training_rows", step),
-            change=lambda level: self._changes.newest(step, level),
+            change=lambda level: self.changes.newest(step, level),
             today=lambda: self._log.cohorts([step])[0].features,
         )
         return self._fit(select_rows(profile, known), recipe, world.streams.integer("training", step))

@@ -102,7 +102,9 @@ class LabelledRows:
     def take(self, rows: NDArray[np.int64]) -> "LabelledRows":
         """Return these rows only, in the order given."""
         emphasis = None if self.emphasis is None else self.emphasis[rows]
-        return LabelledRows(self.customer_id[rows], self.features[rows], self.label[rows], self.weight[rows], emphasis)
+        return LabelledRows(
+            self.customer_id[rows], self.features[rows], self.label[rows], self.weight[rows], emphasis
+        )
 
     def repeated(self) -> "LabelledRows":
         """Return the rows with each as often as it counts."""

@@ -33,11 +33,11 @@ MEANINGS: Mapping[str, str] = {
     "recent_share": "the share of recent rows, older ones drawn to go with them; where it is left out, "
     "training.recent_share of the scenario",
     "least_rows": "older cohorts are added to the window one by one until it has as many rows",
-    "half_life_days": "a row scored so many days before the newest counts one half, one scored twice as many a quarter",
+    "half_life_days": "a row scored so many days before the newest counts one half, twice as many a quarter",
     "change_level": "the chance, on one day, of seeing a change where there is none",
     "challengers": "the profiles that a challenger is trained for, each paid for; at most one of them is promoted",
-    "choosing_share": "the share of the customers of the gate's rows on whom the best challenger (lowest log-loss) is "
-    "chosen; it meets the gates on the others, so choosing costs no gate its level and no baseline its honesty",
+    "choosing_share": "the share of the customers of the gate's rows on whom the best challenger (lowest log-loss) "
+    "is chosen; it meets the gates on the others, so choosing costs no gate its level and no baseline its honesty",
 }
 """What each parameter does."""
 

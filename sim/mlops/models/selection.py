@@ -50,7 +50,7 @@ def select_rows(profile: TrainingProfile, known: Known) -> TrainingData:
 
 def _mix(profile: TrainingProfile, known: Known) -> TrainingData:
     """Take the recent cohorts and a share of older rows; see `training_data`."""
-    cohorts, rows = with_rows(known.cohorts, known.offers)
+    _, rows = with_rows(known.cohorts, known.offers)
     wanted = known.training.recent_cohorts
     if profile.window_days is not None:
         wanted = max(round(profile.window_days / known.step_days), 1)
@@ -112,7 +112,8 @@ def _every_row(known: Known) -> TrainingData:
 
 def _described(cohorts: Sequence[Cohort], rows: Rows, n_recent: int, offers: Offers) -> TrainingData:
     """Return all rows given; the newest `n_recent` cohorts are called recent."""
-    newest, older = list(zip(cohorts, rows, strict=True))[-n_recent:], list(zip(cohorts, rows, strict=True))[:-n_recent]
+    pairs = list(zip(cohorts, rows, strict=True))
+    newest, older = pairs[-n_recent:], pairs[:-n_recent]
     window = TrainingWindow(
         tuple(cohort.step for cohort, _ in newest),
         tuple(cohort.step for cohort, _ in older),

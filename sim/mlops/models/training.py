@@ -34,7 +34,7 @@ class TrainingWindow:
 
     `profile` names the training profile that chose them (empty for the first model and for recalibrations), `change`
     is the newest change that the labels showed on that day, where the profile asks for it, and `effective_rows` how
-    many equal rows the weighted ones are worth (Kish: the square of the sum of weights over the sum of their squares).
+    many equal rows the weighted ones are worth (Kish: the squared sum of weights over the sum of their squares).
     """
 
     recent_steps: tuple[int, ...]

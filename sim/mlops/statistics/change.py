@@ -49,10 +49,10 @@ class CohortScores:
 def cohort_scores(step: int, label: Booleans, probability: Floats, times: Integers) -> CohortScores:
     """Return what a cohort says of a model: the gradient of the likelihood of a recalibration, summed over its rows.
 
-    With the model's probability p and the outcome y of a row the gradient is (y - p) (1, logit p): how much more churn
-    there was than it said, and how much less its scores told customers apart (Cox, Two further applications of a
-    model for binary regression, 1958). Customers of other kinds leave its expectation where it was; another way from
-    features to outcomes does not.
+    With the model's probability p and the outcome y of a row the gradient is (y - p) (1, logit p): how much more
+    churn there was than it said, and how much more its scores told customers apart (Cox, Two further applications of
+    a model for binary regression, 1958). Customers of other kinds leave its expectation where it was; another way
+    from features to outcomes does not.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def _one_change(cohorts: Sequence[CohortScores], level: float) -> Change | None:
     p_value = min(1.0, len(possible) * float(chi2.sf(statistic[best], df=2)))
     if p_value >= level:
         return None
-    steps = np.array([cohorts[index + 1].step for index in possible])
+    steps = np.array([cohort.step for cohort in cohorts])[possible + 1]
     weight = np.exp((statistic - statistic[best]) / 2)
     weight /= weight.sum()
     ranked = np.argsort(-weight, kind="stable")
@@ -122,4 +122,5 @@ def _statistics(cohorts: Sequence[CohortScores], rows: Integers) -> Floats:
     spread = rows.sum() * share * (1 - share)
     floor = _UNDERFLOW * max(float(np.trace(within)), _UNDERFLOW) * np.eye(2)  # a constant score tells one thing only
     found = np.einsum("ij,ij->i", apart @ np.linalg.inv(within + floor), apart)
-    return np.divide(found, spread, out=np.zeros(len(found)), where=spread > 0)
+    statistic: Floats = np.divide(found, spread, out=np.zeros(len(found)), where=spread > 0)
+    return statistic
