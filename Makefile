@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test slow check bench gallery notebook clean
+.PHONY: demo test slow check bench gallery reference docs notebook clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +34,12 @@ bench: $(READY)  ## speeds, as ratios in one run
 
 gallery: $(READY)  ## draw reports/gallery/ again from the real table, in minutes
 	$(BIN)/python examples/make_gallery.py
+
+reference: $(READY)  ## write the pages of docs/ that are made from the code again
+	$(BIN)/python examples/make_reference.py
+
+docs: $(READY)  ## build the documentation into build/site, without network; warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 notebook: $(READY)  ## write examples/choose_a_trigger.ipynb again from its script
 	$(BIN)/python examples/make_notebook.py

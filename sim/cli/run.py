@@ -25,6 +25,12 @@ class RunOptions:
         ),
     ] = "proposal"
     gates: Annotated[str, typer.Option(help="A gate profile of the catalogue, or a TOML file.")] = "telco_churn"
+    training: Annotated[
+        str,
+        typer.Option(
+            help="What retrainings learn from: a training profile, or a TOML file; the scenario's if left out."
+        ),
+    ] = ""
     population: PopulationOptions = field(default_factory=PopulationOptions)
     seed: Annotated[int, typer.Option(help="Which life of the scenario; a whole number from 0 on.")] = 1
     trials: Annotated[
@@ -61,11 +67,13 @@ def _settings(options: RunOptions) -> Any:
     from policies.catalogue import load_policy
     from scenarios.files import load_scenario
     from sim.mlops.gates.profiles import load_profile
+    from sim.mlops.models.profiles import load_training
 
     check_count("--seed", options.seed)
     check_count("--trials", options.trials)
     asked, chosen = load_scenario(options.scenario), load_policy(options.policy)
     profile, spec = load_profile(options.gates), options.population.spec()
+    training = load_training(options.training) if options.training else None
     customers, played = spec.load(asked, tell)
 
     from sim.mlops.live.run import LiveSettings
@@ -84,4 +92,5 @@ def _settings(options: RunOptions) -> Any:
         registry_uri=options.registry_uri,
         model_name=options.model_name,
         population_arguments=spec.arguments,
+        training=training,
     )

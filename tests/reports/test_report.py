@@ -15,94 +15,19 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from browser import browsing
-from lives import CHEAP, TWIN, small
 from PIL import Image
+from report_lives import ATTACK, CALM, DRIFTING, RULES, played
 from test_cli import call, refused
 
-from policies.catalogue import load_policy
 from reports.comparison_report import read_study
 from reports.report import write_report
 from scenarios.files import to_toml
-from scenarios.injectors import ConceptDrift
 from scenarios.schema import Prices
 from sim.errors import InputError
-from sim.mlops.gates.profiles import load_profile
-from sim.mlops.loop.change_finder import change_finder
-from sim.mlops.loop.life import begin, play
-from sim.mlops.loop.monitor import Monitor
-from sim.mlops.loop.platform import LocalPlatform
-from sim.mlops.loop.trainer import Trainer
-from sim.mlops.loop.validator import Validator
-from sim.mlops.records.jobs import FIRST_JOB
-from sim.mlops.records.record import Record
-from sim.mlops.records.registry import MemoryRegistry
-from sim.mlops.stores.duckdb_log import DuckDBLog, connect
-from sim.study.comparison.compare import Study, compare
-from sim.study.comparison.contestants import contestants
 from sim.study.run_folder import read_record, write_record
 from sim.study.scores import money
 from sim.study.scores.judge import summarise
 from sim.study.scores.pricing import REASON, parse_prices, reprice_cells, reprice_record
-from sim.world.population_spec import PopulationSpec
-from sim.world.world import World
-
-DRIFT = ConceptDrift(
-    kind="concept", onset_step=2, shifts={"InternetService=DSL": 3.0, "InternetService=Fiber optic": -3.0}
-)
-TINY = small(steps=5, customers=100, delay_days=30, recipe=CHEAP.model_copy(update={"rounds": 3}))
-CALM = TINY.model_copy(update={"id": "calm", "title": "Nothing <b>happens</b> & stays"})
-DRIFTING = TINY.model_copy(update={"id": "drifting", "title": "<script>alert('drift')</script>", "drift": (DRIFT,)})
-RULES = ["f1_drop > 0.02", "f1_drop > 0.05", "f1_drop > 0.1"]
-ATTACK = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
-
-
-def played(folder: Path, policy: str, name: str | None = None) -> Path:
-    """Play a life into a run folder as `run` leaves it, with the registry in memory instead of MLflow."""
-    folder.mkdir(exist_ok=True)
-    spec = load_policy(policy)
-    world, registry, connection = World(DRIFTING, 1, TWIN), MemoryRegistry(), connect(folder / "loop.duckdb")
-    log, profile = DuckDBLog(connection, world.schema), load_profile("none")
-    validator, monitor = Validator(world, log, profile), Monitor(world, log, registry)
-    trainer = Trainer(world, log, change_finder(world, log, registry))
-    platform = LocalPlatform(world, log, registry, trainer, validator, monitor)
-    chosen = spec.build()
-    chosen.deployed(FIRST_JOB)
-    state = begin(platform, lambda _: DRIFTING.recipe)
-    steps = tuple(play(platform, chosen, state))
-    connection.close()
-    told = name or spec.name
-    record = Record(DRIFTING, "twin", 1, told, spec.to_toml(), "none", 0, state.first, steps)
-    write_record(record, folder)
-    (folder / "scenario.toml").write_text(to_toml(DRIFTING), encoding="utf-8")
-    (folder / "policy.toml").write_text(spec.to_toml(), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run(tmp_path_factory):
-    return played(tmp_path_factory.mktemp("run"), "f1_drop > 0.02 or age_days > 40", ATTACK)
-
-
-@pytest.fixture(scope="module")
-def study(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("studies") / "study"
-    chosen = contestants(["never", *RULES, "oracle"], {})
-    asked = Study(
-        (CALM, DRIFTING), chosen, (load_profile("none"),), (1, 2, 3, 4, 5), "never", population=PopulationSpec("twin")
-    )
-    compare(asked, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def run_page(run):
-    return write_report(run)
-
-
-@pytest.fixture(scope="module")
-def study_page(study):
-    return write_report(study)
 
 
 class Reader(HTMLParser):
@@ -240,134 +165,6 @@ def test_against_another_run_there_is_a_before_and_after(run, tmp_path):
     write_record(replace(record, seed=2), other)
     with pytest.raises(InputError, match="another seed"):
         write_report(other, against=run)
-
-
-# The page in a browser
-
-
-@pytest.fixture(scope="module")
-def tab(tmp_path_factory):
-    with browsing(tmp_path_factory.mktemp("profile")) as tab:
-        yield tab
-
-
-def opened(tab, page):
-    tab.events.clear()
-    tab.open(page)
-    return tab
-
-
-VISIBLE = "[...document.querySelectorAll({!r})].filter(item => item.checkVisibility()).map(item => {})"
-
-
-def visible(tab, selector, of="item.textContent"):
-    return tab.evaluate(VISIBLE.format(selector, of))
-
-
-def choose(tab, which, value):
-    tab.evaluate(
-        f"(() => {{ const chosen = document.getElementById('filter-{which}'); chosen.value = {json.dumps(value)};"
-        f"chosen.dispatchEvent(new Event('change')); }})()"
-    )
-
-
-def test_the_page_renders_without_a_request_or_a_complaint(tab, run_page, study_page):
-    for page in (run_page, study_page):
-        opened(tab, page)
-        assert tab.complaints() == []
-        assert {address.partition(":")[0] for address in tab.requests()} == {"file", "data"}
-        assert [each for each in tab.requests() if each.startswith("file")] == [page.resolve().as_uri()]
-        sizes = tab.evaluate("[...document.images].map(image => [image.complete, image.naturalWidth])")
-        assert sizes
-        assert all(complete and width > 300 for complete, width in sizes)
-
-
-def test_the_content_policy_stops_a_script_that_slipped_in(tab, run_page, tmp_path):
-    broken = tmp_path / "report.html"
-    text = run_page.read_text(encoding="utf-8")
-    broken.write_text(
-        text.replace("</main>", "<script>window.owned = 1</script><img src='https://a.invalid/x'></main>")
-    )
-    opened(tab, broken)
-    assert tab.evaluate("window.owned") is None
-    assert len(tab.complaints()) == 2, "the kit sees what the policy stops"
-
-
-def test_the_filter_of_scenarios_shows_one(tab, study_page):
-    opened(tab, study_page)
-    boards = "section.board"
-    assert visible(tab, boards, "item.dataset.scenario") == ["overall", "calm@1", "drifting@1"]
-    choose(tab, "scenario", "drifting@1")
-    assert visible(tab, boards, "item.dataset.scenario") == ["drifting@1"]
-    assert set(visible(tab, "table.log tbody tr", "item.dataset.scenario")) == {"drifting@1"}
-    assert tab.evaluate("document.getElementById('filter-told').textContent") == "1 part is shown"
-    choose(tab, "scenario", "")
-    assert len(visible(tab, boards)) == 3
-
-
-def test_the_filter_of_policies_shows_one(tab, study_page):
-    opened(tab, study_page)
-    choose(tab, "policy", "f1_drop > 0.05")
-    rows = visible(tab, "table.scores tbody tr", "item.dataset.policy")
-    assert rows
-    assert set(rows) == {"f1_drop > 0.05"}
-    assert len(visible(tab, "table.log tbody tr")) == 2
-    choose(tab, "scenario", "calm@1")
-    assert len(visible(tab, "table.log tbody tr")) == 1
-
-
-def test_a_run_needs_no_filter(tab, run_page):
-    opened(tab, run_page)
-    assert visible(tab, "form") == []
-
-
-def test_the_keyboard_reaches_the_filter(tab, study_page):
-    opened(tab, study_page)
-    reached = []
-    for _ in range(4):
-        for kind in ("keyDown", "keyUp"):
-            tab.call("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
-        reached.append(tab.evaluate("document.activeElement.id || document.activeElement.className"))
-    assert reached[:3] == ["skip", "filter-scenario", "filter-policy"]
-
-
-CONTRAST = """
-(() => {
-  const channel = c => { c /= 255; return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; };
-  const light = rgb => { const [r, g, b] = rgb.match(/[\\d.]+/g).map(Number).map(channel);
-                         return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
-  const ground = item => { for (; item; item = item.parentElement) {
-      const colour = getComputedStyle(item).backgroundColor;
-      if (colour !== 'rgba(0, 0, 0, 0)') return colour; } return 'rgb(255, 255, 255)'; };
-  return [...document.querySelectorAll('body *')].filter(item => item.checkVisibility() &&
-      [...item.childNodes].some(node => node.nodeType === 3 && node.textContent.trim())).map(item => {
-    const [a, b] = [light(getComputedStyle(item).color), light(ground(item))].sort((x, y) => y - x);
-    return (a + 0.05) / (b + 0.05); });
-})()
-"""
-
-
-def test_words_stand_out_from_their_ground(tab, study_page):
-    opened(tab, study_page)
-    ratios = tab.evaluate(CONTRAST)
-    assert len(ratios) > 50
-    assert min(ratios) >= 4.5
-
-
-A4_WIDTH = 718  # pixels between the margins
-
-
-def test_it_prints_with_everything_opened(tab, study_page):
-    opened(tab, study_page)
-    assert tab.pdf().startswith(b"%PDF")
-    assert tab.evaluate("[...document.querySelectorAll('details')].every(item => item.open)")
-    tab.call("Emulation.setEmulatedMedia", media="print")
-    tab.call("Emulation.setDeviceMetricsOverride", width=A4_WIDTH, height=1000, deviceScaleFactor=1, mobile=False)
-    assert visible(tab, "form") == []
-    wide = tab.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-    tab.call("Emulation.clearDeviceMetricsOverride")
-    tab.call("Emulation.setEmulatedMedia", media="")
-    assert wide[0] <= wide[1], "nothing is cut off at the edge of the paper"
 
 
 # Other prices
