@@ -43,7 +43,8 @@ KINDS: Mapping[str, Callable[..., Policy]] = {
 }
 """What builds the policies of each kind; its arguments are the parameters."""
 
-_NOT_PARAMETERS = ("kind", "story", "code", "training")
+_TEXTS = ("story", "code", "training")
+_NOT_PARAMETERS = ("kind", *_TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +212,8 @@ def policies_from_toml(text: str, source: str) -> dict[str, PolicySpec]:
     ----------
     text
         TOML with a table `[policy.NAME]` for each policy: `kind` (default "rule"), the parameters of the kind,
-        `training` and `story`. A class of one's own is refused: it is code, and only the command line may have it run.
+        `training` and `story`. A class of one's own is refused: it is code, and only the command line may have it
+        run.
     source
         Where the text came from; error messages name it.
 
@@ -243,9 +245,7 @@ def _from_table(name: str, table: object, source: str) -> PolicySpec:
     if isinstance(kind, str) and is_user_class(kind):
         raise InputError(f"{source} is data and can't have code run: ask for the class by --policy {kind} instead.")
     try:
-        return PolicySpec(
-            name, kind, parameters, table.get("story", ""), table.get("code", ""), table.get("training", "")
-        )
+        return PolicySpec(name, kind, parameters, **{key: table[key] for key in _TEXTS if key in table})
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
 

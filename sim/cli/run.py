@@ -27,9 +27,7 @@ class RunOptions:
     gates: Annotated[str, typer.Option(help="A gate profile of the catalogue, or a TOML file.")] = "telco_churn"
     training: Annotated[
         str,
-        typer.Option(
-            help="What retrainings learn from: a training profile, or a TOML file; the scenario's if left out."
-        ),
+        typer.Option(help="What retrainings learn from: a training profile or a TOML file; else the scenario's."),
     ] = ""
     population: PopulationOptions = field(default_factory=PopulationOptions)
     seed: Annotated[int, typer.Option(help="Which life of the scenario; a whole number from 0 on.")] = 1

@@ -206,11 +206,11 @@ class ReplayPlatform:
         self._replay = replay
         self._profile = profile
         self._trainings = trainings or replay.trainings()
-        changes = ChangeFinder(replay.world, self.log, self._first_scores)
-        self._trainer = Trainer(replay.world, self.log, changes)
+        self.changes = ChangeFinder(replay.world, self.log, self._first_scores)
+        self._trainer = Trainer(replay.world, self.log, self.changes)
         self._monitor = Monitor(replay.world, self.log, self, self._reference)
         self._on_request = SignalsOnRequest(
-            replay.world, self.log, self, self._reference, changes, self._recall_request
+            replay.world, self.log, self, self._reference, self.changes, self._recall_request
         )
         self._models = [_FIRST]
         self._past = _NO_PAST
