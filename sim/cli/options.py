@@ -102,6 +102,27 @@ class PopulationOptions:
         """Return the `PopulationSpec` that is asked for."""
         return self.table.spec(self.population)
 
+    def defaults(self) -> "Defaults":
+        """Return the policy and gates that fit the population."""
+        return _OWN if self.table.target else _TELCO
+
+    def tell_defaults(self, tell: Callable[[str], None], *, is_policy_open: bool, is_gates_open: bool) -> None:
+        """Say which of the defaults an own table is played with."""
+        taken = [f"policy {_OWN.policy}"] * is_policy_open + [f"gates {_OWN.gates}"] * is_gates_open
+        if taken and self.table.target:
+            tell(f"your own table is played with {' and '.join(taken)}, which assume no base rate; ask for others.")
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What is played unless something else is asked for."""
+
+    policy: str
+    gates: str
+
+
+_TELCO, _OWN = Defaults("proposal", "telco_churn"), Defaults("own_table", "non_inferiority")
+
 
 def numbers(option: str, text: str) -> list[float]:
     """Return the numbers of a text with commas between them; `InputError` names the option if it holds others."""

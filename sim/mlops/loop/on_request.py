@@ -255,6 +255,12 @@ def _tests(look: _Look) -> Values:
     }
 
 
+def _nulls(look: _Look) -> Values:
+    reference = look.reference(look.champion)
+    is_known = len(look.features) > 0 and reference.n_rows > 0
+    return {"null_rate_rise": reference.null_rate_rise(look.features) if is_known else None}
+
+
 def _drop(champion: Deployed, f1: float | None) -> float | None:
     """Return the champion's F1 at its own gate less an estimate of what it is now."""
     baseline = champion.baseline.f1
@@ -272,10 +278,12 @@ _ESTIMATES = frozenset(
 )
 _CLASSIFIED = frozenset({"two_sample_auc", "two_sample_p", "f1_estimated_weighted", "f1_estimated_weighted_drop"})
 _TESTS = frozenset({"psi_p", "drift_p", "score_ks_p"})
+_NULLS = frozenset({"null_rate_rise"})
 _GROUPS: Mapping[frozenset[str], Callable[[_Look], Values]] = {
     _ESTIMATES: _estimates,
     _CLASSIFIED: _two_samples,
     _TESTS: _tests,
+    _NULLS: _nulls,
 }
 """What is measured together, by the signals that it gives."""
 
