@@ -66,8 +66,8 @@ def _threshold(record: Record) -> Iterator[str]:
     if not _PREDICTED_TOO_FEW <= ratio <= _PREDICTED_TOO_MANY:
         yield (
             f"The threshold of 0.5 does not fit a base rate of {churners / customers:.0%}: the first model calls "
-            f"{predicted:,} customers churners where {churners:,.0f} are. In the scenario, threshold_rule = 'f1' under "
-            "[recipe] sets it by the F1 on validation rows."
+            f"{predicted:,} customers churners where {churners:,.0f} are. In the scenario, threshold_rule = 'f1' "
+            "under [recipe] sets it by the F1 on validation rows."
         )
 
 
