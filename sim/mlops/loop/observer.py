@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from sim.mlops.loop.change_finder import ChangeFinder
 from sim.mlops.loop.monitor import Models, Monitor, Observation, signals
 from sim.mlops.loop.on_request import Remember, SignalsOnRequest, Wants, measure_anew
 from sim.mlops.records.jobs import Deployed
@@ -17,6 +18,8 @@ class Observer:
     ----------
     world, log, models, monitor
         Where it looks, and who measures what is measured at every step.
+    changes
+        Estimates the newest change that the labels show.
     remember
         Keeps what was measured for others who look at the same model; nothing is kept without it.
     """
@@ -25,6 +28,7 @@ class Observer:
     log: LogReader
     models: Models
     monitor: Monitor
+    changes: ChangeFinder
     remember: Remember = measure_anew
 
     def observe(self, step: int, champion: Deployed, *, job_open: bool, wants: Wants) -> Observation:
@@ -37,7 +41,9 @@ class Observer:
         )
         if not wants:
             return seen
-        on_request = SignalsOnRequest(self.world, self.log, self.models, self.monitor.reference, self.remember)
+        on_request = SignalsOnRequest(
+            self.world, self.log, self.models, self.monitor.reference, self.changes, self.remember
+        )
         return replace(seen, signals=on_request.added(step, champion, seen.signals, wants))
 
     def _measured(self, step: int, champion: Deployed, newest: int | None, job_open: bool) -> Observation:

@@ -92,7 +92,8 @@ class Record:
     """A whole life: what was asked for, and everything that happened.
 
     Two records are equal if the same things happened; what was measured on the way (`measured`: seconds, MLflow ids,
-    versions of packages) does not count. `is_recorded` tells a history, in which drift may begin at any time.
+    versions of packages) does not count. `training` is the training profile of retrainings whose decision
+    named none. `is_recorded` tells a history, in which drift may begin at any time.
     """
 
     scenario: Scenario
@@ -107,6 +108,7 @@ class Record:
     is_recorded: bool = False
     measured: Mapping[str, Any] = field(default_factory=dict, compare=False)
     schema_version: int = SCHEMA_VERSION
+    training: str = "mix_70_30"
 
     @property
     def jobs(self) -> tuple[Job, ...]:

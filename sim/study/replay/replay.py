@@ -1,16 +1,17 @@
 """Replay: the same loop in memory, where nothing that was computed for one policy is computed again for another."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.decision import Policy
+from policies.decision import Policy, trainings_named
 from scenarios.schema import Recipe
 from sim.errors import InputError
 from sim.mlops.gates.profiles import GateProfile, load_profile
+from sim.mlops.loop.change_finder import ChangeFinder, change_finder
 from sim.mlops.loop.life import begin, play
 from sim.mlops.loop.monitor import Monitor, Observation, make_reference
 from sim.mlops.loop.observer import Observer
@@ -20,6 +21,7 @@ from sim.mlops.loop.trainer import Trained, Trainer
 from sim.mlops.loop.validator import Validator
 from sim.mlops.models.cohort import Cohort, LabelledRows, Outcomes
 from sim.mlops.models.model import Model
+from sim.mlops.models.profiles import TrainingProfile, Trainings, load_training
 from sim.mlops.models.tuning import search_first_recipe
 from sim.mlops.records.business import choose_offers
 from sim.mlops.records.jobs import FIRST_JOB, Alias, Deployed, Job, Validation, deployed
@@ -97,8 +99,16 @@ class Replay:
         first = self.memory.computed_once(("first", profile), lambda: self._first(profile))
         return State(first=first, champion=deployed(first))
 
-    def play(self, policy: Policy, profile: GateProfile) -> tuple[Job, tuple[StepRow, ...]]:
+    def trainings(self, training: TrainingProfile | None = None, named: Collection[str] = ()) -> Trainings:
+        """Return the training profiles of a life: the one given or the scenario's, and those that a policy names."""
+        return Trainings.of(training or load_training(self.world.scenario.training.profile), named)
+
+    def play(
+        self, policy: Policy, profile: GateProfile, training: TrainingProfile | None = None
+    ) -> tuple[Job, tuple[StepRow, ...]]:
         """Let a policy live in this world and return the first job and every step.
+
+        Retrainings whose decision names no training profile learn by `training`, the scenario's if it is `None`.
 
         Raises
         ------
@@ -108,11 +118,19 @@ class Replay:
         check_replayable(profile)
         state = self.state(profile)
         policy.deployed(FIRST_JOB)
-        return state.first, tuple(play(ReplayPlatform(self, profile), policy, state))
+        platform = ReplayPlatform(self, profile, self.trainings(training, trainings_named(policy)))
+        return state.first, tuple(play(platform, policy, state))
 
-    def record(self, policy: Policy, profile: GateProfile, name: str, policy_toml: str = "") -> Record:
+    def record(
+        self,
+        policy: Policy,
+        profile: GateProfile,
+        name: str,
+        policy_toml: str = "",
+        training: TrainingProfile | None = None,
+    ) -> Record:
         """Let a policy live in this world and return its record; `name` and `policy_toml` say what it is."""
-        first, rows = self.play(policy, profile)
+        first, rows = self.play(policy, profile, training)
         world = self.world
         return Record(
             scenario=world.scenario,
@@ -121,6 +139,7 @@ class Replay:
             policy=name,
             policy_toml=policy_toml,
             gates=profile.name,
+            training=self.trainings(training).default.name,
             trials=self.trials,
             first=first,
             steps=rows,
@@ -130,7 +149,8 @@ class Replay:
     def _begin(self) -> Beginning:
         world, log, registry = self.world, MemoryLog(), MemoryRegistry()
         validator = Validator(world, log, load_profile("none"))
-        platform = LocalPlatform(world, log, registry, Trainer(world, log), validator, Monitor(world, log, registry))
+        trainer = Trainer(world, log, change_finder(world, log, registry))
+        platform = LocalPlatform(world, log, registry, trainer, validator, Monitor(world, log, registry))
         first = begin(platform, self._choose_recipe).first
         warmup = tuple(log.cohorts(world.warmup))
         return Beginning(first, registry.model(first.version), registry.recipe(first.version), warmup)
@@ -148,7 +168,7 @@ class Replay:
 class ReplayPlatform:
     """The platform of one policy in a replayed world; it implements `Platform` and computes nothing twice."""
 
-    def __init__(self, replay: Replay, profile: GateProfile) -> None:
+    def __init__(self, replay: Replay, profile: GateProfile, trainings: Trainings | None = None) -> None:
         self.world = replay.world
         self.journal: Journal = NoJournal()
         self.log = _ReplayLog(replay)
@@ -156,9 +176,11 @@ class ReplayPlatform:
         self.validator = Validator(replay.world, self.log, profile, scores=self._memory.scores)
         self._replay = replay
         self._profile = profile
-        self._trainer = Trainer(replay.world, self.log)
+        self._trainings = trainings or replay.trainings()
+        self.changes = ChangeFinder(replay.world, self.log, self._first_scores)
+        self._trainer = Trainer(replay.world, self.log, self.changes)
         monitor = Monitor(replay.world, self.log, self, self._reference)
-        self._observer = Observer(replay.world, self.log, self, monitor, self._remembered)
+        self._observer = Observer(replay.world, self.log, self, monitor, self.changes, self._remembered)
         self._models = [_FIRST]
 
     def serve(self, step: int, champion: Deployed) -> Served:
@@ -170,8 +192,7 @@ class ReplayPlatform:
 
     def would_serve(self, step: int, model: Deployed) -> Served:
         """Return what a model would serve at a step."""
-        number = self._models[model.version - 1]
-        scored = self._memory.of_world(("scored", step, number), lambda: self._score(step, number))
+        scored = self._scored(step, self._models[model.version - 1])
         return Served(step, model.job, model.version, scored.probability, scored.prediction, scored.offered)
 
     def settle(self, served: Served) -> Tally:
@@ -192,8 +213,8 @@ class ReplayPlatform:
 
     def train(self, job: Job, champion: Deployed) -> Job:  # noqa: ARG002 - every model of a world has one recipe
         """Train a job's model on the labels visible at its step."""
-        step, recipe = job.requested_step, self._replay.beginning.recipe
-        return self._made(job, ("trained", step), lambda: self._trainer.train(step, recipe))
+        step, recipe, profile = job.requested_step, self._replay.beginning.recipe, self._trainings.find(job.training)
+        return self._made(job, ("trained", step, profile), lambda: self._trainer.train(step, recipe, profile))
 
     def recalibrate(self, job: Job, champion: Deployed) -> Job:
         """Calibrate the champion's trees anew on the labels visible at the job's step."""
@@ -241,9 +262,20 @@ class ReplayPlatform:
         self._models.append(self._memory.model_of_life(key, trained.model))
         return replace(job, window=trained.window, version=len(self._models))
 
+    def _first_scores(self, cohort: Cohort) -> Matrix:
+        """Return the first model's probabilities for a cohort, which are those of a life in which it serves."""
+        step = cohort.step
+        if step >= 0:
+            return self._scored(step, _FIRST).probability
+        features = cohort.features
+        return self._memory.of_world(("first_scores", step), lambda: self._replay.model(_FIRST).probability(features))
+
     def _remembered(self, key: Hashable, version: int, compute: Callable[[], T]) -> T:
         """Return what was measured of the model of a version."""
         return self._memory.of_life((key, self._models[version - 1]), compute)
+
+    def _scored(self, step: int, model: int) -> Scored:
+        return self._memory.of_world(("scored", step, model), lambda: self._score(step, model))
 
     def _score(self, step: int, model: int) -> Scored:
         batch, scorer = self.world.batch(step), self._replay.model(model)
