@@ -88,9 +88,9 @@ def estimate(probability: Matrix, prediction: Booleans, score: Matrix) -> Estima
     right_stays = n_rows - predicted - (churners - hits)
     return Estimate(
         f1=f1,
-        f1_se=sqrt(spread) / whole if whole else 0.0,
+        f1_se=sqrt(spread) / whole,
         precision=hits / predicted if predicted else 0.0,
-        recall=hits / churners if churners else 0.0,
+        recall=hits / churners,
         accuracy=(hits + right_stays) / n_rows,
         roc_auc=_expected_auc(probability, score),
     )

@@ -8,7 +8,7 @@ from mlflow.entities import Metric
 from sim.errors import InputError
 from sim.mlops.stores.mlflow_registry import STORE_ERRORS, quiet_client
 from sim.study.comparison.boards import BoardRow
-from sim.study.comparison.compare import Comparison, Study
+from sim.study.comparison.compare import Study, StudyResult
 from sim.study.scores.table import Score
 
 EXPERIMENT = "retrainlab/compare"
@@ -29,7 +29,7 @@ def first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path) -> str:
+def track(study: Study, comparison: StudyResult, tracking_uri: str, folder: Path) -> str:
     """Log a comparison to MLflow, one call for all metrics of a policy, and return the id of the parent run.
 
     A comparison whose folder is known there already, as after a resume, is not logged again.
