@@ -21,6 +21,7 @@ from reports.charts.roi import roi_chart
 from reports.charts.segments import segments_chart
 from reports.charts.training_data import training_data_chart
 from reports.charts.trigger import trigger_chart
+from reports.findings import findings
 from reports.log_facts import LogFacts, read_log_facts
 from reports.page import Page, PageTable, Section, report_command
 from reports.save import save
@@ -202,7 +203,7 @@ def _policy_text(record: Record, folder: Path) -> str:
 
 
 def _notes(record: Record, facts: LogFacts | None, change: Mapping[str, float]) -> list[str]:
-    notes = []
+    notes = list(findings(record))
     if change:
         told = ", ".join(f"{name} {value:g}" for name, value in change.items())
         notes.append(f"All money is at other prices than the run was played with: {told}.")
@@ -210,8 +211,6 @@ def _notes(record: Record, facts: LogFacts | None, change: Mapping[str, float]) 
         notes.append("The folder holds no inference log, so there is no picture of label days and segments.")
     elif not facts.segments:
         notes.append("The population has other columns than the Telco table, so there is no picture of segments.")
-    if len(record.jobs) == 1:
-        notes.append("The first champion served to the end: no retraining was asked for.")
     return notes
 
 

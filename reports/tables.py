@@ -7,8 +7,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from policies.decision import Action
+from reports.findings import findings
 from sim.mlops.gates.checks import Outcome
 from sim.mlops.records.jobs import Job
 from sim.mlops.records.record import Record, StepRow
@@ -22,7 +24,8 @@ def closing_table(record: Record) -> RenderableType:
     parts = [_months(record), _models(record)]
     if clause_counts(record):
         parts.append(_clauses(record))
-    return Group(*parts, _scores(summarise(record)))
+    told = [Text(f"- {sentence}") for sentence in findings(record)]
+    return Group(*parts, _scores(summarise(record)), *told)
 
 
 def rows_table(title: str, rows: Iterable[Mapping[str, Any]]) -> Table:

@@ -1,4 +1,4 @@
-"""What a run has told: its record, its DuckDB tables and its part of an MLflow store, without what is measured or drawn.
+"""What a run has told: its record, its tables and its part of an MLflow store, but not what is measured or drawn.
 
 Two runs that lived the same life have told the same, whatever broke off and was resumed on the way.
 """
@@ -74,7 +74,7 @@ def told_in_mlflow(path: Path, life_run: str) -> dict[str, Any]:
             run: rows("SELECT value FROM tags WHERE run_uuid = ? AND key = 'retrainlab.job'", run)[0][0]
             for run in ids
         }
-        names = {n for (n,) in rows("SELECT name FROM model_versions WHERE run_id IN (%s)" % _marks(ids), *ids)}
+        names = {n for (n,) in rows(f"SELECT name FROM model_versions WHERE run_id IN ({_marks(ids)})", *ids)}
         return {
             "runs": sorted((jobs[run], _run(rows, run)) for run in ids),
             "logged": sorted(

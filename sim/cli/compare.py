@@ -19,11 +19,12 @@ class CompareOptions:
     policy: Annotated[
         list[str],
         typer.Option(
-            help="A policy (repeatable): as for run, or oracle, or coin(like=POLICY); {a} is filled by --grid."
+            help="A policy (repeatable): as for run, or oracle, or coin(like=POLICY); {a} is filled by --grid. "
+            "Left out: what run takes, and never."
         ),
-    ] = field(default_factory=lambda: ["proposal", "never"])
-    gates: Annotated[list[str], typer.Option(help="A gate profile (repeatable).")] = field(
-        default_factory=lambda: ["telco_churn"]
+    ] = field(default_factory=list)
+    gates: Annotated[list[str], typer.Option(help="A gate profile (repeatable); as for run.")] = field(
+        default_factory=list
     )
     grid: Annotated[list[str], typer.Option(help="Values of a placeholder, as a=0.02:0.10:9 or a=1,2.")] = field(
         default_factory=list
@@ -68,6 +69,7 @@ def compare(options: CompareOptions) -> None:
     title = "-".join([*(scenario.id for scenario in study.scenarios), "comparison"])
     folder = options.out or run_folder(RUNS_FOLDER, title, resume=options.resume)
     comparison = _played(options, study, folder)
+    options.population.tell_defaults(tell, is_policy_open=not options.policy, is_gates_open=not options.gates)
     met = [condition.text for condition in planned.conditions if condition.is_met(comparison.leaderboard)]
     if options.as_json:
         told = {"folder": str(folder), "fail_if": met, **plain_leaderboard(comparison.leaderboard)}
@@ -81,10 +83,11 @@ def compare(options: CompareOptions) -> None:
 def _planned(options: CompareOptions) -> Any:
     from sim.study.comparison.plan import StudyRequest, plan_study
 
+    fitting = options.population.defaults()
     request = StudyRequest(
         scenarios=tuple(options.scenarios),
-        policies=tuple(options.policy),
-        gates=tuple(options.gates),
+        policies=tuple(options.policy or (fitting.policy, "never")),
+        gates=tuple(options.gates or (fitting.gates,)),
         seeds=seeds(options.seeds),
         population=options.population.spec(),
         baseline=options.baseline,

@@ -18,13 +18,24 @@ class RunOptions:
 
     scenario: Annotated[str, typer.Argument(help="A scenario of the catalogue, or a TOML file.")]
     policy: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="A policy of the catalogue, a TOML file, an expression such as 'f1_drop > 0.05', or a class of your "
-            "own as path/to/file.py:ClassName (it is code, and will be run)."
+            "own as path/to/file.py:ClassName (it is code, and will be run). Left out: proposal, or own_table "
+            "for a table of your own."
         ),
-    ] = "proposal"
-    gates: Annotated[str, typer.Option(help="A gate profile of the catalogue, or a TOML file.")] = "telco_churn"
+    ] = None
+    gates: Annotated[
+        str | None,
+        typer.Option(
+            help="A gate profile of the catalogue, or a TOML file. Left out: telco_churn, or non_inferiority for a "
+            "table of your own."
+        ),
+    ] = None
+    training: Annotated[
+        str,
+        typer.Option(help="What retrainings learn from: a training profile or a TOML file; else the scenario's."),
+    ] = ""
     population: PopulationOptions = field(default_factory=PopulationOptions)
     seed: Annotated[int, typer.Option(help="Which life of the scenario; a whole number from 0 on.")] = 1
     trials: Annotated[
@@ -51,6 +62,7 @@ def run(options: RunOptions) -> None:
     settings = _settings(options)
     with interrupted(settings.folder), listening(settings.scenario.time.steps) as listener:
         record = play_live(settings, resume=options.resume, listener=listener)
+    options.population.tell_defaults(tell, is_policy_open=options.policy is None, is_gates_open=options.gates is None)
     if options.as_json:
         typer.echo(json.dumps({"folder": str(settings.folder), **to_json(record)}, allow_nan=False))
         return
@@ -65,11 +77,16 @@ def _settings(options: RunOptions) -> Any:
     from policies.catalogue import load_policy
     from scenarios.files import load_scenario
     from sim.mlops.gates.profiles import load_profile
+    from sim.mlops.models.profiles import load_training
 
     check_count("--seed", options.seed)
     check_count("--trials", options.trials)
-    asked, chosen = load_scenario(options.scenario), load_policy(options.policy)
-    profile, spec = load_profile(options.gates), options.population.spec()
+    fitting = options.population.defaults()
+    policy = fitting.policy if options.policy is None else options.policy
+    gates = fitting.gates if options.gates is None else options.gates
+    asked, chosen = load_scenario(options.scenario), load_policy(policy)
+    profile, spec = load_profile(gates), options.population.spec()
+    training = load_training(options.training) if options.training else None
     customers, played = spec.load(asked, tell)
 
     from sim.mlops.live.run import LiveSettings
@@ -88,4 +105,5 @@ def _settings(options: RunOptions) -> Any:
         registry_uri=options.registry_uri,
         model_name=options.model_name,
         population_arguments=spec.arguments,
+        training=training,
     )

@@ -9,7 +9,7 @@ from lives import TWIN, live, script, small
 from policies.catalogue import load_policy
 from policies.decision import Action, Decision
 from policies.signals import CATALOGUE, ON_REQUEST, Signals
-from scenarios.injectors import ConceptDrift
+from scenarios.injectors import ConceptDrift, NullFault
 from scenarios.schema import Labels, Offers
 from sim.errors import InputError
 from sim.mlops.gates.profiles import load_profile
@@ -180,3 +180,13 @@ def test_a_rule_asks_by_naming_a_signal():
 def test_what_cannot_be_asked_for_is_refused():
     with pytest.raises(InputError, match=r"A policy may want .*Curious wants 'scroes'\. Did you mean 'scores'"):
         live(small(steps=1), Curious(frozenset({"scroes"})))
+
+
+def test_the_rise_of_missing_values_begins_with_the_fault_and_not_with_what_was_always_missing():
+    nulls = NullFault(kind="nulls", columns=("tenure",), share=0.4, onset_step=3)
+    policy = Curious(frozenset({"null_rate_rise"}))
+    rows = live(small(steps=6, drift=[nulls]), policy).rows
+    rises = [row.signals.null_rate_rise for row in rows]
+    assert max(rises[:3]) < 0.05
+    assert min(rises[3:]) > 0.3
+    assert all(row.signals.null_rate_rise <= row.signals.null_rate for row in rows)

@@ -122,3 +122,10 @@ def test_the_order_of_rows_changes_no_bit(random):
     shuffled = Reference(SCHEMA, features[rng.permutation(80)], rng.random(30))
     today = features[rng.integers(0, 80, 40)]
     assert reference.compare(today) == shuffled.compare(today[rng.permutation(40)])
+
+
+def test_the_rise_of_missing_values_is_against_the_reference_and_of_the_worst_column():
+    reference = Reference(SCHEMA, np.array([[1.0, 0.0], [np.nan, 1.0], [3.0, 0.0], [np.nan, 1.0]]), np.array([0.5]))
+    assert reference.null_rate_rise(np.array([[1.0, 0.0], [np.nan, 1.0]])) == 0.0, "half of age was always missing"
+    assert reference.null_rate_rise(np.array([[1.0, np.nan], [2.0, 1.0]])) == 0.5
+    assert reference.null_rate_rise(np.array([[1.0, 0.0]])) == 0.0, "the worst column is the one that fell least"

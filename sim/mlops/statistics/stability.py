@@ -187,6 +187,14 @@ class Reference:
         self._score_counts = self._score_binning.counts(scores)
         self._sorted_scores = np.sort(scores)
 
+    def null_rate_rise(self, features: Matrix) -> float:
+        """Return by how much the share of missing values has risen in the feature in which it rose most.
+
+        Both the reference and the batch `features` must have a row. Where nothing rose it is the smallest fall, or 0.
+        """
+        missing = self._starts + self._sizes - 1
+        return float((self._count(features)[missing] / len(features) - self._counts[missing] / self.n_rows).max())
+
     def compare(self, features: Matrix) -> Sequence[FeatureDrift]:
         """Return the drift of each feature of a batch of at least one row, in the order of the schema."""
         counts, n_rows = self._count(features), len(features)
@@ -243,6 +251,9 @@ class Reference:
         bins = np.empty(features.shape, dtype=np.int64)
         categories = list(self.schema.category_positions)
         codes = features[:, categories] - UNSEEN
+        codes[codes > self._sizes[categories] - 2] = (
+            0.0  # the schema is that of the reference: later codes are unseen
+        )
         bins[:, categories] = np.where(np.isnan(codes), self._sizes[categories] - 1, codes)
         for index in self.schema.number_positions:
             bins[:, index] = self._binnings[index].bins(features[:, index])

@@ -1,4 +1,4 @@
-"""The ledger: which of MLflow's models is which job's, noted where it is made and believed before what MLflow says."""
+"""The ledger: which of MLflow's models is which job's; it is believed before what MLflow says."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -7,6 +7,7 @@ from mlflow.entities import Metric, Param, RunTag
 from policies.decision import Action
 from scenarios.schema import Recipe
 from sim.mlops.gates.checks import Outcome
+from sim.mlops.models.training import TrainingWindow
 from sim.mlops.records.jobs import Job, Status
 
 NOTE_TAG = "mlflow.note.content"
@@ -21,7 +22,7 @@ def describe_job(job: Job) -> str:
     lines = [
         f"Asked for on day {job.requested_day} (step {job.requested_step}): {job.reason}.",
         f"{_MADE[job.action]} {window.n_recent} recent rows of steps {_span(window.recent_steps)} and "
-        f"{window.n_historical} historical rows.",
+        f"{window.n_historical} historical rows{_why(window)}.",
     ]
     if job.meeting is not None:
         failed = ", ".join(job.meeting.verdict.failed)
@@ -34,6 +35,15 @@ def describe_job(job: Job) -> str:
     return " ".join(lines)
 
 
+def _why(window: TrainingWindow) -> str:
+    """Say which training profile chose the rows, and what it saw."""
+    if not window.profile:
+        return ""
+    change = window.change
+    seen = f": a change at step {change.step} ({change.low_step} to {change.high_step})" if change else ""
+    return f", by the training profile {window.profile}{seen}"
+
+
 def params(job: Job, recipe: Recipe) -> list[Param]:
     """Return what a job's model was made with."""
     window = job.window
@@ -43,6 +53,7 @@ def params(job: Job, recipe: Recipe) -> list[Param]:
         "historical_steps": _span(window.historical_steps),
         "recent_rows": window.n_recent,
         "historical_rows": window.n_historical,
+        "training": window.profile,
     }
     return [Param(key, str(value)) for key, value in told.items()]
 
