@@ -33,6 +33,10 @@ class RunOptions:
             "table of your own."
         ),
     ] = None
+    training: Annotated[
+        str,
+        typer.Option(help="What retrainings learn from: a training profile or a TOML file; else the scenario's."),
+    ] = ""
     population: PopulationOptions = field(default_factory=PopulationOptions)
     seed: Annotated[int, typer.Option(help="Which life of the scenario; a whole number from 0 on.")] = 1
     trials: Annotated[
@@ -70,6 +74,7 @@ def _settings(options: RunOptions) -> Any:
     from policies.catalogue import load_policy
     from scenarios.files import load_scenario
     from sim.mlops.gates.profiles import load_profile
+    from sim.mlops.models.profiles import load_training
 
     check_count("--seed", options.seed)
     check_count("--trials", options.trials)
@@ -78,6 +83,7 @@ def _settings(options: RunOptions) -> Any:
     gates = fitting.gates if options.gates is None else options.gates
     asked, chosen = load_scenario(options.scenario), load_policy(policy)
     profile, spec = load_profile(gates), options.population.spec()
+    training = load_training(options.training) if options.training else None
     customers, played = spec.load(asked, tell)
 
     from sim.mlops.live.run import LiveSettings
@@ -96,4 +102,5 @@ def _settings(options: RunOptions) -> Any:
         registry_uri=options.registry_uri,
         model_name=options.model_name,
         population_arguments=spec.arguments,
+        training=training,
     )

@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.signals import Signals
+from sim.mlops.loop.change_finder import ChangeFinder
 from sim.mlops.loop.monitor import Models
 from sim.mlops.models.cohort import Cohort, weights
 from sim.mlops.models.two_samples import TwoSamples, compare_samples
 from sim.mlops.records.jobs import Deployed
 from sim.mlops.records.log import LogReader
+from sim.mlops.records.registry import FIRST_VERSION
 from sim.mlops.statistics.chain_ladder import Arrivals, delay_adjusted_f1, development
+from sim.mlops.statistics.change import LEVEL
 from sim.mlops.statistics.estimates import Calibration, Estimate, estimate
 from sim.mlops.statistics.stability import Reference, adjusted_p
 from sim.world.schema.columns import Matrix
@@ -48,6 +51,8 @@ class SignalsOnRequest:
     ----------
     world, log, models, reference
         Where it looks; `reference` gives a champion's reference.
+    changes
+        Estimates the newest change that the labels show.
     recall
         Keeps results for others who ask the same of the same model; nothing is kept without it.
     """
@@ -58,12 +63,14 @@ class SignalsOnRequest:
         log: LogReader,
         models: Models,
         reference: Callable[[Deployed], Reference],
+        changes: ChangeFinder,
         recall: Recall = _forget,
     ) -> None:
         self._world = world
         self._log = log
         self._models = models
         self._reference = reference
+        self._changes = changes
         self._recall = recall
 
     def answer(self, step: int, champion: Deployed, seen: Signals, wants: Wants) -> Signals:
@@ -77,6 +84,8 @@ class SignalsOnRequest:
             found["f1_drop_p"] = _upper_tail(seen.f1_drop, seen.f1_drop_se)
         if wants & _DELAYED:
             found |= {name: value for name, value in self._delay_adjusted(step, champion).items() if name in wants}
+        if wants & _CHANGE:
+            found |= {name: value for name, value in self._change(step).items() if name in wants}
         look = _Look(self._world, self._log, self._models, self._reference, step, champion)
         for names, measure in _GROUPS.items():
             if wants & names:
@@ -91,6 +100,19 @@ class SignalsOnRequest:
         wrong = [(part.prediction != (part.label == 1))[weights(part, offers) > 0] for part in parts]
         rows = tuple(np.concatenate(wrong).tolist()) if wrong else ()
         return rows or None
+
+    def _change(self, step: int) -> Values:
+        """Measure how long ago the newest change was that the labels show."""
+        key = ("change", step, self._log.quarantined)
+        change = self._recall(key, FIRST_VERSION, lambda: self._changes.newest(step, LEVEL))
+        if change is None:
+            return dict.fromkeys(_CHANGE)
+        world = self._world
+        sd_days = change.sd_steps * world.scenario.time.step_days
+        return {
+            "days_since_change": float(world.day(step) - world.day(change.step)),
+            "days_since_change_sd": sd_days,
+        }
 
     def _delay_adjusted(self, step: int, champion: Deployed) -> Values:
         """Measure the newest cohort that the champion scored and of whose churners at least half should be known.
@@ -246,6 +268,7 @@ def _drop(champion: Deployed, f1: float | None) -> float | None:
 
 
 _DEVELOPED_COHORTS = 6
+_CHANGE = frozenset({"days_since_change", "days_since_change_sd"})
 _DELAYED = frozenset({"f1_delay_adjusted", "f1_delay_adjusted_drop"})
 _ESTIMATES = frozenset(
     {

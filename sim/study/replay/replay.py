@@ -1,16 +1,17 @@
 """Replay: the same loop in memory, where nothing that was computed for one policy is computed again for another."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.decision import Policy
+from policies.decision import Policy, trainings_named
 from scenarios.schema import Recipe
 from sim.errors import InputError
 from sim.mlops.gates.profiles import GateProfile, load_profile
+from sim.mlops.loop.change_finder import ChangeFinder, change_finder
 from sim.mlops.loop.life import begin, play
 from sim.mlops.loop.monitor import Monitor, Observation, make_reference, signals
 from sim.mlops.loop.on_request import SignalsOnRequest, Wants
@@ -19,6 +20,7 @@ from sim.mlops.loop.trainer import Trained, Trainer
 from sim.mlops.loop.validator import KeptScores, Validator
 from sim.mlops.models.cohort import Cohort, LabelledRows, Outcomes
 from sim.mlops.models.model import Model
+from sim.mlops.models.profiles import TrainingProfile, Trainings, load_training
 from sim.mlops.models.tuning import search_first_recipe
 from sim.mlops.records.business import choose_offers
 from sim.mlops.records.jobs import FIRST_JOB, Alias, Deployed, Job, Validation, deployed
@@ -126,8 +128,16 @@ class Replay:
         first = self.recall(("first", profile), lambda: self._first(profile))
         return State(first=first, champion=deployed(first))
 
-    def play(self, policy: Policy, profile: GateProfile) -> tuple[Job, tuple[StepRow, ...]]:
+    def trainings(self, training: TrainingProfile | None = None, named: Collection[str] = ()) -> Trainings:
+        """Return the training profiles of a life: the one given or the scenario's, and those that a policy names."""
+        return Trainings.of(training or load_training(self.world.scenario.training.profile), named)
+
+    def play(
+        self, policy: Policy, profile: GateProfile, training: TrainingProfile | None = None
+    ) -> tuple[Job, tuple[StepRow, ...]]:
         """Let a policy live in this world and return the first job and every step.
+
+        Retrainings whose decision names no training profile learn by `training`, the scenario's if it is `None`.
 
         Raises
         ------
@@ -137,11 +147,19 @@ class Replay:
         check_replayable(profile)
         state = self.state(profile)
         policy.deployed(FIRST_JOB)
-        return state.first, tuple(play(ReplayPlatform(self, profile), policy, state))
+        platform = ReplayPlatform(self, profile, self.trainings(training, trainings_named(policy)))
+        return state.first, tuple(play(platform, policy, state))
 
-    def record(self, policy: Policy, profile: GateProfile, name: str, policy_toml: str = "") -> Record:
+    def record(
+        self,
+        policy: Policy,
+        profile: GateProfile,
+        name: str,
+        policy_toml: str = "",
+        training: TrainingProfile | None = None,
+    ) -> Record:
         """Let a policy live in this world and return its record; `name` and `policy_toml` say what it is."""
-        first, rows = self.play(policy, profile)
+        first, rows = self.play(policy, profile, training)
         world = self.world
         return Record(
             scenario=world.scenario,
@@ -150,6 +168,7 @@ class Replay:
             policy=name,
             policy_toml=policy_toml,
             gates=profile.name,
+            training=self.trainings(training).default.name,
             trials=self.trials,
             first=first,
             steps=rows,
@@ -159,7 +178,8 @@ class Replay:
     def _found(self) -> Beginning:
         world, log, registry = self.world, MemoryLog(), MemoryRegistry()
         validator = Validator(world, log, load_profile("none"))
-        platform = LocalPlatform(world, log, registry, Trainer(world, log), validator, Monitor(world, log, registry))
+        trainer = Trainer(world, log, change_finder(world, log, registry))
+        platform = LocalPlatform(world, log, registry, trainer, validator, Monitor(world, log, registry))
         first = begin(platform, self._choose_recipe).first
         warmup = tuple(log.cohorts(world.warmup))
         return Beginning(first, registry.model(first.version), registry.recipe(first.version), warmup)
@@ -177,7 +197,7 @@ class Replay:
 class ReplayPlatform:
     """The company of one policy in a replayed world; it implements `Platform` and computes nothing twice."""
 
-    def __init__(self, replay: Replay, profile: GateProfile) -> None:
+    def __init__(self, replay: Replay, profile: GateProfile, trainings: Trainings | None = None) -> None:
         self.world = replay.world
         self.journal: Journal = NoJournal()
         self.log = _ReplayLog(replay)
@@ -185,9 +205,13 @@ class ReplayPlatform:
         self.validator = Validator(replay.world, self.log, profile, scores=shared)
         self._replay = replay
         self._profile = profile
-        self._trainer = Trainer(replay.world, self.log)
+        self._trainings = trainings or replay.trainings()
+        self.changes = ChangeFinder(replay.world, self.log, self._first_scores)
+        self._trainer = Trainer(replay.world, self.log, self.changes)
         self._monitor = Monitor(replay.world, self.log, self, self._reference)
-        self._on_request = SignalsOnRequest(replay.world, self.log, self, self._reference, self._recall_request)
+        self._on_request = SignalsOnRequest(
+            replay.world, self.log, self, self._reference, self.changes, self._recall_request
+        )
         self._models = [_FIRST]
         self._past = _NO_PAST
 
@@ -230,8 +254,9 @@ class ReplayPlatform:
 
     def train(self, job: Job, champion: Deployed) -> Job:  # noqa: ARG002 - every model of a world has one recipe
         """Train a job's model on the labels visible at its step."""
-        key = ("trained", job.requested_step, self._past, self.log.quarantined)
-        trained: Trained = self._replay.recall(key, lambda: self._train(job.requested_step))
+        profile = self._trainings.find(job.training)
+        key = ("trained", job.requested_step, profile, self._past, self.log.quarantined)
+        trained: Trained = self._replay.recall(key, lambda: self._train(job.requested_step, profile))
         self._models.append(self._replay.keep(key, trained.model))
         return replace(job, window=trained.window, version=len(self._models))
 
@@ -278,8 +303,18 @@ class ReplayPlatform:
         key = ("reference", self._models[champion.version - 1])
         return self._replay.recall(key, lambda: make_reference(self.world, self.log, self, champion))
 
-    def _train(self, step: int) -> Trained:
-        return self._trainer.train(step, self._replay.beginning.recipe)
+    def _train(self, step: int, profile: TrainingProfile) -> Trained:
+        return self._trainer.train(step, self._replay.beginning.recipe, profile)
+
+    def _first_scores(self, cohort: Cohort) -> Matrix:
+        """Return the first model's probabilities for a cohort, which are those of a life in which it serves."""
+        if cohort.step >= 0:
+            return self._replay.recall(
+                ("answers", cohort.step, _FIRST), lambda: self._answer(cohort.step, _FIRST)
+            ).probability
+        return self._replay.recall(
+            ("first_scores", cohort.step), lambda: self._replay.model(_FIRST).probability(cohort.features)
+        )
 
     def _recall_request(self, key: Hashable, version: int, compute: Callable[[], T]) -> T:
         """Return what was measured on request of a model; what it served before is in the key."""
