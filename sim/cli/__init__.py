@@ -1,6 +1,6 @@
 """The command line, thin: one file a family of commands, and one for what they show."""
 
-from sim.cli.interrupt import EXIT_CODE, INTERRUPTION
+from sim.cli.interrupt import INTERRUPTION
 
 
 def main() -> None:
@@ -11,5 +11,8 @@ def main() -> None:
 
         run_app()
     except KeyboardInterrupt:
-        INTERRUPTION.tell()
-        raise SystemExit(EXIT_CODE) from None
+        INTERRUPTION.end()
+    except Exception:
+        if INTERRUPTION.was_heard():  # a library may make an error of its own of it, as DuckDB does
+            INTERRUPTION.end()
+        raise

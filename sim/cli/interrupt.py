@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from select import select
-from threading import Thread
+from threading import Event, Thread
+from typing import NoReturn
 
 EXIT_CODE = 130
 _GRACE_SECONDS = 1.2
+_NOTICE_SECONDS = 0.2
 _SHOW_CURSOR = "\x1b[?25h"  # a progress bar hides it
 
 
@@ -24,6 +26,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.advice = ""
+        self._heard = Event()
 
     def watch(self) -> None:
         """From now on, end the process where Ctrl-C has not done so soon, or when it is pressed again."""
@@ -42,20 +45,26 @@ class Interruption:
             if not isinstance(sys.exception(), KeyboardInterrupt):
                 self.advice = ""
 
-    def tell(self) -> None:
-        """Say that the work was interrupted, and how to go on."""
-        cursor = _SHOW_CURSOR if sys.stderr.isatty() else ""
-        advice = f"; {self.advice}" if self.advice else ""
-        os.write(2, f"{cursor}retrainlab: interrupted{advice}.\n".encode())
+    def was_heard(self) -> bool:
+        """Tell whether Ctrl-C was pressed, a moment ago at the latest."""
+        return self._heard.wait(_NOTICE_SECONDS)
 
     def _listen(self, heard: int) -> None:
         while signal.SIGINT not in os.read(heard, 1):
             pass
+        self._heard.set()
         select([heard], [], [], _GRACE_SECONDS)
-        self._end()
+        self.end()
 
-    def _end(self) -> None:
-        self.tell()
+    def end(self) -> NoReturn:
+        """Say that the work was interrupted and how to go on, and end the process here and now.
+
+        An exit by way of the interpreter would not do: it ends as if killed by the signal where that came while code
+        was executed from text, and waits for threads.
+        """
+        cursor = _SHOW_CURSOR if sys.stderr.isatty() else ""
+        advice = f"; {self.advice}" if self.advice else ""
+        os.write(2, f"{cursor}retrainlab: interrupted{advice}.\n".encode())
         os._exit(EXIT_CODE)
 
 
