@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, PopulationOptions, check_count
-from sim.cli.terminal import interrupted, listening, show_tables, tell
+from sim.cli.terminal import listening, show_tables, tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ def run(options: RunOptions) -> None:
     from sim.study.run_folder import play_live, to_json
 
     settings = _settings(options)
-    with interrupted(settings.folder), listening(settings.scenario.time.steps) as listener:
+    with resumable(settings.folder), listening(settings.scenario.time.steps) as listener:
         record = play_live(settings, resume=options.resume, listener=listener)
     options.population.tell_defaults(tell, is_policy_open=options.policy is None, is_gates_open=options.gates is None)
     if options.as_json:
