@@ -62,7 +62,7 @@ class Estimate:
 
 
 def estimate(probability: Matrix, prediction: Booleans, score: Matrix) -> Estimate | None:
-    """Return the expected performance of predictions on rows with calibrated probabilities; missing where there is no F1.
+    """Return the expected performance of predictions on rows with calibrated probabilities; missing without an F1.
 
     Scores are functions of expected counts, as in NannyML's CBPE: precision is Σpŷ / Σŷ, recall Σpŷ / Σp, F1
     2Σpŷ / (Σŷ + Σp); precision is 0 where nobody is predicted. Of rows that are surely of one class, or none, nothing
