@@ -98,15 +98,17 @@ class Monitor:
     def performance(self, step: int, champion: Deployed) -> Performance | None:
         """Measure the champion on the newest usable cohort that it scored, `None` before there is one."""
         newest = self.newest_step(step, champion)
-        if newest is None:
-            return None
-        outcomes = self._log.outcomes(newest)
+        return None if newest is None else self.performance_on(newest)
+
+    def performance_on(self, step: int) -> Performance:
+        """Measure who scored a cohort on what is known of it today."""
+        outcomes = self._log.outcomes(step)
         weight = weights(outcomes, self._world.scenario.offers)
         counted = weight > 0
         label, times = outcomes.label[counted] == 1, weight[counted]
         counts = confusion(label, outcomes.prediction[counted], times)
         return Performance(
-            step=newest,
+            step=step,
             counts=counts,
             roc_auc=roc_auc(np.repeat(label, times), np.repeat(outcomes.probability[counted], times)),
             n_labelled=int(np.count_nonzero(counted)),
