@@ -39,8 +39,10 @@ def catch_up(platform: LocalPlatform, policy: Policy, rows: Sequence[StepRow]) -
 def restore_aliases(registry: Registry, checkpoint: Checkpoint) -> None:
     """Let the aliases point where the last committed step left them, wherever a broken step or others moved them."""
     state = checkpoint.state
-    challengers = [row.job_opened.version for row in checkpoint.rows if row.job_opened]
-    registry.move(Alias.CHALLENGER, max(challengers, default=state.first.version))
+    jobs = [job for row in checkpoint.rows for job in (row.job_ended, row.job_opened) if job is not None]
+    open_job = [state.job] if state.job is not None else []
+    newest = max((job.version for job in [*jobs, *open_job]), default=state.first.version)
+    registry.move(Alias.CHALLENGER, max(newest, state.first.version))
     if state.previous is not None:
         registry.move(Alias.PREVIOUS_CHAMPION, state.previous.version)
     registry.move(Alias.CHAMPION, state.champion.version)

@@ -42,7 +42,7 @@ from sim.errors import InputError
 from sim.mlops.gates.checks import Outcome
 from sim.mlops.models.model import Model
 from sim.mlops.models.training import TrainingWindow
-from sim.mlops.records.jobs import Alias, Job, Status
+from sim.mlops.records.jobs import Alias, Challenger, Job, Status, why_not
 from sim.mlops.records.registry import Predictions
 from sim.mlops.stores.patience import patient
 from sim.world.schema.columns import UNSEEN, Column, Matrix, Schema
@@ -209,6 +209,23 @@ class MlflowRegistry:
         for key, value in tags.items():
             self._client.set_model_version_tag(name, number, key, value)
         self._client.update_model_version(name, number, describe_job(job))
+        for challenger in job.challengers:
+            self._tell_challenger(job, challenger, run_id)
+
+    def _tell_challenger(self, job: Job, challenger: Challenger, parent: str) -> None:
+        """Tell of a tournament's challenger in a run below that of its job, and why it was not promoted."""
+        name = f"{job.name}/{challenger.profile}"
+        tags = {"mlflow.parentRunId": parent, **_SOURCE_TAGS}
+        run_id = self._runs.get(name) or self._open_run(name, name, tags)
+        loss = challenger.log_loss
+        told = {"chosen": str(challenger.is_chosen).lower(), "why_not": why_not(job, challenger)}
+        self._client.log_batch(
+            run_id,
+            metrics=[] if loss is None else [Metric("log_loss", loss, self._started, job.requested_step)],
+            params=window_params(challenger.window),
+            tags=[RunTag(key, value) for key, value in told.items()],
+        )
+        self._client.set_terminated(run_id)
 
     @property
     def model_name(self) -> str:
@@ -381,9 +398,12 @@ def _span(steps: Sequence[int]) -> str:
 
 
 def _params(job: Job, recipe: Recipe) -> list[Param]:
-    window = job.window
+    return [*(Param(key, str(value)) for key, value in recipe.model_dump().items()), *window_params(job.window)]
+
+
+def window_params(window: TrainingWindow) -> list[Param]:
+    """Return which rows a model was trained on, as the parameters of its run."""
     told = {
-        **recipe.model_dump(),
         "recent_steps": _span(window.recent_steps),
         "historical_steps": _span(window.historical_steps),
         "recent_rows": window.n_recent,

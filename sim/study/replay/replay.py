@@ -16,11 +16,13 @@ from sim.mlops.loop.life import begin, play
 from sim.mlops.loop.monitor import Monitor, Observation, make_reference, signals
 from sim.mlops.loop.on_request import SignalsOnRequest, Wants
 from sim.mlops.loop.platform import Journal, LocalPlatform, NoJournal, State
+from sim.mlops.loop.tournament import best_of, entered
 from sim.mlops.loop.trainer import Trained, Trainer
 from sim.mlops.loop.validator import KeptScores, Validator
 from sim.mlops.models.cohort import Cohort, LabelledRows, Outcomes
 from sim.mlops.models.model import Model
 from sim.mlops.models.profiles import TrainingProfile, Trainings, load_training
+from sim.mlops.models.training import TrainingWindow
 from sim.mlops.models.tuning import search_first_recipe
 from sim.mlops.records.business import choose_offers
 from sim.mlops.records.jobs import FIRST_JOB, Alias, Deployed, Job, Validation, deployed
@@ -213,6 +215,7 @@ class ReplayPlatform:
             replay.world, self.log, self, self._reference, self.changes, self._recall_request
         )
         self._models = [_FIRST]
+        self._candidates: list[int] = []
         self._past = _NO_PAST
 
     def serve(self, step: int, champion: Deployed) -> Served:
@@ -255,10 +258,22 @@ class ReplayPlatform:
     def train(self, job: Job, champion: Deployed) -> Job:  # noqa: ARG002 - every model of a world has one recipe
         """Train a job's model on the labels visible at its step."""
         profile = self._trainings.find(job.training)
-        key = ("trained", job.requested_step, profile, self._past, self.log.quarantined)
-        trained: Trained = self._replay.recall(key, lambda: self._train(job.requested_step, profile))
-        self._models.append(self._replay.keep(key, trained.model))
-        return replace(job, window=trained.window, version=len(self._models))
+        trained = [self._trained(job.requested_step, each) for each in profile.entrants]
+        if profile.challengers:
+            self._candidates = [number for number, _ in trained]
+            return entered(job, [window for _, window in trained])
+        self._models.append(trained[0][0])
+        return replace(job, window=trained[0][1], version=len(self._models))
+
+    def choose(self, step: int, job: Job) -> Job:
+        """Let the choosing rows choose."""
+        share, numbers = self._trainings.find(job.training).choosing_share, tuple(self._candidates)
+        key = ("log_losses", step, numbers, share, self._past, self.log.quarantined)
+        models = [self._replay.model(number) for number in numbers]
+        losses = self._replay.recall(key, lambda: self.validator.log_losses(step, models, share))
+        chosen, index = best_of(job, losses)
+        self._models.append(numbers[index])
+        return replace(chosen, version=len(self._models))
 
     def recalibrate(self, job: Job, champion: Deployed) -> Job:
         """Calibrate the champion's trees anew on the labels visible at the job's step."""
@@ -278,7 +293,8 @@ class ReplayPlatform:
         challenger, other = self._models[job.version - 1], self._models[champion.version - 1]
         asked = best if self._profile.enforces("f1_against_best") else None
         anchor = self._models[asked.version - 1] if asked else None
-        key = ("meeting", self._profile, step, challenger, other, anchor, self._past, self.log.quarantined)
+        share = self._trainings.find(job.training).choosing_share if job.challengers else 0.0
+        key = ("meeting", self._profile, step, challenger, other, anchor, share, self._past, self.log.quarantined)
         return self._replay.recall(
             key,
             lambda: self.validator.validate(
@@ -286,6 +302,7 @@ class ReplayPlatform:
                 self.model(job.version),
                 self.model(champion.version),
                 self.model(asked.version) if asked else None,
+                choosing_share=share,
             ),
         )
 
@@ -303,8 +320,12 @@ class ReplayPlatform:
         key = ("reference", self._models[champion.version - 1])
         return self._replay.recall(key, lambda: make_reference(self.world, self.log, self, champion))
 
-    def _train(self, step: int, profile: TrainingProfile) -> Trained:
-        return self._trainer.train(step, self._replay.beginning.recipe, profile)
+    def _trained(self, step: int, profile: TrainingProfile) -> tuple[int, TrainingWindow]:
+        """Return the number and the window of the model of a step and profile, trained once."""
+        key = ("trained", step, profile, self._past, self.log.quarantined)
+        recipe = self._replay.beginning.recipe
+        trained: Trained = self._replay.recall(key, lambda: self._trainer.train(step, recipe, profile))
+        return self._replay.keep(key, trained.model), trained.window
 
     def _first_scores(self, cohort: Cohort) -> Matrix:
         """Return the first model's probabilities for a cohort, which are those of a life in which it serves."""
