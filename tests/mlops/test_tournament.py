@@ -168,7 +168,7 @@ def test_mlflow_has_a_run_a_job_a_child_a_challenger_and_only_the_winner_as_a_ve
     uri = f"sqlite:///{tmp_path}/run/mlflow.db"
     client = MlflowClient(uri, uri)
     ended = [job for job in record.retrainings if job.status is not Status.OPEN]
-    versions = client.search_model_versions("name = 'churn'")
+    versions = client.search_model_versions("name = 'retrainlab-small'")
     assert sorted(v.tags["retrainlab.job"] for v in versions) == sorted([FIRST_JOB, *(job.name for job in ended)])
     runs = client.search_runs([client.get_experiment_by_name("retrainlab/small").experiment_id])
     by_job = {run.data.tags["retrainlab.job"]: run for run in runs}
@@ -246,13 +246,13 @@ KILLS = [
     ("journal", "drop_candidates", "after", 1),
     ("registry", "register", "before", 1),
     ("registry", "register", "after", 1),
-    ("registry", "describe", "before", 1),
-    ("registry", "_tell_challenger", "before", 1),
-    ("registry", "_tell_challenger", "after", 1),
-    ("registry", "_tell_challenger", "after", 2),
-    ("registry", "_tell_challenger", "before", 4),
-    ("registry", "_tell_challenger", "after", 4),
-    ("registry", "describe", "after", 1),
+    ("registry", "tell", "before", 1),
+    ("registry", "_describe_challenger", "before", 1),
+    ("registry", "_describe_challenger", "after", 1),
+    ("registry", "_describe_challenger", "after", 2),
+    ("registry", "_describe_challenger", "before", 4),
+    ("registry", "_describe_challenger", "after", 4),
+    ("registry", "tell", "after", 1),
     ("journal", "keep_candidates", "after", 1),
     ("journal", "commit", "before", 1),
     ("journal", "commit", "after", 1),

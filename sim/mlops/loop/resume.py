@@ -37,12 +37,23 @@ def catch_up(platform: LocalPlatform, policy: Policy, rows: Sequence[StepRow]) -
 
 
 def restore_aliases(registry: Registry, checkpoint: Checkpoint) -> None:
-    """Let the aliases point where the last committed step left them, wherever a broken step or others moved them."""
+    """Let the aliases point where the last committed step left them, wherever a broken step or others moved them.
+
+    A version that somebody deleted is missed only if the life still needs it: the champion, the model of an open job,
+    the previous champion while it may come back.
+    """
     state = checkpoint.state
     jobs = [job for row in checkpoint.rows for job in (row.job_ended, row.job_opened) if job is not None]
     open_job = [state.job] if state.job is not None else []
-    newest = max((job.version for job in [*jobs, *open_job]), default=state.first.version)
-    registry.move(Alias.CHALLENGER, max(newest, state.first.version))
+    newest = max((job.version for job in [*jobs, *open_job]), default=0)  # 0: of a tournament that is undecided
+    is_needed = state.job is not None and state.job.version > 0
+    _restore(registry, Alias.CHALLENGER, max(newest, state.first.version), is_needed=is_needed)
     if state.previous is not None:
-        registry.move(Alias.PREVIOUS_CHAMPION, state.previous.version)
+        is_needed = state.may_roll_back or state.is_rollback_due
+        _restore(registry, Alias.PREVIOUS_CHAMPION, state.previous.version, is_needed=is_needed)
     registry.move(Alias.CHAMPION, state.champion.version)
+
+
+def _restore(registry: Registry, alias: Alias, version: int, *, is_needed: bool) -> None:
+    if is_needed or registry.holds(version):
+        registry.move(alias, version)

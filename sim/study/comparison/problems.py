@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sim.mlops.stores.mlflow_registry import STORE_ERRORS
+from sim.errors import InputError
+from sim.mlops.stores.mlflow_setting import STORE_ERRORS, gist
 from sim.study.comparison.compare import Comparison, Study
-from sim.study.comparison.tracking import first_line, track
+from sim.study.comparison.tracking import own_store, track
 
 
 def problems(study: Study, comparison: Comparison, met: Sequence[str], tracking_uri: str, folder: Path) -> list[str]:
@@ -17,9 +18,9 @@ def problems(study: Study, comparison: Comparison, met: Sequence[str], tracking_
     found = [f"{text} holds." for text in met]
     found += _failures(comparison)
     try:
-        track(study, comparison, tracking_uri or f"sqlite:///{(folder / 'mlflow.db').resolve()}", folder)
-    except STORE_ERRORS as error:
-        found.append(f"the results are in {folder}, but MLflow did not take them: {first_line(error)}")
+        track(study, comparison, tracking_uri or own_store(folder), folder)
+    except (InputError, *STORE_ERRORS) as error:
+        found.append(f"the results are in {folder}, but MLflow did not take them: {gist(error)}")
     return found
 
 
