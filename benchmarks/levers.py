@@ -3,8 +3,8 @@
     python benchmarks/levers.py FOLDER 1-10
 
 plays every combination of the three levers in every world of these seeds and writes a file each into FOLDER; those
-that are there already are not played again. `python benchmarks/levers.py FOLDER` says what comes of it as the tables of
-docs/training.md, and draws docs/levers.svg.
+that are there already are not played again. `python benchmarks/levers.py FOLDER` says what comes of it, as the tables
+of docs/training.md, and draws docs/levers.svg.
 """
 
 import json
