@@ -215,6 +215,14 @@ class ReplayPlatform:
         self._models = [_FIRST]
         self._past = _NO_PAST
 
+    def fork(self) -> "ReplayPlatform":
+        """Return a platform with the same past, whose life may go another way from here on."""
+        other = ReplayPlatform(self._replay, self._profile, self._trainings)
+        other.log.served, other.log.today = [*self.log.served], self.log.today
+        other.log.quarantined = self.log.quarantined
+        other._models, other._past = [*self._models], self._past
+        return other
+
     def serve(self, step: int, champion: Deployed) -> Served:
         """Answer the batch of a step, and send the offers out."""
         served = self.answer(step, champion)
