@@ -1,5 +1,6 @@
 """The continuum: every setting of a rule at once, as boxes that are split where settings answer differently."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -28,9 +29,12 @@ _KEEP = Decision(Action.KEEP, "")
 
 
 class _Memory(NamedTuple):
-    """What a rule remembers beyond what its life shows: for how many steps it was true on end, whether it is armed."""
+    """What a rule remembers beyond what its life shows: in which of the last steps it was true, whether it is armed.
 
-    true_steps: int
+    `asked` has a bit for each step, the newest lowest.
+    """
+
+    asked: int
     is_armed: bool
 
 
@@ -93,13 +97,15 @@ class _Number:
         """Return the largest number in a box."""
         return self.value if self.axis is None else box[self.axis].high.value
 
-    def split(self, box: Box, cut: Cut, axes: tuple[Axis, ...]) -> Iterator[tuple[Box, bool]]:
-        """Yield the parts of a box with whether the number lies above a cut there."""
+    def split(
+        self, box: Box, cut: Cut, axes: tuple[Axis, ...], *, is_flipped: bool = False
+    ) -> Iterator[tuple[Box, bool]]:
+        """Yield the parts of a box with whether the number lies above a cut there; below it if flipped."""
         if self.axis is None:
-            yield box, Cut(self.value, is_after=False) >= cut
+            yield box, (Cut(self.value, is_after=False) >= cut) is not is_flipped
             return
         for part in divided(box, self.axis, cut, axes):
-            yield part, part[self.axis].low >= cut
+            yield part, (part[self.axis].low >= cut) is not is_flipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,7 @@ class _Rule:
     rearm: Outcomes | None
     cooldown: _Number
     for_steps: _Number
+    of_steps: _Number
     budget: _Number
 
     @property
@@ -125,7 +132,7 @@ class _Rule:
         given, marks = variant.spec.parameters, variant.marks
 
         def number(name: str) -> _Number:
-            value = float(given[name])
+            value = float(given.get(name, 1))
             return _Number(value, marks.get(value))
 
         rearm = str(given["rearm_when"])
@@ -135,6 +142,7 @@ class _Rule:
             rearm=Outcomes(Expression.parse(rearm), marks, axes) if rearm else None,
             cooldown=number("cooldown_days"),
             for_steps=number("for_steps"),
+            of_steps=number("of_steps"),
             budget=number("budget_per_year"),
         )
 
@@ -166,7 +174,7 @@ class Continuum:
         """Start to count steps and trends again."""
         forgotten = defaultdict[_Memory, list[Box]](list)
         for memory, boxes in self.cells.items():
-            forgotten[memory._replace(true_steps=0)] += boxes
+            forgotten[memory._replace(asked=0)] += boxes
         self.cells = {memory: merged(boxes) for memory, boxes in forgotten.items()}
         self.history.forget()
 
@@ -197,7 +205,21 @@ class Continuum:
                 f"number in place of a placeholder, or search a smaller range."
             )
         asked_on = self.request_days if asked is None else (*self.request_days, today)
-        return replace(self, cells=whole, history=deepcopy(self.history), request_days=asked_on)
+        history = deepcopy(self.history) if self.history.trends else self.history
+        return replace(self, cells=whole, history=history, request_days=asked_on)
+
+
+def _steps_needed(steps: int, wanted: int) -> float:
+    """Return how many of the last steps must count for a rule to have been true in `wanted` of them.
+
+    A window is at least `wanted` long, so where it was true on end any number will do.
+    """
+    seen = 0
+    for length in range(1, steps.bit_length() + 1):
+        seen += steps >> (length - 1) & 1
+        if seen >= wanted:
+            return 0 if length <= wanted else length
+    return math.inf
 
 
 def _decision(asked: Asked | None) -> Decision:
@@ -215,24 +237,31 @@ class _Day:
     request_days: tuple[int, ...]
 
     def answers(self, box: Box, memory: _Memory) -> Iterator[tuple[Box, _Memory, Asked | None]]:
-        """Yield the parts of a box with what the rule remembers and how it asks there; the order is that of `Rule`."""
+        """Yield the parts of a box with what the rule remembers and how it asks; the order is that of `Rule`."""
         if self.signals.job_open and not self._remembers(box):
             yield box, memory, None
             return
         for part, asked in self.rule.retrain.split(box, self.evidence):
-            count = min(memory.true_steps + 1, int(min(self.rule.for_steps.most(part), 1e9))) if asked else 0
+            steps = (memory.asked << 1 | (asked is not None)) & self._window(part)
             for piece, is_armed in self._armed(part, memory.is_armed):
-                after = _Memory(count, is_armed)
+                after = _Memory(steps, is_armed)
                 if asked is None or not is_armed or self.signals.job_open:
                     yield piece, after, None
                     continue
-                for end, is_held in self._held_back(piece, count):
-                    disarmed = after if is_held else _Memory(count, is_armed=self.rule.rearm is None)
+                for end, is_held in self._held_back(piece, steps):
+                    disarmed = after if is_held else _Memory(steps, is_armed=self.rule.rearm is None)
                     yield end, disarmed, None if is_held else asked
 
     def _remembers(self, box: Box) -> bool:
         """Whether what is true today matters later."""
         return self.rule.rearm is not None or self.rule.for_steps.most(box) > 1
+
+    def _window(self, box: Box) -> int:
+        """Return the bits of the steps that some setting of a box looks back to."""
+        if self.rule.for_steps.most(box) <= 1:
+            return 1
+        steps = max(self.rule.for_steps.most(box), self.rule.of_steps.most(box))
+        return (1 << int(min(steps, self.signals.step + 1))) - 1
 
     def _armed(self, box: Box, was_armed: bool) -> Iterator[tuple[Box, bool]]:
         if self.rule.rearm is None or was_armed:
@@ -241,9 +270,9 @@ class _Day:
         for part, truth in self.rule.rearm.split(box, self.rearm_evidence):
             yield part, truth is not None
 
-    def _held_back(self, box: Box, count: int) -> Iterator[tuple[Box, bool]]:
+    def _held_back(self, box: Box, steps: int) -> Iterator[tuple[Box, bool]]:
         """Yield the parts of a box with whether waiting, cooldown or budget hold a true rule back there."""
-        for part, is_waiting in self.rule.for_steps.split(box, Cut(count + 1, is_after=False), self.rule.axes):
+        for part, is_waiting in self._waiting(box, steps):
             if is_waiting:
                 yield part, True
                 continue
@@ -252,6 +281,24 @@ class _Day:
                     yield piece, True
                     continue
                 yield from self._over_budget(piece)
+
+    def _waiting(self, box: Box, steps: int) -> Iterator[tuple[Box, bool]]:
+        """Yield the parts of a box with whether the rule was true in too few of the last steps, `steps` as bits."""
+        rule = self.rule
+        if rule.for_steps.most(box) <= 1:
+            yield box, False
+            return
+        waiting = [(box, 1)]
+        while waiting:
+            part, wanted = waiting.pop()
+            for piece, is_more in rule.for_steps.split(part, Cut(wanted + 1, is_after=False), rule.axes):
+                if not is_more:
+                    needed = _steps_needed(steps, wanted)
+                    yield from rule.of_steps.split(piece, Cut(needed, is_after=False), rule.axes, is_flipped=True)
+                elif wanted < steps.bit_count():
+                    waiting.append((piece, wanted + 1))
+                else:
+                    yield piece, True
 
     def _cooling(self, box: Box) -> Iterator[tuple[Box, bool]]:
         if not self.request_days:

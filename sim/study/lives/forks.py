@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Hashable, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, Self, TypeVar
 
 from policies.decision import Action, Decision
@@ -95,7 +95,7 @@ def follow(
         If the profile enforces a wall clock, or the settings lead more than `most` lives.
     """
     check_replayable(profile)
-    state = replay.state(profile)
+    state, blank = replay.state(profile), _blank(replay, profile, training)
     crowd.deployed(FIRST_JOB)
     platform = ReplayPlatform(replay, profile, replay.trainings(training, crowd.trainings))
     ahead = [_Life(platform, state, [], crowd)]
@@ -109,7 +109,7 @@ def follow(
                     f"settings may lead at most {most:,} lives in one world, but these lead more; put a number in "
                     f"place of a placeholder, or search a smaller range."
                 )
-        done.append(Lived(_record(replay, profile, life, training), life.crowd))
+        done.append(Lived(replace(blank, steps=tuple(life.rows)), life.crowd))
     return done
 
 
@@ -134,7 +134,8 @@ def _live_step(life: _Life[C]) -> list[_Life[C]]:
     return [each for _, each in others]
 
 
-def _record(replay: Replay, profile: GateProfile, life: _Life[C], training: TrainingProfile | None) -> Record:
+def _blank(replay: Replay, profile: GateProfile, training: TrainingProfile | None) -> Record:
+    """Return a record of a life of which nothing has been lived."""
     world = replay.world
     return Record(
         scenario=world.scenario,
@@ -146,6 +147,6 @@ def _record(replay: Replay, profile: GateProfile, life: _Life[C], training: Trai
         training=replay.trainings(training).default.name,
         trials=replay.trials,
         first=replay.state(profile).first,
-        steps=tuple(life.rows),
+        steps=(),
         is_recorded=world.population.is_recorded,
     )

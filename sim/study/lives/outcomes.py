@@ -124,6 +124,8 @@ class Outcomes:
 def divided(box: Box, axis: int, cut: Cut, axes: tuple[Axis, ...]) -> list[Box]:
     """Return the parts of a box below and above a cut, without one that has no number."""
     numbers = box[axis]
+    if not numbers.low < cut < numbers.high:
+        return [box]
     below, above = axes[axis].within(numbers.low, cut), axes[axis].within(cut, numbers.high)
     return [(*box[:axis], part, *box[axis + 1 :]) for part in (below, above) if part is not None]
 

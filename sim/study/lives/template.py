@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 
 from policies.catalogue import load_policy
@@ -244,7 +244,7 @@ def _check_links(spec: PolicySpec, marks: Mapping[float, str]) -> None:
             continue
         for comparison in Expression.parse(str(spec.parameters[key])).comparisons:
             operands = _operands(comparison)
-            for left, right in zip(operands, operands[1:], strict=False):
+            for left, right in pairwise(operands):
                 if left in marks and right in marks:
                     raise InputError(
                         f"a placeholder must be compared with a signal, got {{{marks[float(left)]}}} beside "
