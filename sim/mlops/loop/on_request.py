@@ -32,15 +32,16 @@ Values = Mapping[str, float | None]
 """Signals by name, `None` where they can't be known."""
 
 
-class Recall(Protocol):
-    """Keeps what was measured of the model of a version by a key, or measures it."""
+class Remember(Protocol):
+    """Keeps what was measured of the model of a version by a key."""
 
     def __call__(self, key: Hashable, version: int, compute: Callable[[], T]) -> T:
         """Return what is known, computed if need be."""
         ...
 
 
-def _forget(key: Hashable, version: int, compute: Callable[[], T]) -> T:  # noqa: ARG001  see Recall
+def measure_anew(key: Hashable, version: int, compute: Callable[[], T]) -> T:  # noqa: ARG001  see Remember
+    """Keep nothing."""
     return compute()
 
 
@@ -53,7 +54,7 @@ class SignalsOnRequest:
         Where it looks; `reference` gives a champion's reference.
     changes
         Estimates the newest change that the labels show.
-    recall
+    remember
         Keeps results for others who ask the same of the same model; nothing is kept without it.
     """
 
@@ -64,16 +65,16 @@ class SignalsOnRequest:
         models: Models,
         reference: Callable[[Deployed], Reference],
         changes: ChangeFinder,
-        recall: Recall = _forget,
+        remember: Remember = measure_anew,
     ) -> None:
         self._world = world
         self._log = log
         self._models = models
         self._reference = reference
         self._changes = changes
-        self._recall = recall
+        self._remember = remember
 
-    def answer(self, step: int, champion: Deployed, seen: Signals, wants: Wants) -> Signals:
+    def added(self, step: int, champion: Deployed, seen: Signals, wants: Wants) -> Signals:
         """Return the signals of a step with those added that are wanted; what can't be known stays missing."""
         found: dict[str, Any] = {}
         if "scores" in wants:
@@ -89,7 +90,7 @@ class SignalsOnRequest:
         look = _Look(self._world, self._log, self._models, self._reference, step, champion)
         for names, measure in _GROUPS.items():
             if wants & names:
-                values = self._recall((measure.__name__, step), champion.version, partial(measure, look))
+                values = self._remember((measure.__name__, step), champion.version, partial(measure, look))
                 found |= {name: values[name] for name in wants & names}
         return replace(seen, **found)
 
@@ -103,8 +104,7 @@ class SignalsOnRequest:
 
     def _change(self, step: int) -> Values:
         """Measure how long ago the newest change was that the labels show."""
-        key = ("change", step, self._log.quarantined)
-        change = self._recall(key, FIRST_VERSION, lambda: self._changes.newest(step, LEVEL))
+        change = self._remember(("change", step), FIRST_VERSION, lambda: self._changes.newest(step, LEVEL))
         if change is None:
             return dict.fromkeys(_CHANGE)
         world = self._world
@@ -123,7 +123,7 @@ class SignalsOnRequest:
         complete = range(self._newest_complete(step) + 1)[-_DEVELOPED_COHORTS:]
         if not complete:
             return dict.fromkeys(_DELAYED)
-        known = self._recall(
+        known = self._remember(
             ("development", step), champion.version, lambda: development([self._arrivals(each) for each in complete])
         )
         old_enough = (each for each in range(step, -1, -1) if known.churner_share(day - self._world.day(each)) >= 0.5)

@@ -5,8 +5,9 @@ from typing import Protocol
 
 from policies.signals import Signals
 from scenarios.schema import Recipe
-from sim.mlops.loop.monitor import Monitor, Observation, signals
-from sim.mlops.loop.on_request import SignalsOnRequest, Wants
+from sim.mlops.loop.monitor import Monitor, Observation
+from sim.mlops.loop.observer import Observer
+from sim.mlops.loop.on_request import Wants
 from sim.mlops.loop.trainer import Trainer
 from sim.mlops.loop.validator import Validator
 from sim.mlops.models.model import Model
@@ -179,16 +180,11 @@ class LocalPlatform:
 
     def observe(self, step: int, champion: Deployed, *, job_open: bool, wants: Wants) -> Observation:
         """Have the monitor look at the log; the journal keeps the single rows that a policy was shown."""
-        drift = self.monitor.drift(step, champion)
-        performance = self.monitor.performance(step, champion)
-        seen = signals(step, self.world.day(step), champion, drift, performance, job_open=job_open)
+        observer = Observer(self.world, self.log, self.registry, self.monitor, self.trainer.changes)
+        seen = observer.observe(step, champion, job_open=job_open, wants=wants)
         if wants:
-            on_request = SignalsOnRequest(
-                self.world, self.log, self.registry, self.monitor.reference, self.trainer.changes
-            )
-            seen = on_request.answer(step, champion, seen, wants)
-            self.journal.note_rows(step, seen)
-        return Observation(seen, drift.features)
+            self.journal.note_rows(step, seen.signals)
+        return seen
 
     def train(self, job: Job, champion: Deployed) -> Job:
         """Train and register a job's model."""

@@ -22,7 +22,7 @@ _KNOWN = {score.value: score for score in Score if score.is_on_boards}
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class FailCondition:
     """A comparison of a policy's mean score with a number; it is met if it holds on any board."""
 
     text: str
@@ -38,7 +38,7 @@ class Condition:
         return any(each is not None and _RELATIONS[self.relation](each.value, self.number) for each in estimates)
 
 
-def parse_condition(text: str, policies: Collection[str]) -> Condition:
+def parse_condition(text: str, policies: Collection[str]) -> FailCondition:
     """Return the condition that a text says about one of the policies; `InputError` if it says none.
 
     >>> parse_condition("proposal.regret > 5000", ["proposal"]).score.value
@@ -57,7 +57,7 @@ def parse_condition(text: str, policies: Collection[str]) -> Condition:
         msg = f"a condition must name a score of the leaderboard, got {match['score']!r}.{hint}"
         raise InputError(msg)
     try:
-        return Condition(text, match["policy"], _KNOWN[match["score"]], match["relation"], float(match["number"]))
+        return FailCondition(text, match["policy"], _KNOWN[match["score"]], match["relation"], float(match["number"]))
     except ValueError as error:
         msg = f"a condition must end in a number, got {match['number']!r} in {text!r}."
         raise InputError(msg) from error

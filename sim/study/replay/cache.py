@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import stat
 from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
@@ -12,6 +11,7 @@ import joblib  # type: ignore[import-untyped] # it ships no type information
 
 from scenarios.files import to_toml
 from sim.study.replay.replay import Replay
+from sim.trusted_file import is_trusted
 from sim.whole_file import whole_file
 
 _CODE = ("scenarios", "policies", "sim")
@@ -40,12 +40,12 @@ class ReplayCache:
         if self._folder is None:
             return
         path = self._folder / _name(replay)
-        if not _is_trusted(path):
+        if not is_trusted(path):
             return
         try:
             name, contents = joblib.load(path)
             if name == path.name:
-                replay.restore(contents)
+                replay.memory.restore(contents)
         except Exception:  # noqa: BLE001 - a damaged pickle raises anything: compute it again
             with suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -55,23 +55,13 @@ class ReplayCache:
 
         A disk that is full or not writable costs the next comparison its head start, and this one nothing.
         """
-        if self._folder is None or not replay.has_news:
+        if self._folder is None or not replay.memory.has_changed:
             return
         path = self._folder / _name(replay)
         with suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with whole_file(path, writer=str(os.getpid())) as part:
-                joblib.dump((path.name, replay.contents()), part, compress=("zlib", 1))
-
-
-def _is_trusted(path: Path) -> bool:
-    """Tell whether a file is there, and its user the only one to put it there: the owner, and not all may write."""
-    try:
-        facts = [path.stat(), path.parent.stat()]
-    except OSError:
-        return False
-    user = os.getuid() if hasattr(os, "getuid") else None  # Windows keeps such folders to their user by itself
-    return user is None or all(fact.st_uid == user and not fact.st_mode & stat.S_IWOTH for fact in facts)
+                joblib.dump((path.name, replay.memory.contents()), part, compress=("zlib", 1))
 
 
 def _name(replay: Replay) -> str:

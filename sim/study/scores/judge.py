@@ -11,6 +11,7 @@ from policies.decision import Action, Cause, Truth
 from scenarios.schema import Prices
 from sim.mlops.records.jobs import Job, Status
 from sim.mlops.records.record import Record, StepRow, Tally
+from sim.mlops.statistics.metrics import f1_of_sums
 from sim.study.scores import money
 
 DAYS_PER_YEAR = 365.25
@@ -45,7 +46,7 @@ class Summary:
     net_value: float
     net_value_realised: float
     roi_realised: float | None
-    roi_estimated: money.Estimate | None
+    roi_estimated: money.RoiEstimate | None
     roi_proposal: float | None
     brier: float
     expected_calibration_error: float
@@ -103,25 +104,23 @@ def summarise(record: Record, prices: Prices | None = None) -> Summary:
 def expected_f1(tally: Tally) -> float | None:
     """Return the F1 of one step under the true propensities p: 2 sum(p yhat) / (sum(yhat) + sum(p)).
 
-    Missing where nobody came, or nobody could churn or was predicted to.
+    Missing where nobody came, or all are sure to churn or all to stay, as in a month of one class of a history.
 
     >>> from types import SimpleNamespace as Row
-    >>> expected_f1(Row(predicted_expected_churners=3.0, predicted=5, expected_churners=7.0))
+    >>> expected_f1(Row(customers=20, predicted_expected_churners=3.0, predicted=5, expected_churners=7.0))
     0.5
     """
-    whole = tally.predicted + tally.expected_churners
-    return 2 * tally.predicted_expected_churners / whole if whole else None
+    return f1_of_sums(tally.customers, tally.expected_churners, tally.predicted, tally.predicted_expected_churners)
 
 
 def observed_f1(tally: Tally) -> float | None:
-    """Return the F1 of one step against what happened, `None` where nobody churned or was predicted to.
+    """Return the F1 of one step against what happened, `None` where all churned or nobody did.
 
     >>> from types import SimpleNamespace as Row
-    >>> observed_f1(Row(predicted_churners=3, predicted=5, churners=7))
+    >>> observed_f1(Row(customers=20, predicted_churners=3, predicted=5, churners=7))
     0.5
     """
-    whole = tally.predicted + tally.churners
-    return 2 * tally.predicted_churners / whole if whole else None
+    return f1_of_sums(tally.customers, tally.churners, tally.predicted, tally.predicted_churners)
 
 
 def precision_at_capacity(record: Record) -> float | None:
