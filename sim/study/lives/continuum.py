@@ -10,7 +10,7 @@ from typing import NamedTuple
 from policies.conditions import Evidence
 from policies.decision import Action, Decision
 from policies.expression import Expression
-from policies.rule import DAYS_PER_YEAR
+from policies.hold_back import DAYS_PER_YEAR
 from policies.signals import Signals
 from policies.trend import History
 from sim.errors import InputError

@@ -51,7 +51,8 @@ C = TypeVar("C", bound=Crowd)
 class Lived(Generic[C]):
     """A life, and who lived it.
 
-    `record` is that of one of them, except that what a decision gives as its reason and evidence may be another's.
+    `record` is that of each of them, but for what a decision gives as its reason and evidence, which may be another's,
+    and for signals on request, which it leaves out.
     """
 
     record: Record

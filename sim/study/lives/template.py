@@ -226,15 +226,12 @@ def _axis(name: str, spec: PolicySpec, mark: int) -> Axis:
 
 
 def _numbers(text: str) -> set[float]:
-    return {operand for each in Expression.parse(text).comparisons for operand in _operands(each) if _is(operand)}
+    operands = (operand for each in Expression.parse(text).comparisons for operand in _operands(each))
+    return {operand for operand in operands if not isinstance(operand, str)}
 
 
 def _operands(comparison: Comparison) -> list[str | float]:
     return [comparison.left, *(link.right for link in comparison.links)]
-
-
-def _is(operand: str | float) -> bool:
-    return not isinstance(operand, str)
 
 
 def _check_links(spec: PolicySpec, marks: Mapping[float, str]) -> None:

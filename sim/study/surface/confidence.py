@@ -75,6 +75,6 @@ def _signs(n_seeds: int, rng: np.random.Generator) -> Floats:
     """Return sign patterns, a row each: every one there is, or the given order and random others."""
     if n_seeds <= MOST_EXACT_SEEDS:
         bits = np.arange(2**n_seeds)[:, np.newaxis] >> np.arange(n_seeds) & 1
-        return 1.0 - 2.0 * bits
+        return np.asarray(1.0 - 2.0 * bits, dtype=np.float64)
     drawn = rng.choice([-1.0, 1.0], size=(N_FLIPS, n_seeds))
     return np.concatenate([np.ones((1, n_seeds)), drawn])

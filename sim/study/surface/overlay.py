@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,7 @@ class Overlay:
     def spans(self, axis: int) -> Iterator[Span]:
         """Yield the spans between neighbouring cuts of an axis."""
         cuts = self.cuts[axis]
-        for low, high in zip(cuts, cuts[1:], strict=False):
+        for low, high in pairwise(cuts):
             yield Span(low, high)
 
     def classes_at(self, *values: Floats) -> Counts:
@@ -56,8 +57,9 @@ class Overlay:
         The result has an axis for each vector of values, so that a grid of a million settings is read at once.
         """
         places = [_places(cuts, wanted) for cuts, wanted in zip(self.cuts, values, strict=True)]
-        found = self.codes[np.ix_(*(np.clip(place, 0, size - 1) for place, size in zip(places, self.codes.shape, strict=True)))]
-        for axis, (place, size) in enumerate(zip(places, self.codes.shape, strict=True)):
+        sides = list(zip(places, self.codes.shape, strict=True))
+        found: Counts = self.codes[np.ix_(*(np.clip(place, 0, size - 1) for place, size in sides))]
+        for axis, (place, size) in enumerate(sides):
             if (outside := (place < 0) | (place >= size)).any():
                 shape = [1] * found.ndim
                 shape[axis] = len(place)
@@ -99,8 +101,8 @@ def overlay(axes: tuple[Axis, ...], searched: Box, worlds: Sequence[WorldRegions
     if size * len(worlds) > MOST_CELLS:
         raise InputError(
             f"an overlay may have at most {MOST_CELLS:,} cells in all worlds, but these {len(worlds)} make "
-            f"{size * len(worlds):,.0f} ({' x '.join(map(str, shape))} in each); put a number in place of a placeholder, give a --range, or take fewer "
-            f"seeds."
+            f"{size * len(worlds):,.0f} ({' x '.join(map(str, shape))} in each); put a number in place of a "
+            f"placeholder, give a --range, or take fewer seeds."
         )
     codes, painted = np.zeros(shape, dtype=np.int64), []
     for world in worlds:
@@ -148,4 +150,4 @@ def _places(cuts: Sequence[Cut], values: Floats) -> Counts:
     below = np.searchsorted(at, values, side="left")  # cuts whose value is smaller
     upto = np.searchsorted(at, values, side="right")
     before = np.concatenate([[0], np.cumsum(~is_after)])  # of the cuts at the value itself, those just before it
-    return below + (before[upto] - before[below]) - 1
+    return np.asarray(below + (before[upto] - before[below]) - 1, dtype=np.int64)
