@@ -15,7 +15,7 @@ _HELD = KEEP_REASONS[KEEP_REASONS.index("waiting") :]
 
 
 @dataclass(frozen=True, slots=True)
-class Memory:
+class ChainMemory:
     """What a chain remembers: a value, so as cheap to copy and to compare as numbers are.
 
     `asked` has a bit for each step of the window in which the policy wanted a request, today's the lowest;
@@ -37,7 +37,7 @@ class HoldBack:
     So `cooldown` wins over `job_open`: a policy's own settings come before the state of the world. What was held back
     is no request: it starts no cooldown, takes no budget and disarms nothing.
 
-    Settings without a memory of their own: each method takes a `Memory` and returns what follows from it.
+    Settings without a memory of their own: each method takes a `ChainMemory` and returns what follows from it.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class HoldBack:
 
     Examples
     --------
-    >>> chain, memory = HoldBack(for_steps=2, of_steps=3), Memory()
+    >>> chain, memory = HoldBack(for_steps=2, of_steps=3), ChainMemory()
     >>> reasons = []
     >>> for day, asks in ((0, True), (30, False), (60, True), (90, False)):
     ...     memory = chain.seen(memory, asks=asks, is_rearmed=False)
@@ -82,7 +82,7 @@ class HoldBack:
         check_count("budget_per_year", self.budget_per_year)
         object.__setattr__(self, "rearm", optional_rule(self.rearm_when))
 
-    def seen(self, memory: Memory, *, asks: bool, is_rearmed: bool) -> Memory:
+    def seen(self, memory: ChainMemory, *, asks: bool, is_rearmed: bool) -> ChainMemory:
         """Return what is remembered once a step was seen, before its request if there is one.
 
         `asks` says whether the policy wants a request today, `is_rearmed` whether `rearm_when` is true.
@@ -91,9 +91,9 @@ class HoldBack:
         asked = (memory.asked << 1 | asks) & ((1 << window) - 1)
         if asked == memory.asked and (memory.is_armed or not is_rearmed):
             return memory
-        return Memory(asked, memory.is_armed or is_rearmed, memory.request_days)
+        return ChainMemory(asked, memory.is_armed or is_rearmed, memory.request_days)
 
-    def held_back_by(self, memory: Memory, day: int, *, job_open: bool) -> str:
+    def held_back_by(self, memory: ChainMemory, day: int, *, job_open: bool) -> str:
         """Return what holds back a request that is wanted on `day`, empty if nothing does."""
         if memory.asked.bit_count() < self.for_steps:
             return "waiting"
@@ -106,12 +106,12 @@ class HoldBack:
             return "budget"
         return "job_open" if job_open else ""
 
-    def requested(self, memory: Memory, day: int) -> Memory:
+    def requested(self, memory: ChainMemory, day: int) -> ChainMemory:
         """Return what is remembered once a request was made on `day`."""
         recent = tuple(each for each in memory.request_days if self.budget_per_year and day - each < DAYS_PER_YEAR)
-        return Memory(memory.asked, self.rearm is None, (*recent, day))
+        return ChainMemory(memory.asked, self.rearm is None, (*recent, day))
 
-    def redeployed(self, memory: Memory) -> Memory:
+    def redeployed(self, memory: ChainMemory) -> ChainMemory:
         """Return what is remembered once there is a new champion: what was wanted of the old one is forgotten."""
         return replace(memory, asked=0)
 
@@ -137,7 +137,7 @@ class HeldBack:
 
     policy: Policy
     hold_back: HoldBack
-    memory: Memory = field(default=Memory(), init=False, repr=False, compare=False)
+    memory: ChainMemory = field(default=ChainMemory(), init=False, repr=False, compare=False)
     _history: History = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from policies.conditions import Evidence
 from policies.decision import Action, Cause, Decision
-from policies.hold_back import HoldBack, Memory
+from policies.hold_back import ChainMemory, HoldBack
 from policies.signals import CATALOGUE, ON_REQUEST, Signals, known
 from sim.errors import InputError, did_you_mean
 
@@ -21,7 +21,7 @@ class Requests:
     """
 
     cooldown_days: float
-    memory: Memory = field(default=Memory(), init=False)
+    memory: ChainMemory = field(default=ChainMemory(), init=False)
     _chain: HoldBack = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from policies.conditions import cause_of, training_of, words_of
 from policies.decision import Action, Cause, Decision, Truth
 from policies.expression import Expression, trends_of, wants_of
-from policies.hold_back import HoldBack, Memory
+from policies.hold_back import ChainMemory, HoldBack
 from policies.signals import Signals
 from policies.trend import History
 
@@ -57,7 +57,7 @@ class Rule:
     budget_per_year: int = 0
     of_steps: int = 1
     expression: Expression = field(init=False, repr=False, compare=False)
-    memory: Memory = field(default=Memory(), init=False, repr=False, compare=False)
+    memory: ChainMemory = field(default=ChainMemory(), init=False, repr=False, compare=False)
     _chain: HoldBack = field(init=False, repr=False, compare=False)
     _history: History = field(init=False, repr=False, compare=False)
 

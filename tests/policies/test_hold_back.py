@@ -12,7 +12,7 @@ from policies.catalogue import catalogue, load_policy
 from policies.conformance import check_policy
 from policies.decision import Action, Cause, Decision
 from policies.every import Every
-from policies.hold_back import SETTINGS, HeldBack, HoldBack, Memory
+from policies.hold_back import SETTINGS, ChainMemory, HeldBack, HoldBack
 from policies.reactive import Reactive
 from policies.rule import Rule
 from policies.signals import Signals
@@ -206,7 +206,7 @@ def test_a_copy_goes_on_alike_and_memories_are_values(chain, months):
 
 
 def test_a_memory_holds_no_more_than_the_settings_can_look_back_to():
-    chain, memory = HoldBack(for_steps=2, of_steps=3, budget_per_year=5), Memory()
+    chain, memory = HoldBack(for_steps=2, of_steps=3, budget_per_year=5), ChainMemory()
     for step in range(200):
         memory = chain.requested(chain.seen(memory, asks=True, is_rearmed=False), 30 * step)
     assert (memory.asked, len(memory.request_days)) == (0b111, 13)

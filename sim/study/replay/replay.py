@@ -17,11 +17,13 @@ from sim.mlops.loop.monitor import Monitor, Observation, make_reference
 from sim.mlops.loop.observer import Observer
 from sim.mlops.loop.on_request import Wants
 from sim.mlops.loop.platform import Journal, LocalPlatform, NoJournal, State
+from sim.mlops.loop.tournament import best_of, entered
 from sim.mlops.loop.trainer import Trained, Trainer
 from sim.mlops.loop.validator import Validator
 from sim.mlops.models.cohort import Cohort, LabelledRows, Outcomes
 from sim.mlops.models.model import Model
 from sim.mlops.models.profiles import TrainingProfile, Trainings, load_training
+from sim.mlops.models.training import TrainingWindow
 from sim.mlops.models.tuning import search_first_recipe
 from sim.mlops.records.business import choose_offers
 from sim.mlops.records.jobs import FIRST_JOB, Alias, Deployed, Job, Validation, deployed
@@ -190,6 +192,7 @@ class ReplayPlatform:
         monitor = Monitor(replay.world, self.log, self, self._reference)
         self._observer = Observer(replay.world, self.log, self, monitor, self.changes, self._remembered)
         self._models = [_FIRST]
+        self._candidates: list[int] = []
 
     def fork(self) -> "ReplayPlatform":
         """Return a platform with the same past, whose life may go another way from here on."""
@@ -229,14 +232,35 @@ class ReplayPlatform:
 
     def train(self, job: Job, champion: Deployed) -> Job:  # noqa: ARG002 - every model of a world has one recipe
         """Train a job's model on the labels visible at its step."""
-        step, recipe, profile = job.requested_step, self._replay.beginning.recipe, self._trainings.find(job.training)
-        return self._made(job, ("trained", step, profile), lambda: self._trainer.train(step, recipe, profile))
+        profile = self._trainings.find(job.training)
+        trained = [self._trained(job.requested_step, each) for each in profile.entrants]
+        numbers, windows = [number for number, _ in trained], [window for _, window in trained]
+        if profile.challengers:
+            self._candidates = numbers
+            return entered(job, windows)
+        self._models += numbers
+        return replace(job, window=windows[0], version=len(self._models))
+
+    def choose(self, step: int, job: Job) -> Job:
+        """Let the choosing rows choose."""
+        share, numbers = self._trainings.find(job.training).choosing_share, tuple(self._candidates)
+        models = [self._replay.model(number) for number in numbers]
+        losses = self._memory.of_life(
+            ("log_losses", step, numbers, share), lambda: self.validator.log_losses(step, models, share)
+        )
+        chosen, index = best_of(job, losses)
+        self._models.append(numbers[index])
+        return replace(chosen, version=len(self._models))
 
     def recalibrate(self, job: Job, champion: Deployed) -> Job:
         """Calibrate the champion's trees anew on the labels visible at the job's step."""
         step, base, recipe = job.requested_step, self._models[champion.version - 1], self._replay.beginning.recipe
         model = self._replay.model(base)
-        return self._made(job, ("recalibrated", step, base), lambda: self._trainer.recalibrate(step, model, recipe))
+        number, window = self._made(
+            ("recalibrated", step, base), lambda: self._trainer.recalibrate(step, model, recipe)
+        )
+        self._models.append(number)
+        return replace(job, window=window, version=len(self._models))
 
     def quarantine(self, step: int) -> None:
         """Set the batch of a step apart."""
@@ -248,13 +272,15 @@ class ReplayPlatform:
         challenger, other = self._models[job.version - 1], self._models[champion.version - 1]
         asked = best if self._profile.enforces("f1_against_best") else None
         anchor = self._models[asked.version - 1] if asked else None
+        share = self._trainings.find(job.training).choosing_share if job.challengers else 0.0
         return self._memory.of_life(
-            ("validated", self._profile, step, challenger, other, anchor),
+            ("validated", self._profile, step, challenger, other, anchor, share),
             lambda: self.validator.validate(
                 step,
                 self.model(job.version),
                 self.model(champion.version),
                 self.model(asked.version) if asked else None,
+                choosing_share=share,
             ),
         )
 
@@ -272,11 +298,15 @@ class ReplayPlatform:
         key = ("reference", self._models[champion.version - 1], champion.gate_steps)
         return self._memory.of_world(key, lambda: make_reference(self.world, self.log, self, champion))
 
-    def _made(self, job: Job, key: Hashable, make: Callable[[], Trained]) -> Job:
-        """Return a job with the model that it makes, which becomes the next version of this life."""
+    def _trained(self, step: int, profile: TrainingProfile) -> tuple[int, TrainingWindow]:
+        """Return the number and the window of the model of a step and profile, trained once."""
+        recipe = self._replay.beginning.recipe
+        return self._made(("trained", step, profile), lambda: self._trainer.train(step, recipe, profile))
+
+    def _made(self, key: Hashable, make: Callable[[], Trained]) -> tuple[int, TrainingWindow]:
+        """Return the number and the window of a model that is made once."""
         trained = self._memory.of_life(key, make)
-        self._models.append(self._memory.model_of_life(key, trained.model))
-        return replace(job, window=trained.window, version=len(self._models))
+        return self._memory.model_of_life(key, trained.model), trained.window
 
     def _first_scores(self, cohort: Cohort) -> Matrix:
         """Return the first model's probabilities for a cohort, which are those of a life in which it serves."""
