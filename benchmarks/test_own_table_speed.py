@@ -1,4 +1,4 @@
-"""Speed of a user's own table: reading it, and fitting its mechanism.
+"""Speed of a user's own table: reading it from CSV and Parquet, and fitting its mechanism.
 
 Run by `make bench`. The figures are reported, never asserted: a machine may be busy.
 """
@@ -16,20 +16,29 @@ from sim.world.own.table import read_own_table
 _ROWS = 100_000
 
 
-def written(folder: Path, n_numbers: int, n_categories: int) -> Path:
+def written(folder: Path, n_numbers: int, n_categories: int, n_rows: int = _ROWS, kind: str = "csv") -> Path:
     """Write a table with a target, an id and so many columns of numbers and categories."""
     rng = np.random.default_rng(0)
-    numbers = {f"number {index}": rng.normal(100, 30, _ROWS).round(4) for index in range(n_numbers)}
-    categories = {f"category {index}": rng.integers(0, 20 + 8 * index, _ROWS) for index in range(n_categories)}
-    churned = rng.random(_ROWS) < 1 / (1 + np.exp((100 - numbers["number 0"]) / 30))
+    numbers = {f"number {index}": rng.normal(100, 30, n_rows).round(4) for index in range(n_numbers)}
+    categories = {f"category {index}": rng.integers(0, 20 + 8 * index, n_rows) for index in range(n_categories)}
+    churned = rng.random(n_rows) < 1 / (1 + np.exp((100 - numbers["number 0"]) / 30))
     frame = pd.DataFrame(numbers | {name: np.char.mod("c%d", codes) for name, codes in categories.items()})
-    path = folder / "customers.csv"
-    frame.assign(id=np.arange(_ROWS), churned=churned.astype(int)).to_csv(path, index=False)
+    path = folder / f"customers.{kind}"
+    full = frame.assign(id=np.arange(n_rows), churned=churned.astype(int))
+    if kind == "parquet":
+        full.to_parquet(path, index=False)
+    else:
+        full.to_csv(path, index=False)
     return path
 
 
 def test_reading_100_000_rows_of_20_columns(benchmark: Any, tmp_path: Path) -> None:
     path = written(tmp_path, n_numbers=12, n_categories=6)
+    benchmark.pedantic(lambda: read_own_table(path, "churned", "id"), rounds=3)
+
+
+def test_reading_a_million_rows_of_20_columns_of_parquet(benchmark: Any, tmp_path: Path) -> None:
+    path = written(tmp_path, n_numbers=12, n_categories=6, n_rows=1_000_000, kind="parquet")
     benchmark.pedantic(lambda: read_own_table(path, "churned", "id"), rounds=3)
 
 

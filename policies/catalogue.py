@@ -20,7 +20,7 @@ __all__ = ["PolicySpec", "catalogue", "load_policy"]
 
 _CLASS = re.compile(r"(?P<kind>.+\.py:(?P<name>[A-Za-z_]\w*))(?P<call>\s*\(.*\))?", re.DOTALL)
 _FILE = re.compile(r"(?P<path>.+\.toml)(?::(?P<name>.+))?", re.DOTALL)
-_CALL = re.compile(r"(?!at_least|(?:not|slope)\b)\w+\s*\(")  # what a rule may start with is no policy
+_CALL = re.compile(r"(?!at_least|(?:not|slope|trained_on)\b)\w+\s*\(")  # what a rule may start with is no policy
 _WORD = re.compile(r"[\w-]+")
 
 
@@ -127,7 +127,8 @@ def _from_call(text: str, call: ast.Call) -> PolicySpec:
     full_name = f"{name}({', '.join(f'{key}={_literal_text(value)}' for key, value in given.items())})"
     if base is None:
         return _with_sound_settings(PolicySpec(full_name, name, given))
-    return _with_sound_settings(PolicySpec(full_name, base.kind, {**base.parameters, **given}, base.story))
+    parameters = {**base.parameters, "training": base.training, **given}
+    return _with_sound_settings(PolicySpec(full_name, base.kind, parameters, base.story))
 
 
 def _with_sound_settings(spec: PolicySpec) -> PolicySpec:

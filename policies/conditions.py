@@ -17,10 +17,15 @@ Operand = str | float
 
 
 class Reason(NamedTuple):
-    """A clause that made a rule true, as text, with the signals it names."""
+    """A clause that made a rule true, as text, with the signals it names.
+
+    `training` is the training profile that a retraining for this reason is to learn from, empty where the rule names
+    none.
+    """
 
     text: str
     names: tuple[str, ...]
+    training: str = ""
 
 
 class Condition(Protocol):
@@ -102,6 +107,29 @@ class Not:
 
 
 @dataclass(frozen=True, slots=True)
+class TrainedOn:
+    """True where its part is; a retraining that it asks for learns by the training profile it names."""
+
+    training: str
+    part: Condition
+
+    @property
+    def text(self) -> str:
+        """How the condition is written."""
+        name = self.training if self.training.isidentifier() else repr(self.training)
+        return f"trained_on({name}, {self.part.text})"
+
+    def value(self, clauses: Mapping[str, Truth]) -> Truth:
+        """Return the value of the part."""
+        return self.part.value(clauses)
+
+    def reasons(self, clauses: Mapping[str, Truth], wanted: Truth) -> Iterator[Reason]:
+        """Yield what gave the part its value; the innermost name counts."""
+        for reason in self.part.reasons(clauses, wanted):
+            yield reason._replace(training=reason.training or self.training)
+
+
+@dataclass(frozen=True, slots=True)
 class AtLeast:
     """True when `minimum` parts are true, false when fewer can still be, unknown otherwise.
 
@@ -158,6 +186,11 @@ def _in_parentheses(part: Condition) -> str:
 def words_of(reasons: Sequence[Reason]) -> str:
     """Return the clauses that made a rule true, in one line."""
     return ", ".join(reason.text for reason in reasons)
+
+
+def training_of(reasons: Sequence[Reason]) -> str:
+    """Return the training profile that the first clause with one names; empty if none does."""
+    return next((reason.training for reason in reasons if reason.training), "")
 
 
 def cause_of(reasons: Sequence[Reason]) -> Cause:

@@ -52,6 +52,7 @@ class Decision:
     `job_open` (asked for, but suppressed); the loop adds `no_previous` to a rollback that has nowhere to go. Any
     other action gives the clauses that asked for it. `evidence` holds the signal values that the policy looked at,
     `None` where missing; `clauses` the value of each clause of a rule, the same clauses every day.
+    `training` names the training profile that a `retrain` is to learn from; left empty it is the run's own.
     """
 
     action: Action
@@ -59,12 +60,14 @@ class Decision:
     cause: Cause = Cause.NONE
     evidence: Mapping[str, float | None] = field(default_factory=dict)
     clauses: Mapping[str, Truth] = field(default_factory=dict)
+    training: str = ""
 
 
 class Policy(Protocol):
     """Decides from signals alone; its configuration is its constructor.
 
-    A policy that looks at signals on request also has an attribute `wants` with their names.
+    A policy that looks at signals on request also has an attribute `wants` with their names, and one whose decisions
+    name training profiles an attribute `trainings` with all that they may name.
     """
 
     def decide(self, signals: Signals) -> Decision:
@@ -74,6 +77,25 @@ class Policy(Protocol):
     def deployed(self, version: str) -> None:
         """Hear that the model `version` (the name of its job) has become champion."""
         ...
+
+
+def trainings_named(policy: Policy) -> frozenset[str]:
+    """Return the training profiles that a policy's decisions may name; none if it does not say.
+
+    Raises
+    ------
+    InputError
+        If what it says are no names.
+    """
+    kind = type(policy).__name__
+    named = getattr(policy, "trainings", ())
+    is_listed = not isinstance(named, str) and isinstance(named, Collection)
+    if not is_listed or not all(isinstance(each, str) for each in named):
+        raise InputError(
+            f"The attribute trainings of a policy must be the names of training profiles, but that of {kind} is "
+            f"{named!r}: write ('newest',) or leave it out."
+        )
+    return frozenset(named)
 
 
 def wanted(policy: Policy) -> frozenset[str]:

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from policies.conditions import AtLeast, Comparison, Condition, Evidence, Link, Not, Operand, Reason
+from policies.conditions import AtLeast, Comparison, Condition, Evidence, Link, Not, Operand, Reason, TrainedOn
 from policies.decision import Truth
 from policies.signals import CATALOGUE, ON_REQUEST, Signals, known
 from policies.trend import MOST_STEPS, Trend
@@ -69,6 +69,8 @@ class Expression:
 
     `names` are the signals that are compared themselves, `trends` the slopes (`slope(f1, 3)`) that stand in their
     place. A trend is missing unless whoever evaluates the rule keeps a `History` and adds it to the evidence.
+    `trainings` are the training profiles that parts of the rule name: `trained_on(newest, f1_drop > 0.05)` is true
+    where its comparison is, and has the retraining learn by that profile.
     """
 
     text: str
@@ -76,6 +78,7 @@ class Expression:
     comparisons: tuple[Comparison, ...]
     names: tuple[str, ...]
     trends: tuple[Trend, ...] = ()
+    trainings: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> "Expression":
@@ -91,7 +94,8 @@ class Expression:
         root = parser.parse()
         operands = dict.fromkeys(name for comparison in parser.comparisons.values() for name in comparison.names)
         names = tuple(name for name in operands if name not in parser.trends)
-        return cls(root.text, root, tuple(parser.comparisons.values()), names, tuple(parser.trends.values()))
+        comparisons, trends = tuple(parser.comparisons.values()), tuple(parser.trends.values())
+        return cls(root.text, root, comparisons, names, trends, tuple(parser.trainings))
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -222,6 +226,7 @@ class _Parser:
         self.text = text
         self.comparisons: dict[str, Comparison] = {}
         self.trends: dict[str, Trend] = {}
+        self.trainings: dict[str, None] = {}
 
     def parse(self) -> Condition:
         """Return the whole rule as a condition."""
@@ -241,6 +246,8 @@ class _Parser:
                 return Not(self._condition(part, depth + 1))
             case ast.Call(func=ast.Name(id="at_least")):
                 return self._at_least(tree, depth)
+            case ast.Call(func=ast.Name(id="trained_on")):
+                return self._trained_on(tree, depth)
         raise self._refusal(tree)
 
     def _conditions(self, trees: Sequence[ast.expr], depth: int) -> tuple[Condition, ...]:
@@ -258,6 +265,16 @@ class _Parser:
         raise InputError(
             f"at_least must start with a whole number from 1 to {len(parts)}, its number of clauses; "
             f"got {piece(self.text, call.args[0])!r}."
+        )
+
+    def _trained_on(self, call: ast.Call, depth: int) -> Condition:
+        match call.args:
+            case [ast.Name(id=name) | ast.Constant(value=str(name)), clause] if not call.keywords and name.strip():
+                self.trainings[name] = None
+                return TrainedOn(name, self._condition(clause, depth + 1))
+        raise InputError(
+            f"trained_on must be written trained_on(profile, clause), such as trained_on(newest, f1_drop > 0.05), "
+            f"got {piece(self.text, call)!r}."
         )
 
     def _comparison(self, tree: ast.Compare) -> Comparison:

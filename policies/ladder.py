@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from policies.conditions import cause_of, words_of
+from policies.conditions import cause_of, training_of, words_of
 from policies.decision import Action, Cause, Decision, Truth
 from policies.expression import Expression
 from policies.parameters import check_flag, check_steps
@@ -78,6 +78,11 @@ class Ladder:
         """The signals on request that its rules look at."""
         return self._broken.wants | (self._trouble.wants if self._trouble else frozenset())
 
+    @property
+    def trainings(self) -> tuple[str, ...]:
+        """The training profiles that clauses of its trouble name."""
+        return self._trouble.trainings if self._trouble else ()
+
     def decide(self, signals: Signals) -> Decision:
         """Answer with the lowest rung that is needed."""
         rules = [rule for rule in (self._broken, self._trouble) if rule is not None]
@@ -113,6 +118,8 @@ class Ladder:
         rung = Action.RECALIBRATE if is_next else Action.RETRAIN
         reasons = rule.reasons(clauses)
         answer = self._requests.ask(signals, words_of(reasons), {}, cause_of(reasons), rung)
+        if answer.action is Action.RETRAIN:
+            answer = replace(answer, training=training_of(reasons))
         self._is_recalibrated = self._is_recalibrated or answer.action is Action.RECALIBRATE
         return answer
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from policies.conditions import cause_of, words_of
+from policies.conditions import cause_of, training_of, words_of
 from policies.decision import Action, Cause, Decision, Truth
 from policies.expression import Expression
 from policies.parameters import check_count, check_days, check_steps
@@ -79,6 +79,11 @@ class Rule:
         """The signals on request that its rules look at."""
         return self.expression.wants | (self._rearm.wants if self._rearm else frozenset())
 
+    @property
+    def trainings(self) -> tuple[str, ...]:
+        """The training profiles that its clauses name."""
+        return self.expression.trainings
+
     def decide(self, signals: Signals) -> Decision:
         """Answer `retrain` with the clauses that asked for it, or `keep` with what held it back."""
         trends = self._history.see(signals)
@@ -96,7 +101,8 @@ class Rule:
         self._request_days.append(signals.day)
         self._is_armed = self._rearm is None
         reasons = self.expression.reasons(clauses)
-        return Decision(Action.RETRAIN, words_of(reasons), cause_of(reasons), evidence, clauses)
+        training = training_of(reasons)
+        return Decision(Action.RETRAIN, words_of(reasons), cause_of(reasons), evidence, clauses, training)
 
     def deployed(self, version: str) -> None:  # noqa: ARG002  any new champion will do
         """Start to count steps and trends again: what was true of the old champion says nothing of the new one."""

@@ -106,6 +106,14 @@ class Signals:
         "p-value",
         on_request=True,
     )
+    days_since_change: float | None = _signal(
+        "days since the newest change that the labels show, by the first model's calibration; missing without one",
+        "days",
+        on_request=True,
+    )
+    days_since_change_sd: float | None = _signal(
+        "standard deviation of what `days_since_change` may be", "days", on_request=True
+    )
     null_rate_rise: float | None = _signal(
         "largest rise of the share of missing values in any feature, against the champion's recent training rows",
         "-1 to 1",

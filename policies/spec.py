@@ -16,6 +16,7 @@ from policies.every import Every
 from policies.expected_value import ExpectedValue
 from policies.forecast import Forecast
 from policies.ladder import Ladder
+from policies.learning_by import LearningBy
 from policies.manual import Manual
 from policies.never import Never
 from policies.online_fdr import OnlineFdr
@@ -42,7 +43,8 @@ KINDS: Mapping[str, Callable[..., Policy]] = {
 }
 """What builds the policies of each kind; its arguments are the parameters."""
 
-_NOT_PARAMETERS = ("kind", "story", "code")
+_TEXTS = ("story", "code", "training")
+_NOT_PARAMETERS = ("kind", *_TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ class PolicySpec:
         Arguments of the kind's constructor; those left out are filled in with their defaults.
     story
         A paragraph: when the policy is a good choice and when a bad one.
+    training
+        The training profile that its retrainings learn by where a decision names none: the run's own if empty. It may
+        be given among the parameters.
     code
         For a class of one's own the SHA-256 of its file, found unless given: another code is another policy.
 
@@ -85,12 +90,17 @@ class PolicySpec:
     parameters: Mapping[str, Value] = field(default_factory=dict)
     story: str = ""
     code: str = ""
+    training: str = ""
 
     def __post_init__(self) -> None:
         _check_text("name", self.name)
         _check_text("kind", self.kind)
         _check_text("story", self.story)
         _check_text("code", self.code)
+        given = dict(self.parameters)
+        object.__setattr__(self, "training", given.pop("training", self.training))
+        object.__setattr__(self, "parameters", given)
+        _check_text("training", self.training)
         if not self.name.strip():
             raise InputError("A policy must have a name, got an empty one.")
         if is_user_class(self.kind):
@@ -106,7 +116,7 @@ class PolicySpec:
         self._check_values()
 
     def __hash__(self) -> int:
-        return hash((self.name, self.kind, tuple(self.parameters.items()), self.story, self.code))
+        return hash((self.name, self.kind, tuple(self.parameters.items()), self.story, self.code, self.training))
 
     @property
     def chosen(self) -> dict[str, Value]:
@@ -121,7 +131,8 @@ class PolicySpec:
     def build(self) -> Policy:
         """Return a fresh policy that has seen nothing yet."""
         try:
-            return self._constructor(**self.parameters)
+            policy = self._constructor(**self.parameters)
+            return LearningBy(policy, self.training) if self.training else policy
         except InputError as error:
             raise InputError(f"Policy {self.name!r} cannot be built: {error}") from error
         except Exception as error:
@@ -132,7 +143,7 @@ class PolicySpec:
     def to_toml(self) -> str:
         """Return the policy as a TOML table with every default filled in; `policies_from_toml` reads it back."""
         values = {"kind": self.kind, **self.parameters}
-        told = {"story": self.story, "code": self.code}
+        told = {"training": self.training, "story": self.story, "code": self.code}
         values |= {key: text for key, text in told.items() if text}
         return tomli_w.dumps({"policy": {self.name: values}})
 
@@ -200,8 +211,9 @@ def policies_from_toml(text: str, source: str) -> dict[str, PolicySpec]:
     Parameters
     ----------
     text
-        TOML with a table `[policy.NAME]` for each policy: `kind` (default "rule"), the parameters of the kind and
-        `story`. A class of one's own is refused: it is code, and only the command line may have it run.
+        TOML with a table `[policy.NAME]` for each policy: `kind` (default "rule"), the parameters of the kind,
+        `training` and `story`. A class of one's own is refused: it is code, and only the command line may have it
+        run.
     source
         Where the text came from; error messages name it.
 
@@ -233,7 +245,7 @@ def _from_table(name: str, table: object, source: str) -> PolicySpec:
     if isinstance(kind, str) and is_user_class(kind):
         raise InputError(f"{source} is data and can't have code run: ask for the class by --policy {kind} instead.")
     try:
-        return PolicySpec(name, kind, parameters, table.get("story", ""), table.get("code", ""))
+        return PolicySpec(name, kind, parameters, **{key: table[key] for key in _TEXTS if key in table})
     except InputError as error:
         raise InputError(f"{source}: {error}") from error
 

@@ -78,8 +78,13 @@ class Jobs(Part):
 
 
 class Training(Part):
-    """Which rows a retraining sees: the newest complete cohorts and a share of older ones."""
+    """What a retraining learns from: a training profile, and what it takes from the scenario where it leaves it out.
 
+    `profile` is a name of `retrainlab training` or a TOML file. A profile that leaves its window and share out, as
+    `mix_70_30` does, takes the newest `recent_cohorts` complete cohorts and a share of older rows.
+    """
+
+    profile: Annotated[str, Field(min_length=1)] = "mix_70_30"
     recent_cohorts: PositiveCount = 3
     recent_share: Annotated[float, Field(gt=0, le=1)] = 0.7
     gate_window_steps: PositiveCount = 3

@@ -32,6 +32,7 @@ from scenarios.injectors import (
 from scenarios.schema import Jobs, Labels, Offers, Prices, Recipe, Scenario, Time, Training
 from sim.errors import InputError
 from sim.mlops.gates.profiles import GateProfile, load_profile
+from sim.mlops.loop.change_finder import change_finder
 from sim.mlops.loop.life import begin, play
 from sim.mlops.loop.monitor import Monitor
 from sim.mlops.loop.platform import LocalPlatform, State
@@ -151,7 +152,7 @@ def parts_of(
         world=world,
         log=log,
         registry=registry,
-        trainer=Trainer(world, log),
+        trainer=Trainer(world, log, change_finder(world, log, registry)),
         validator=Validator(world, log, gates),
         monitor=Monitor(world, log, registry),
     )

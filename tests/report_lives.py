@@ -8,6 +8,7 @@ from policies.catalogue import load_policy
 from scenarios.files import to_toml
 from scenarios.injectors import ConceptDrift
 from sim.mlops.gates.profiles import load_profile
+from sim.mlops.loop.change_finder import change_finder
 from sim.mlops.loop.life import begin, play
 from sim.mlops.loop.monitor import Monitor
 from sim.mlops.loop.platform import LocalPlatform
@@ -37,7 +38,8 @@ def played(folder: Path, policy: str, name: str | None = None) -> Path:
     world, registry, connection = World(DRIFTING, 1, TWIN), MemoryRegistry(), connect(folder / "loop.duckdb")
     log, profile = DuckDBLog(connection, world.schema), load_profile("none")
     validator, monitor = Validator(world, log, profile), Monitor(world, log, registry)
-    platform = LocalPlatform(world, log, registry, Trainer(world, log), validator, monitor)
+    trainer = Trainer(world, log, change_finder(world, log, registry))
+    platform = LocalPlatform(world, log, registry, trainer, validator, monitor)
     chosen = spec.build()
     chosen.deployed(FIRST_JOB)
     state = begin(platform, lambda _: DRIFTING.recipe)

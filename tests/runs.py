@@ -21,6 +21,7 @@ from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.live.journal import DuckDBJournal
 from sim.mlops.live.run import LiveSettings
+from sim.mlops.loop.change_finder import change_finder
 from sim.mlops.loop.monitor import Monitor
 from sim.mlops.loop.platform import LocalPlatform
 from sim.mlops.loop.trainer import Trainer
@@ -143,7 +144,7 @@ def stored_parts(
         world=world,
         log=log,
         registry=registry,
-        trainer=Trainer(world, log),
+        trainer=Trainer(world, log, change_finder(world, log, registry)),
         validator=Validator(world, log, load_profile("none")),
         monitor=Monitor(world, log, registry),
         journal=DuckDBJournal(connection, registry),

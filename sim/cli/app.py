@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 
 from sim.cli import catalogues, data, gates
 from sim.cli.compare import CompareOptions, compare
+from sim.cli.interrupt import EXIT_CODE
 from sim.cli.options import command
 from sim.cli.report import ReportOptions, report
 from sim.cli.run import RunOptions, run
@@ -18,7 +19,6 @@ _QUESTION = "When should a deployed model be retrained, and what is that worth?"
 
 app = typer.Typer(
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 command(app, RunOptions)(run)
@@ -27,6 +27,7 @@ command(app, ReportOptions)(report)
 app.command()(catalogues.scenarios)
 app.command()(catalogues.policies)
 app.command()(catalogues.signals)
+app.command()(catalogues.training)
 app.add_typer(gates.gates_app, name="gates")
 gates.gates_app.command("show")(gates.show_gates)
 command(gates.gates_app, gates.PowerOptions, "power")(gates.power_of_gates)
@@ -52,15 +53,17 @@ def _options(
 
 
 def run_app() -> None:
-    """Run the command line: exit code 0 done, 1 the work failed, 2 bad usage or bad input; 130 interrupted."""
+    """Run the command line: exit code 0 done, 1 the work failed, 2 bad usage or bad input."""
     try:
-        sys.exit(app(standalone_mode=False))
+        code = app(standalone_mode=False)
     except TyperException as error:
         _end(error.format_message(), error.exit_code)
     except (InputError, WorkError) as error:
         _end(str(error), 2 if isinstance(error, InputError) else 1)
-    except KeyboardInterrupt:
-        _end("interrupted.", 130)
+    else:
+        if code == EXIT_CODE:  # what Typer makes of it
+            raise KeyboardInterrupt
+        sys.exit(code)
 
 
 def _end(sentence: str, code: int) -> None:

@@ -1,4 +1,4 @@
-"""`retrainlab scenarios`, `policies` and `signals`: the catalogues, explained."""
+"""`retrainlab scenarios`, `policies`, `signals` and `training`: the catalogues, explained."""
 
 import json
 from dataclasses import replace
@@ -70,3 +70,32 @@ def signals(name: EntryName = None, as_json: AsJson = False) -> None:
         for i in infos
     ]
     show("Signals", rows, as_json)
+
+
+def training(name: EntryName = None, as_json: AsJson = False) -> None:
+    """List the training profiles (what a retraining learns from), or explain one."""
+    from sim.mlops.models.profiles import MEANINGS, load_training, training_profiles
+
+    if name is None:
+        profiles = [load_training(each) for each in training_profiles()]
+        show("Training profiles", [{"training": p.name, "about": p.description} for p in profiles], as_json)
+        return
+    profile = load_training(name)
+    rows = [
+        {"parameter": key, "value": _told(value), "meaning": MEANINGS[key]}
+        for key, value in profile.parameters.items()
+    ]
+    if as_json:
+        told = {"name": profile.name, "kind": profile.kind, "about": profile.description, "parameters": rows}
+        typer.echo(json.dumps(told))
+        return
+    typer.echo(f"{profile.name} ({profile.kind})\n\n{wrapped(profile.description)}\n")
+    if rows:
+        show(f"Parameters of {profile.name}", rows, as_json)
+
+
+def _told(value: object) -> object:
+    """Return a parameter as a table shows it."""
+    if value is None:
+        return "the scenario's"
+    return ", ".join(value) if isinstance(value, list) else value

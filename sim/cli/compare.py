@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
-from sim.cli.terminal import complain, counting, interrupted, show, show_boards, tell, tell_of_gates
+from sim.cli.terminal import complain, counting, show, show_boards, tell, tell_of_gates
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +104,7 @@ def _planned(options: CompareOptions) -> Any:
 def _played(options: CompareOptions, study: Any, folder: Path) -> Any:
     from sim.study.comparison.compare import compare as play_study
 
-    with interrupted(folder), counting(len(study.orders())) as on_world:
+    with resumable(folder), counting(len(study.orders())) as on_world:
         return play_study(
             study,
             folder,

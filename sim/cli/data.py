@@ -1,13 +1,17 @@
 """`retrainlab data`: the real Telco table, and tables of one's own."""
 
+import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from sim.cli.options import AsJson, TableOptions
-from sim.cli.terminal import show_one
+from sim.cli.terminal import show, show_one, tell
+from sim.errors import InputError
+
+_APART = ("columns", "notes", "refusals")
 
 data_app = typer.Typer(no_args_is_help=True, help="The real Telco table: fetch it, describe it, check a file.")
 
@@ -16,7 +20,7 @@ data_app = typer.Typer(no_args_is_help=True, help="The real Telco table: fetch i
 class CheckOptions:
     """Which file is to be checked, and which of its columns are what."""
 
-    file: Annotated[Path, typer.Argument(help="A CSV file.")]
+    file: Annotated[str, typer.Argument(help="A file, a folder of parts, or the URL of a database's table.")]
     table: TableOptions = field(default_factory=TableOptions)
     as_json: AsJson = False
 
@@ -36,13 +40,42 @@ def describe(as_json: AsJson = False) -> None:
 
 
 def check(options: CheckOptions) -> None:
-    """Check that a file is the Telco table, or with --target a table of your own, and say what is wrong if not."""
+    """Check that a file is the Telco table, or with --target a table of your own, and say what each column is."""
     from sim.world.telco.table import describe as describe_table
     from sim.world.telco.table import load
 
-    spec = options.table.spec(str(options.file))
     if options.table.target:
-        show_one("Table", spec.describe(), options.as_json)
+        _check_own(options)
         return
-    load(options.file)
-    show_one("Telco", asdict(describe_table(options.file)), options.as_json)
+    spec = options.table.spec(options.file)  # refuses what needs a target
+    load(Path(spec.text))
+    show_one("Telco", asdict(describe_table(Path(options.file))), options.as_json)
+
+
+def _check_own(options: CheckOptions) -> None:
+    """Show every column of a table of one's own; what can't be read is said at the end, with exit code 2."""
+    schema = options.table.schema
+    spec = options.table.spec(options.file, writes_schema=True)
+    report = spec.describe(schema if schema is not None and not schema.exists() else None)
+    if options.as_json:
+        typer.echo(json.dumps(asdict(report), allow_nan=False))
+    else:
+        told = {key: value for key, value in asdict(report).items() if key not in _APART and value is not None}
+        show_one("Table", told, as_json=False)
+        show("Columns", [_row(column) for column in report.columns], as_json=False)
+        for note in report.notes:
+            if not note.startswith("column ") or "gives the outcome away" in note or "is called" in note:
+                tell(note)
+    if report.refusals:
+        raise InputError(report.refusals[0])
+
+
+def _row(column: Any) -> dict[str, Any]:
+    """Return what the list says of a column."""
+    return {
+        "column": column.name,
+        "kind": str(column.kind),
+        "missing": column.missing,
+        "values": column.values,
+        "warning": "; ".join(column.warnings),
+    }

@@ -78,12 +78,36 @@ class TableOptions:
         str,
         typer.Option("--date", help="The column of dates in your own table, which is then replayed as it happened."),
     ] = ""
+    churned: Annotated[
+        str, typer.Option(help="The value of the target that a churner has, as 'Attrited Customer'.")
+    ] = ""
+    ignore: Annotated[list[str], typer.Option(help="A column that is no feature (repeatable).")] = field(
+        default_factory=list
+    )
+    date_format: Annotated[
+        str, typer.Option(help="How dates are written where that is not clear: %d/%m/%Y, epoch, epoch_ms ...")
+    ] = ""
+    schema: Annotated[
+        Path | None,
+        typer.Option(help="A TOML file of what columns are; `data check` writes one where there is none."),
+    ] = None
 
-    def spec(self, population: str) -> Any:
-        """Return the `PopulationSpec` of a population whose columns are these."""
+    def spec(self, population: str, *, writes_schema: bool = False) -> Any:
+        """Return the `PopulationSpec` of a population whose columns are these.
+
+        With `writes_schema` a file of decisions that is not there yet is left for the caller to write.
+        """
+        from sim.world.own.table import Reading
         from sim.world.population_spec import PopulationSpec
 
-        return PopulationSpec(population, self.target, self.id_column, self.date_column)
+        is_new = writes_schema and self.schema is not None and not self.schema.exists()
+        reading = Reading(
+            churned=self.churned or None,
+            ignored=tuple(self.ignore),
+            date_format=self.date_format or None,
+            schema=None if is_new else self.schema,
+        )
+        return PopulationSpec(population, self.target, self.id_column, self.date_column, reading)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +117,8 @@ class PopulationOptions:
     population: Annotated[
         str,
         typer.Option(
-            help="telco, twin, a CSV of your own (with --target), or the path of Telco's; the scenario's if left out."
+            help="telco, twin, a file, folder or database of your own (with --target), or the path of Telco's table; "
+            "the scenario's if left out."
         ),
     ] = ""
     table: TableOptions = field(default_factory=TableOptions)

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
+from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, PopulationOptions, check_count
-from sim.cli.terminal import interrupted, listening, show_tables, tell
+from sim.cli.terminal import listening, show_tables, tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,10 @@ class RunOptions:
             "table of your own."
         ),
     ] = None
+    training: Annotated[
+        str,
+        typer.Option(help="What retrainings learn from: a training profile or a TOML file; else the scenario's."),
+    ] = ""
     population: PopulationOptions = field(default_factory=PopulationOptions)
     seed: Annotated[int, typer.Option(help="Which life of the scenario; a whole number from 0 on.")] = 1
     trials: Annotated[
@@ -52,7 +57,7 @@ def run(options: RunOptions) -> None:
     from sim.study.run_folder import play_live, to_json
 
     settings = _settings(options)
-    with interrupted(settings.folder), listening(settings.scenario.time.steps) as listener:
+    with resumable(settings.folder), listening(settings.scenario.time.steps) as listener:
         record = play_live(settings, resume=options.resume, listener=listener)
     options.population.tell_defaults(tell, is_policy_open=options.policy is None, is_gates_open=options.gates is None)
     if options.as_json:
@@ -69,6 +74,7 @@ def _settings(options: RunOptions) -> Any:
     from policies.catalogue import load_policy
     from scenarios.files import load_scenario
     from sim.mlops.gates.profiles import load_profile
+    from sim.mlops.models.profiles import load_training
 
     check_count("--seed", options.seed)
     check_count("--trials", options.trials)
@@ -77,6 +83,7 @@ def _settings(options: RunOptions) -> Any:
     gates = fitting.gates if options.gates is None else options.gates
     asked, chosen = load_scenario(options.scenario), load_policy(policy)
     profile, spec = load_profile(gates), options.population.spec()
+    training = load_training(options.training) if options.training else None
     customers, played = spec.load(asked, tell)
 
     from sim.mlops.live.run import LiveSettings
@@ -95,4 +102,5 @@ def _settings(options: RunOptions) -> Any:
         registry_uri=options.registry_uri,
         model_name=options.model_name,
         population_arguments=spec.arguments,
+        training=training,
     )

@@ -48,16 +48,6 @@ def tell(sentence: str) -> None:
     typer.echo(f"retrainlab: {sentence}", err=True)
 
 
-@contextmanager
-def interrupted(folder: Path) -> Iterator[None]:
-    """Say how to go on with what is interrupted, and end with exit code 130."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        tell(f"interrupted; add --resume --out {shlex.quote(str(folder))}.")
-        raise typer.Exit(130) from None
-
-
 def complain(problems: Sequence[str]) -> None:
     """Say what went wrong, if anything, and then end with exit code 1."""
     for problem in problems:

@@ -69,6 +69,10 @@ class Population(Protocol):
         """Whether it is a history, of which nobody knows when or whether anything drifted."""
         ...
 
+    def known_schema(self, index: int) -> Schema:
+        """Return the features with the categories that are known by the batch at position `index`."""
+        ...
+
     def propensities(self, scenario: Scenario) -> Propensities:
         """Return what decides who churns; `InputError` if a scenario asks for what this population can't have."""
         ...
@@ -113,6 +117,10 @@ class TablePopulation:
     def schema(self) -> Schema:
         """The features of the table."""
         return self.table.schema
+
+    def known_schema(self, index: int) -> Schema:  # noqa: ARG002 - it is known from the beginning
+        """Return the features of the table."""
+        return self.schema
 
     @property
     def size(self) -> int:
@@ -184,6 +192,10 @@ class TwinPopulation:
         """The hash of the parameters of customers and outcomes."""
         parameters = {"twin": twin.load_parameters().to_json(), "mechanism": dict(self.mechanism.coefficients)}
         return _version(hashlib.sha256(json.dumps(parameters, sort_keys=True).encode()).hexdigest())
+
+    def known_schema(self, index: int) -> Schema:  # noqa: ARG002 - it is known from the beginning
+        """Return the features of the twin."""
+        return self.schema
 
     def reference(self) -> Matrix:
         """Return a fixed sample of 20,000 synthetic customers."""

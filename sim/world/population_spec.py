@@ -3,21 +3,48 @@
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.schema import Scenario, Time
 from sim.errors import InputError
-from sim.world.own.table import OwnTable, read_own_table
+from sim.world.own.column import ColumnReport
+from sim.world.own.schema_file import write_decisions
+from sim.world.own.source import Source
+from sim.world.own.table import Known, OwnTable, Reading, inspect_own_table, read_own_table
 from sim.world.population import Population, TablePopulation, load_population
 from sim.world.recorded import RecordedPopulation, check_bins, time_bins
+from sim.world.rhythm import rhythm
 from sim.world.telco.structure import Structure
 from sim.world.telco.table import PATH_VARIABLE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableReport:
+    """What is to be known of a table of one's own.
+
+    `columns` says what became of each, `notes` what to look at, `refusals` why it can't be read as it is. `fit` says
+    how well a mechanism fits a table without dates; `first_date` and `last_date` belong to one with dates.
+    """
+
+    name: str
+    sha256: str
+    rows: int
+    customers: int
+    churn_rate: float | None
+    features: int
+    missing_values: int
+    unlabelled: int
+    columns: tuple[ColumnReport, ...]
+    notes: tuple[str, ...]
+    refusals: tuple[str, ...] = ()
+    fit: str | None = None
+    first_date: str | None = None
+    last_date: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +54,11 @@ class PopulationSpec:
     Parameters
     ----------
     text
-        `telco`, `twin`, the path of a CSV file, or nothing: the scenario's own.
+        `telco`, `twin`, the path of a file or folder, a database's URL, or nothing: the scenario's own.
     target, id_column, date_column
         The columns of a table of one's own; without a target a file must be the Telco table.
+    reading
+        What is said of how the table is to be read.
 
     Raises
     ------
@@ -41,27 +70,35 @@ class PopulationSpec:
     target: str = ""
     id_column: str = ""
     date_column: str = ""
+    reading: Reading = field(default_factory=Reading)
 
     def __post_init__(self) -> None:
-        if (self.id_column or self.date_column) and not self.target:
-            msg = "a table of one's own needs its target, got only --id or --date; add --target COLUMN."
+        if (self.id_column or self.date_column or self.reading != Reading()) and not self.target:
+            msg = "a table of one's own needs its target, got only other options of it; add --target COLUMN."
             raise InputError(msg)
         if self.target and self.text in {"", "telco", "twin"}:
             msg = (
                 f"--target names a column of a file, got --population {self.text or '(none)'}; give the path of one."
             )
             raise InputError(msg)
+        if self.reading.date_format and not self.date_column:
+            msg = f"--date-format needs a date, got {self.reading.date_format!r} alone; add --date COLUMN."
+            raise InputError(msg)
 
     @property
     def arguments(self) -> list[str]:
         """The words of a command that asks for it; none for the scenario's own."""
-        named = {
-            "--population": self.text,
-            "--target": self.target,
-            "--id": self.id_column,
-            "--date": self.date_column,
-        }
-        return [word for option, value in named.items() if value for word in (option, value)]
+        named = [
+            ("--population", self.text),
+            ("--target", self.target),
+            ("--id", self.id_column),
+            ("--date", self.date_column),
+            ("--churned", self.reading.churned),
+            *(("--ignore", name) for name in self.reading.ignored),
+            ("--date-format", self.reading.date_format),
+            ("--schema", str(self.reading.schema) if self.reading.schema else ""),
+        ]
+        return [word for option, value in named if value for word in (option, value)]
 
     def load(self, scenario: Scenario, tell: Callable[[str], None] = lambda _: None) -> tuple[Population, Scenario]:
         """Return the population, and the scenario as it can be played with it.
@@ -76,11 +113,12 @@ class PopulationSpec:
         """
         if not self.target:
             return self._known(scenario), scenario
-        own = self._read()
-        if own.dates is not None:
-            return self._recorded(own, scenario)
+        if self.date_column:
+            return self._recorded(scenario, tell)
+        own = self._read(None)
         population, sentence = self._replayed(own)
-        tell(sentence)
+        for told in (*own.notes, sentence):
+            tell(told)
         return population, scenario
 
     def _known(self, scenario: Scenario) -> Population:
@@ -92,26 +130,49 @@ class PopulationSpec:
                 raise
             raise InputError(f"{error} A table of your own needs --target COLUMN.") from error
 
-    def describe(self) -> dict[str, Any]:
-        """Return what is to be known of a table of one's own, and how well a mechanism fits it if it has no dates."""
-        own = self._read()
-        told = {
-            "name": own.name,
-            "sha256": own.sha256,
-            "rows": len(own.table.churned),
-            "customers": len(np.unique(own.table.customer_id)),
-            "churn_rate": float(own.table.churned.mean()),
-            "features": len(own.table.schema.columns),
-            "missing_values": int(np.isnan(own.table.features).sum()),
-        }
-        if own.dates is None:
-            return {**told, "fit": self._replayed(own)[1]}
-        return {**told, "first_date": str(own.dates.min()), "last_date": str(own.dates.max())}
+    def describe(self, schema: Path | None = None) -> TableReport:
+        """Return what is to be known of a table of one's own, also of one with columns that are refused.
 
-    def _read(self) -> OwnTable:
-        path = Path(self.text)
-        stamp = path.stat().st_mtime_ns if path.exists() else 0
-        return _own_table(path.absolute(), stamp, self.target, self.id_column or None, self.date_column or None)
+        Kinds of a history are those that the first six months give. Decisions are written to `schema`, if given.
+        """
+        known = _known_at_first(Time().step_days, Time().warmup_steps) if self.date_column else None
+        own, refusals = inspect_own_table(self.text, *self._roles, self.reading, known)
+        if schema is not None:
+            write_decisions(schema, own.columns, own.settings, own.name)
+        labelled = np.ones(len(own.table.churned), dtype=np.bool_) if own.labelled is None else own.labelled
+        report = TableReport(
+            name=own.name,
+            sha256=own.sha256,
+            rows=len(labelled),
+            customers=len(np.unique(own.table.customer_id)),
+            churn_rate=float(own.table.churned[labelled].mean()) if labelled.any() else None,
+            features=len(own.table.schema.columns),
+            missing_values=int(np.isnan(own.table.features).sum()),
+            unlabelled=int(np.count_nonzero(~labelled)),
+            columns=own.columns,
+            notes=own.notes,
+            refusals=tuple(str(refusal) for refusal in refusals),
+        )
+        if own.dates is not None:
+            bins = time_bins(own.dates, Time().step_days)
+            return replace(
+                report,
+                notes=(*own.notes, *rhythm(own.dates, bins, Time().step_days, own.name)),
+                first_date=str(own.dates.min()),
+                last_date=str(own.dates.max()),
+            )
+        return report if refusals or not report.features else replace(report, fit=self._replayed(own)[1])
+
+    @property
+    def _roles(self) -> tuple[str, str | None, str | None]:
+        return self.target, self.id_column or None, self.date_column or None
+
+    def _read(self, time: Time | None) -> OwnTable:
+        """Return the table; of a history, kinds are those that the warm-up of `time` gives."""
+        first = None if time is None else (time.step_days, time.warmup_steps)
+        schema = self.reading.schema
+        stamp = Source(self.text).stamp + (Source(str(schema)).stamp if schema else "")
+        return _own_table(self.text, stamp, self._roles, self.reading, first)
 
     def _title(self, own: OwnTable) -> str:
         """Return what a record calls the table: its name and which of its columns are what."""
@@ -120,7 +181,10 @@ class PopulationSpec:
 
     def _identity(self, own: OwnTable) -> str:
         """Return a hash of the file and of which of its columns are what: another target is another population."""
-        told = "\0".join((own.sha256, self.target, self.id_column, self.date_column))
+        reading = self.reading
+        schema = reading.schema.read_text(encoding="utf-8") if reading.schema else ""
+        said = [reading.churned or "", *reading.ignored, reading.date_format or "", schema]
+        told = "\0".join((own.sha256, self.target, self.id_column, self.date_column, *(said if any(said) else ())))
         return hashlib.sha256(told.encode()).hexdigest()
 
     def _replayed(self, own: OwnTable) -> tuple[TablePopulation, str]:
@@ -135,24 +199,57 @@ class PopulationSpec:
             _FITTED[identity] = (population, fitted.fit.sentence())
         return _FITTED[identity]
 
-    def _recorded(self, own: OwnTable, scenario: Scenario) -> tuple[RecordedPopulation, Scenario]:
-        bins = time_bins(_dates(own), scenario.time.step_days)
+    def _recorded(self, scenario: Scenario, tell: Callable[[str], None]) -> tuple[RecordedPopulation, Scenario]:
+        asked = scenario.time
+        own = self._read(asked)
+        dates = _dates(own)
+        bins = time_bins(dates, asked.step_days)
         check_bins(own, bins)
-        population = RecordedPopulation(self._title(own), own.table, bins, self._identity(own))
-        steps = population.n_steps - scenario.time.warmup_steps
+        population = RecordedPopulation(self._title(own), own.table, bins, self._identity(own), own.labelled)
+        steps = population.n_steps - asked.warmup_steps
         if steps < 1:
             msg = (
                 f"a history must be longer than the warm-up, but {own.name} has {population.n_steps} steps of "
-                f"{scenario.time.step_days} days and time.warmup_steps is {scenario.time.warmup_steps}; lower it."
+                f"{asked.step_days} days and time.warmup_steps is {asked.warmup_steps}; lower it."
             )
             raise InputError(msg)
+        _check_warmup(own, bins < asked.warmup_steps, asked.warmup_steps)
+        for told in (*own.notes, *rhythm(dates, bins, asked.step_days, own.name)):
+            tell(told)
         time = Time(
             steps=steps,
-            step_days=scenario.time.step_days,
-            warmup_steps=scenario.time.warmup_steps,
-            customers=max(round(float(np.bincount(bins).mean())), 1),
+            step_days=asked.step_days,
+            warmup_steps=asked.warmup_steps,
+            customers=max(round(float(np.bincount(bins)[: asked.warmup_steps].mean())), 1),
         )
         return population, scenario.model_copy(update={"time": time})
+
+
+def _known_at_first(step_days: int, warmup_steps: int) -> Known:
+    """Return what tells the rows of the warm-up, by which kinds of columns are decided."""
+
+    def known(dates: NDArray[np.datetime64]) -> NDArray[np.bool_]:
+        return np.asarray(time_bins(dates, step_days) < warmup_steps)
+
+    return known
+
+
+def _check_warmup(own: OwnTable, is_warmup: NDArray[np.bool_], warmup_steps: int) -> None:
+    """Raise `InputError` unless churners and stayers are known of the warm-up, and an outcome after it."""
+    labelled = np.ones(len(is_warmup), dtype=np.bool_) if own.labelled is None else own.labelled
+    known = own.table.churned[is_warmup & labelled]
+    for name, is_there in (("churner", known.any()), ("stayer", not known.all())):
+        if not is_there:
+            raise InputError(
+                f"a history must begin with churners and stayers, but the first {warmup_steps} steps of {own.name} "
+                f"have "
+                f"no {name}: play a scenario with more time.warmup_steps."
+            )
+    if not (labelled & ~is_warmup).any():
+        raise InputError(
+            f"a history must have outcomes after its warm-up, but {own.name} has none after the first {warmup_steps} "
+            f"steps: play a scenario with fewer time.warmup_steps."
+        )
 
 
 @cache
@@ -161,8 +258,14 @@ def _known(text: str, path_of_telco: str | None) -> Population:  # noqa: ARG001 
 
 
 @lru_cache(maxsize=4)
-def _own_table(path: Path, stamp: int, target: str, id_column: str | None, date_column: str | None) -> OwnTable:  # noqa: ARG001 - a file that was written anew is read anew
-    return read_own_table(path, target, id_column, date_column)
+def _own_table(
+    text: str,
+    stamp: str,  # noqa: ARG001 - a file that was written anew is read anew
+    roles: tuple[str, str | None, str | None],
+    reading: Reading,
+    first: tuple[int, int] | None,
+) -> OwnTable:
+    return read_own_table(text, *roles, reading, None if first is None else _known_at_first(*first))
 
 
 _FITTED: dict[str, tuple[TablePopulation, str]] = {}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -12,13 +13,11 @@ from sim.errors import InputError
 from sim.world.injectors.customers import Customers, Draw, Strangers
 from sim.world.injectors.propensities import Propensities, RecordedPropensities
 from sim.world.own.table import OwnTable
-from sim.world.schema.columns import Matrix, Schema
+from sim.world.rhythm import MONTH_DAYS
+from sim.world.schema.columns import Column, Matrix, Schema
 from sim.world.schema.streams import Streams
 from sim.world.schema.table import Table
 from sim.world.telco.structure import Structure
-
-MONTH_DAYS = 30
-"""A step of so many days is a calendar month in a recorded table."""
 
 
 def time_bins(dates: NDArray[np.datetime64], step_days: int) -> NDArray[np.int64]:
@@ -75,10 +74,13 @@ class RecordedTimeline:
         The rows, in any order.
     bins
         The step of each row, counted from 0, as `time_bins` gives it; no customer occurs twice in one.
+    labelled
+        Of which rows the outcome is known; `None` for all.
     """
 
-    def __init__(self, table: Table, bins: NDArray[np.int64]) -> None:
+    def __init__(self, table: Table, bins: NDArray[np.int64], labelled: NDArray[np.bool_] | None = None) -> None:
         self._table = table
+        self._labelled = np.ones(len(bins), dtype=np.bool_) if labelled is None else labelled
         self._order = np.lexsort((table.customer_id, bins))
         self._starts = np.searchsorted(bins[self._order], np.arange(bins.max(initial=-1) + 2))
 
@@ -88,7 +90,7 @@ class RecordedTimeline:
         return len(self._starts) - 1
 
     def draw(self, index: int) -> Draw:
-        """Return the rows of the step at position `index`, sorted by customer; all have their real label.
+        """Return the rows of the step at position `index`, sorted by customer, with their real label if it has come.
 
         Raises
         ------
@@ -104,7 +106,7 @@ class RecordedTimeline:
         return Draw(
             customer_id=self._table.customer_id[rows],
             features=self._table.features[rows],
-            has_real_label=np.ones(len(rows), dtype=np.bool_),
+            has_real_label=self._labelled[rows],
             real_label=self._table.churned[rows],
         )
 
@@ -124,12 +126,15 @@ class RecordedPopulation:
         The rows, and the step of each, counted from 0.
     file_sha256
         The hash of the file that the table was read from.
+    labelled
+        Of which rows the outcome is known; `None` for all. The label of any other never arrives.
     """
 
     name: str
     table: Table
     bins: NDArray[np.int64]
     file_sha256: str
+    labelled: NDArray[np.bool_] | None = None
     structure: Structure = field(default_factory=Structure)
     is_recorded: bool = True
 
@@ -142,6 +147,26 @@ class RecordedPopulation:
     def schema(self) -> Schema:
         """The features of the table."""
         return self.table.schema
+
+    def known_schema(self, index: int) -> Schema:
+        """Return the features with the categories that occur up to the step at position `index`.
+
+        Categories are numbered in the order in which they were first seen, so these are the first of each column.
+        """
+        return Schema(
+            tuple(
+                Column(column.name, column.categories[: max(int(np.count_nonzero(first <= index)), 1)])
+                for column, first in zip(self.schema.columns, self._first_seen, strict=True)
+            )
+        )
+
+    @cached_property
+    def _first_seen(self) -> tuple[NDArray[np.int64], ...]:
+        """The step in which each category of each column was first seen; empty for numbers."""
+        return tuple(
+            _first_bins(self.table.features[:, place], self.bins, len(column.categories))
+            for place, column in enumerate(self.schema.columns)
+        )
 
     @property
     def size(self) -> int:
@@ -175,7 +200,7 @@ class RecordedPopulation:
 
     def timeline(self, streams: Streams, sizes: Sequence[int]) -> RecordedTimeline:  # noqa: ARG002 - it is as it was
         """Return the history."""
-        return RecordedTimeline(self.table, self.bins)
+        return RecordedTimeline(self.table, self.bins, self.labelled)
 
     def sample(self, rng: np.random.Generator, n_rows: int, without: NDArray[np.str_]) -> Matrix:
         """Refuse: nobody else came."""
@@ -188,3 +213,10 @@ class RecordedPopulation:
             raise NotImplementedError(f"a history has no other customers, and {n} were asked for")
 
         return refuse
+
+
+def _first_bins(codes: Matrix, bins: NDArray[np.int64], n_categories: int) -> NDArray[np.int64]:
+    first = np.full(n_categories, np.iinfo(np.int64).max)
+    is_known = codes >= 0 if n_categories else np.zeros(len(codes), dtype=np.bool_)
+    np.minimum.at(first, codes[is_known].astype(np.int64), bins[is_known])
+    return first

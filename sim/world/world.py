@@ -57,9 +57,9 @@ class Batch:
 class Truth:
     """What only the judge may know of one batch, in the order of its customers.
 
-    `features` are the customers as they are, whatever is seen of them. `propensity` is P(churn) on that day; `churns`
-    what happens without an offer. `persuasion` is uniform: an offer saves a churner whose number is below the success
-    rate, which `persuadable` says at the scenario's rate.
+    `features` are the customers as they are, whatever is seen of them. `propensity` is P(churn) on that day, missing
+    where a history has no outcome yet; `churns` what happens without an offer. `persuasion` is uniform: an offer
+    saves a churner whose number is below the success rate, which `persuadable` says at the scenario's rate.
     """
 
     features: Matrix
@@ -148,12 +148,26 @@ class World:
         label = truth.churns
         if step < 0:
             row = np.arange(len(label))
-            return LabelEvents(step, batch.scored_at, batch.customer_id, row, label, np.zeros_like(row))
+            return self._with_news(
+                LabelEvents(step, batch.scored_at, batch.customer_id, row, label, np.zeros_like(row))
+            )
         if self.scenario.offers.seen_in_labels:
             label = label & ~(offered & truth.persuadable)
         chance = self._chance(step, self._customers(step))
         reported = mislabelled(self._mislabelled, step, label, chance)
-        return settled(step, batch.scored_at, batch.customer_id, reported, self.scenario.labels, chance)
+        return self._with_news(
+            settled(step, batch.scored_at, batch.customer_id, reported, self.scenario.labels, chance)
+        )
+
+    def known_schema(self, step: int) -> Schema:
+        """Return the features with the categories that were seen up to a step: all of them, but in a history."""
+        return self.population.known_schema(step + self.scenario.time.warmup_steps)
+
+    def _with_news(self, events: LabelEvents) -> LabelEvents:
+        """Return the events without those of a history whose outcome has not come yet."""
+        if not self.population.is_recorded:
+            return events
+        return events.take(self._customers(events.step).has_real_label[events.row])
 
     def fresh_rows(self, step: int, n_rows: int, draw: int) -> FreshRows:
         """Return customers like those of a step, but never those of its batch.

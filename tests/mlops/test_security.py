@@ -160,14 +160,14 @@ def test_the_cache_reads_only_files_that_nobody_else_could_have_written():
     assert folder.stat().st_mode & 0o777 == 0o700
     fresh = replay_of()
     ReplayCache(folder).load(fresh)
-    assert fresh.contents()[0]
+    assert fresh.memory.contents()[0]
     joblib.dump(Bomb(), path)
     for part, mode in ((path, 0o666), (folder, 0o777)):
         before = part.stat().st_mode
         part.chmod(mode)
         fresh = replay_of()
         ReplayCache(folder).load(fresh)
-        assert not fresh.contents()[0]
+        assert not fresh.memory.contents()[0]
         assert path.exists()
         part.chmod(before)
 

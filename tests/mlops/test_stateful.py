@@ -35,6 +35,7 @@ from policies.signals import Signals
 from scenarios.schema import Jobs
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.live.journal import DuckDBJournal
+from sim.mlops.loop.change_finder import change_finder
 from sim.mlops.loop.life import begin, play
 from sim.mlops.loop.monitor import Monitor
 from sim.mlops.loop.platform import LocalPlatform, NoJournal
@@ -239,7 +240,7 @@ def parts_of(office: Any, strict: dict[int, bool], fuse: Fuse) -> LocalPlatform:
         world=world,
         log=log,
         registry=registry,
-        trainer=Trainer(world, log),
+        trainer=Trainer(world, log, change_finder(world, log, registry)),
         validator=Moody(world, log, strict),
         monitor=Monitor(world, log, registry),
         journal=Fragile(office.journal, fuse, ("commit",)),

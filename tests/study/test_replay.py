@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import joblib
@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lives import CHEAP, TWIN, live, profiles, scenarios, script, scripts, small, toy_population
+from lives import CHEAP, TWIN, Script, live, profiles, scenarios, script, scripts, small, toy_population
 from mlflow import MlflowClient
 from runs import stored_parts
 
 from policies.catalogue import load_policy
+from policies.signals import CATALOGUE
 from scenarios.injectors import ConceptDrift, DroppedFault, DuplicateFault, LateFault, MixDrift, RenameFault
 from scenarios.schema import Jobs, Labels, Offers, Prices, Time, Training
 from sim.errors import InputError
@@ -158,6 +159,55 @@ def test_the_life_in_memory_is_its_replay(scenario, seed, profile, policies):
         again = type(policy)(policy.actions)
         assert replace(replay.record(again, profile, "tested"), policy_toml="") == memory
         assert (again.seen, again.heard) == (policy.seen, policy.heard)
+
+
+@dataclass
+class Curious(Script):
+    """A script that wants to see every signal on request."""
+
+    wants: frozenset[str] = frozenset(name for name, info in CATALOGUE.items() if info.on_request)
+
+
+WEIGHTED = Offers(seen_in_labels=True, capacity=0.5, held_out_share=0.2, learn_from="weighted")
+EARLY = Labels(delay="churners_early", delay_days=31, delay_spread=0.75, horizon_days=31)
+CALM = small(steps=8, delay_days=0, drift=[CONCEPT])
+PASTS = {
+    "served": (
+        CONTAMINATED.model_copy(update={"prices": Prices(success_rate=1.0)}),
+        ("kkkkkkk", "kkkrkkr", "rkkrkkr", "rkkbkkr", "kkkckkc", "rkkbckc", "rkkckkk"),
+        ("none",),
+    ),
+    "served, weighted": (
+        CONTAMINATED.model_copy(update={"offers": WEIGHTED, "labels": EARLY}),
+        ("kkkkkkk", "rkkbkkk", "rkkbkrk", "kkkkkrk", "kkkkkck", "rkkbkck"),
+        ("none",),
+    ),
+    "set apart": (
+        CALM,
+        ("kkkkkkkk", "kkkkrkkk", "rkkkrkkk", "rkkbkkkk", "qkkkrkkk", "kkqkrkkk", "kkqkckkk", "kkkkckkk", "rkkkckkk"),
+        ("none",),
+    ),
+    "set apart while a job is open": (
+        CALM.model_copy(update={"jobs": Jobs(train_days=45)}),
+        ("kkkkkkkk", "kkrkkkkk", "kkrqkkkk", "kkrkqkkk", "kkqkkkkk"),
+        ("none",),
+    ),
+    "gates": (CALM, ("rkrkrkrk", "kkrkrkrk", "rkrbrkrk"), ("none", "telco_churn", "do_no_harm")),
+}
+
+
+@pytest.mark.parametrize("order", ["forwards", "backwards"])
+@pytest.mark.parametrize(("scenario", "texts", "gates"), PASTS.values(), ids=PASTS)
+def test_no_life_is_told_what_came_of_another_past(scenario, texts, gates, order):
+    """Each life finds what all before it have left in memory, of which only what its own past allows is for it."""
+    replay = replay_of(scenario)
+    lives = [(text, profile) for text in texts for profile in gates]
+    for text, profile in lives if order == "forwards" else lives[::-1]:
+        alone, among = Curious(script(text).actions), Curious(script(text).actions)
+        memory = live(scenario, alone, profile=profile)
+        first, rows = replay.play(among, load_profile(profile))
+        assert (first, rows) == (memory.state.first, memory.rows)
+        assert among.seen == alone.seen
 
 
 def test_when_labels_arrive_depends_on_who_got_an_offer():

@@ -21,7 +21,7 @@ _SIGNAL_COLUMNS = ",\n".join(f"    {name} DOUBLE" for name in CATALOGUE)
 _TABLES = f"""
 CREATE TABLE IF NOT EXISTS decisions (
     step INTEGER PRIMARY KEY, day INTEGER, champion VARCHAR, model_version INTEGER,
-    action VARCHAR, reason VARCHAR, cause VARCHAR, clauses JSON, job VARCHAR,
+    action VARCHAR, reason VARCHAR, cause VARCHAR, clauses JSON, training VARCHAR, job VARCHAR,
 {_SIGNAL_COLUMNS}
 );
 CREATE TABLE IF NOT EXISTS feature_metrics (
@@ -36,7 +36,8 @@ CREATE TABLE IF NOT EXISTS model_versions (
     recent_steps INTEGER[], historical_steps INTEGER[], n_recent INTEGER, n_historical INTEGER,
     status VARCHAR, gate_step INTEGER, gate_day INTEGER, gates_passed BOOLEAN, failed_gates VARCHAR[],
     f1_challenger DOUBLE, f1_champion DOUBLE, ended_step INTEGER, ended_day INTEGER, latency_ms DOUBLE,
-    action VARCHAR
+    action VARCHAR, training VARCHAR, change_step INTEGER, change_low_step INTEGER, change_high_step INTEGER,
+    effective_rows DOUBLE
 );
 CREATE TABLE IF NOT EXISTS gate_results (
     job VARCHAR, step INTEGER, gate VARCHAR, value DOUBLE, comparison VARCHAR, threshold DOUBLE,
@@ -134,11 +135,11 @@ class DuckDBJournal:
         job = row.job_opened.name if row.job_opened else None
         told = (row.step, row.day, row.champion, row.version, str(decision.action), decision.reason)
         values = row.signals.scalars().values()
-        self._insert("decisions", [(*told, str(decision.cause), clauses, job, *values)])
+        self._insert("decisions", [(*told, str(decision.cause), clauses, decision.training, job, *values)])
 
     def _write_job(self, job: Job) -> None:
         number, run_id = self._registry.address(job.version)
-        window, meeting = job.window, job.meeting
+        window, meeting, change = job.window, job.meeting, job.window.change
         values: list[Any] = [
             *(job.name, job.version, self._registry.model_name, number, run_id),
             *(job.requested_step, job.requested_day, str(job.cause), job.reason),
@@ -149,6 +150,9 @@ class DuckDBJournal:
             meeting.challenger.f1 if meeting else None,
             meeting.champion.f1 if meeting and meeting.champion else None,
             *(job.ended_step, job.ended_day, self.latency_ms.get(job.name), str(job.action)),
+            window.profile,
+            *((change.step, change.low_step, change.high_step) if change else (None, None, None)),
+            window.effective_rows,
         ]
         self._insert("model_versions", [tuple(values)], how="INSERT OR REPLACE")
         if meeting:

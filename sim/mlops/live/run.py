@@ -15,12 +15,14 @@ from uuid import uuid4
 
 import duckdb
 
+from policies.decision import trainings_named
 from policies.spec import PolicySpec
 from scenarios.files import to_toml
 from scenarios.schema import Recipe, Scenario
 from sim.errors import InputError, WorkError
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.live.journal import DuckDBJournal
+from sim.mlops.loop.change_finder import change_finder
 from sim.mlops.loop.life import begin, play
 from sim.mlops.loop.monitor import Monitor
 from sim.mlops.loop.platform import LocalPlatform, State
@@ -30,6 +32,7 @@ from sim.mlops.loop.trainer import Trainer
 from sim.mlops.loop.validator import Validator
 from sim.mlops.models.cohort import LabelledRows
 from sim.mlops.models.model import Model
+from sim.mlops.models.profiles import TrainingProfile, Trainings, load_training
 from sim.mlops.models.tuning import search_first_recipe
 from sim.mlops.records.jobs import FIRST_JOB
 from sim.mlops.records.record import Record, StepRow
@@ -52,7 +55,8 @@ class LiveSettings:
 
     `trials` is the number of trials of the search for the first champion's recipe; 0 takes the scenario's.
     Empty URIs mean a SQLite store in the run folder. `population_arguments` are the words that asked for the
-    population, for who wants to play the run again.
+    population, for who wants to play the run again. `training` is the training profile of retrainings whose decision
+    names none; the scenario's if it is `None`.
     """
 
     scenario: Scenario
@@ -66,6 +70,13 @@ class LiveSettings:
     registry_uri: str = ""
     model_name: str = "churn"
     population_arguments: Sequence[str] = ()
+    training: TrainingProfile | None = None
+
+    @property
+    def trainings(self) -> Trainings:
+        """The training profiles of the run: its own, or the scenario's, and those that the policy may name."""
+        default = self.training or load_training(self.scenario.training.profile)
+        return Trainings.of(default, trainings_named(self.policy.build()))
 
     def identity(self) -> dict[str, Any]:
         """Return what must be the same for a run to be resumed."""
@@ -76,6 +87,7 @@ class LiveSettings:
             "data_version": self.population.version,
             "population_arguments": list(self.population_arguments),
             "gates": json.loads(json.dumps(asdict(self.profile))),
+            "training": json.loads(json.dumps(asdict(self.trainings))),
             "seed": self.seed,
             "trials": self.trials,
             "tracking_uri": self.tracking_uri,
@@ -128,11 +140,12 @@ def run_live(settings: LiveSettings, *, resume: bool, listener: Listener | None 
             world=world,
             log=log,
             registry=registry,
-            trainer=Trainer(world, log),
+            trainer=Trainer(world, log, change_finder(world, log, registry)),
             validator=Validator(world, log, settings.profile, latency_ms),
             monitor=Monitor(world, log, registry),
             journal=journal,
             stopwatch=stopwatch,
+            trainings=settings.trainings,
         )
         record = _live(settings, platform, journal, registry, listener)
     except BaseException as error:
@@ -234,6 +247,7 @@ def _live(
         policy=settings.policy.name,
         policy_toml=settings.policy.to_toml(),
         gates=settings.profile.name,
+        training=settings.trainings.default.name,
         trials=settings.trials,
         first=state.first,
         steps=tuple(rows),
@@ -309,6 +323,7 @@ def _tags(settings: LiveSettings) -> dict[str, str]:
         "policy": settings.policy.name,
         "population": settings.population.name,
         "gates": settings.profile.name,
+        "training": settings.trainings.default.name,
         "seed": str(settings.seed),
     }
 

@@ -32,7 +32,7 @@ def act(platform: Platform, state: State, step: int, decision: Decision) -> Job 
     name = f"{decision.action}-{step:03d}"
     asked = Job(name, step, platform.world.day(step), decision.cause, decision.reason, action=decision.action)
     if decision.action is Action.RETRAIN:
-        state.job = platform.train(asked, state.champion)
+        state.job = platform.train(replace(asked, training=decision.training), state.champion)
     else:
         trees_day, trees_steps = state.champion.requested_day, state.champion.reference_steps
         state.job = platform.recalibrate(replace(asked, trees_day=trees_day, trees_steps=trees_steps), state.champion)

@@ -22,7 +22,8 @@ from sim.world.world import World
 class Performance:
     """How a champion did on one usable cohort that it scored itself.
 
-    Rows without a label are left out, and their share is `unlabelled_rate`.
+    Rows without a label are left out, and their share is `unlabelled_rate`. `tells_f1` is false for a month of one
+    class, which says nothing of who was found; of naive cohorts, the churners alone may be known.
     """
 
     step: int
@@ -30,6 +31,7 @@ class Performance:
     roc_auc: float | None
     n_labelled: int
     unlabelled_rate: float
+    tells_f1: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,18 +98,22 @@ class Monitor:
     def performance(self, step: int, champion: Deployed) -> Performance | None:
         """Measure the champion on the newest usable cohort that it scored, `None` before there is one."""
         newest = self.newest_step(step, champion)
-        if newest is None:
-            return None
-        outcomes = self._log.outcomes(newest)
+        return None if newest is None else self.performance_on(newest)
+
+    def performance_on(self, step: int) -> Performance:
+        """Measure who scored a cohort on what is known of it today."""
+        outcomes = self._log.outcomes(step)
         weight = weights(outcomes, self._world.scenario.offers)
         counted = weight > 0
         label, times = outcomes.label[counted] == 1, weight[counted]
+        counts = confusion(label, outcomes.prediction[counted], times)
         return Performance(
-            step=newest,
-            counts=confusion(label, outcomes.prediction[counted], times),
+            step=step,
+            counts=counts,
             roc_auc=roc_auc(np.repeat(label, times), np.repeat(outcomes.probability[counted], times)),
             n_labelled=int(np.count_nonzero(counted)),
             unlabelled_rate=float(np.mean(~outcomes.is_labelled)),
+            tells_f1=counts.has_both_classes or self._world.scenario.labels.cohorts == "naive",
         )
 
     def newest_step(self, step: int, champion: Deployed) -> int | None:
@@ -129,8 +135,9 @@ def make_reference(world: World, log: LogReader, models: Models, champion: Deplo
     recent = log.cohorts(champion.reference_steps)
     gate = log.cohorts(champion.gate_steps)
     gate_features = np.concatenate([cohort.features[cohort.holdout] for cohort in gate])
+    learnt = max(champion.reference_steps, default=champion.requested_day // world.scenario.time.step_days)
     return Reference(
-        world.schema,
+        world.known_schema(learnt),  # a category that came later is unseen by this model
         np.concatenate([cohort.features[~cohort.holdout] for cohort in recent]),
         models.model(champion.version).probability(gate_features),
     )
@@ -162,12 +169,12 @@ def _performance_signals(baseline: Confusion, performance: Performance | None) -
     if performance is None:
         return {}
     counts = performance.counts
-    f1, f1_baseline = counts.f1, baseline.f1
+    f1, f1_baseline = counts.f1 if performance.tells_f1 else None, baseline.f1
     is_comparable = f1 is not None and f1_baseline is not None
     return {
         "f1": f1,
-        "precision": counts.precision,
-        "recall": counts.recall,
+        "precision": counts.precision if performance.tells_f1 else None,
+        "recall": counts.recall if performance.tells_f1 else None,
         "accuracy": counts.accuracy,
         "roc_auc": performance.roc_auc,
         "f1_drop": f1_baseline - f1 if f1 is not None and f1_baseline is not None else None,

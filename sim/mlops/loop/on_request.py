@@ -10,12 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from policies.signals import Signals
+from sim.mlops.loop.change_finder import ChangeFinder
 from sim.mlops.loop.monitor import Models
 from sim.mlops.models.cohort import Cohort, weights
 from sim.mlops.models.two_samples import TwoSamples, compare_samples
 from sim.mlops.records.jobs import Deployed
 from sim.mlops.records.log import LogReader
+from sim.mlops.records.registry import FIRST_VERSION
 from sim.mlops.statistics.chain_ladder import Arrivals, delay_adjusted_f1, development
+from sim.mlops.statistics.change import LEVEL
 from sim.mlops.statistics.estimates import Calibration, Estimate, estimate
 from sim.mlops.statistics.stability import Reference, adjusted_p
 from sim.world.schema.columns import Matrix
@@ -29,15 +32,16 @@ Values = Mapping[str, float | None]
 """Signals by name, `None` where they can't be known."""
 
 
-class Recall(Protocol):
-    """Keeps what was measured of the model of a version by a key, or measures it."""
+class Remember(Protocol):
+    """Keeps what was measured of the model of a version by a key."""
 
     def __call__(self, key: Hashable, version: int, compute: Callable[[], T]) -> T:
         """Return what is known, computed if need be."""
         ...
 
 
-def _forget(key: Hashable, version: int, compute: Callable[[], T]) -> T:  # noqa: ARG001  see Recall
+def measure_anew(key: Hashable, version: int, compute: Callable[[], T]) -> T:  # noqa: ARG001  see Remember
+    """Keep nothing."""
     return compute()
 
 
@@ -48,7 +52,9 @@ class SignalsOnRequest:
     ----------
     world, log, models, reference
         Where it looks; `reference` gives a champion's reference.
-    recall
+    changes
+        Estimates the newest change that the labels show.
+    remember
         Keeps results for others who ask the same of the same model; nothing is kept without it.
     """
 
@@ -58,15 +64,17 @@ class SignalsOnRequest:
         log: LogReader,
         models: Models,
         reference: Callable[[Deployed], Reference],
-        recall: Recall = _forget,
+        changes: ChangeFinder,
+        remember: Remember = measure_anew,
     ) -> None:
         self._world = world
         self._log = log
         self._models = models
         self._reference = reference
-        self._recall = recall
+        self._changes = changes
+        self._remember = remember
 
-    def answer(self, step: int, champion: Deployed, seen: Signals, wants: Wants) -> Signals:
+    def added(self, step: int, champion: Deployed, seen: Signals, wants: Wants) -> Signals:
         """Return the signals of a step with those added that are wanted; what can't be known stays missing."""
         found: dict[str, Any] = {}
         if "scores" in wants:
@@ -77,10 +85,12 @@ class SignalsOnRequest:
             found["f1_drop_p"] = _upper_tail(seen.f1_drop, seen.f1_drop_se)
         if wants & _DELAYED:
             found |= {name: value for name, value in self._delay_adjusted(step, champion).items() if name in wants}
+        if wants & _CHANGE:
+            found |= {name: value for name, value in self._change(step).items() if name in wants}
         look = _Look(self._world, self._log, self._models, self._reference, step, champion)
         for names, measure in _GROUPS.items():
             if wants & names:
-                values = self._recall((measure.__name__, step), champion.version, partial(measure, look))
+                values = self._remember((measure.__name__, step), champion.version, partial(measure, look))
                 found |= {name: values[name] for name in wants & names}
         return replace(seen, **found)
 
@@ -92,6 +102,18 @@ class SignalsOnRequest:
         rows = tuple(np.concatenate(wrong).tolist()) if wrong else ()
         return rows or None
 
+    def _change(self, step: int) -> Values:
+        """Measure how long ago the newest change was that the labels show."""
+        change = self._remember(("change", step), FIRST_VERSION, lambda: self._changes.newest(step, LEVEL))
+        if change is None:
+            return dict.fromkeys(_CHANGE)
+        world = self._world
+        sd_days = change.sd_steps * world.scenario.time.step_days
+        return {
+            "days_since_change": float(world.day(step) - world.day(change.step)),
+            "days_since_change_sd": sd_days,
+        }
+
     def _delay_adjusted(self, step: int, champion: Deployed) -> Values:
         """Measure the newest cohort that the champion scored and of whose churners at least half should be known.
 
@@ -101,7 +123,7 @@ class SignalsOnRequest:
         complete = range(self._newest_complete(step) + 1)[-_DEVELOPED_COHORTS:]
         if not complete:
             return dict.fromkeys(_DELAYED)
-        known = self._recall(
+        known = self._remember(
             ("development", step), champion.version, lambda: development([self._arrivals(each) for each in complete])
         )
         old_enough = (each for each in range(step, -1, -1) if known.churner_share(day - self._world.day(each)) >= 0.5)
@@ -246,6 +268,7 @@ def _drop(champion: Deployed, f1: float | None) -> float | None:
 
 
 _DEVELOPED_COHORTS = 6
+_CHANGE = frozenset({"days_since_change", "days_since_change_sd"})
 _DELAYED = frozenset({"f1_delay_adjusted", "f1_delay_adjusted_drop"})
 _ESTIMATES = frozenset(
     {

@@ -5,11 +5,13 @@ from typing import Protocol
 
 from policies.signals import Signals
 from scenarios.schema import Recipe
-from sim.mlops.loop.monitor import Monitor, Observation, signals
-from sim.mlops.loop.on_request import SignalsOnRequest, Wants
+from sim.mlops.loop.monitor import Monitor, Observation
+from sim.mlops.loop.observer import Observer
+from sim.mlops.loop.on_request import Wants
 from sim.mlops.loop.trainer import Trainer
 from sim.mlops.loop.validator import Validator
 from sim.mlops.models.model import Model
+from sim.mlops.models.profiles import TrainingProfile, Trainings, load_training
 from sim.mlops.records.business import choose_offers
 from sim.mlops.records.jobs import Alias, Deployed, Job, Validation, deployed
 from sim.mlops.records.log import InferenceLog
@@ -113,7 +115,10 @@ class Platform(Protocol):
         ...
 
     def train(self, job: Job, champion: Deployed) -> Job:
-        """Train a job's model with the champion's recipe, register it, and return the job with window and version."""
+        """Train a job's model with the champion's recipe on the rows of its profile, and register it.
+
+        Returns the job with window and version.
+        """
         ...
 
     def recalibrate(self, job: Job, champion: Deployed) -> Job:
@@ -139,7 +144,10 @@ class Platform(Protocol):
 
 @dataclass(frozen=True)
 class LocalPlatform:
-    """A company that computes everything itself, on any log and registry."""
+    """A platform that computes everything itself, on any log and registry.
+
+    Without `trainings` a retraining learns by the scenario's training profile unless its decision names another.
+    """
 
     world: World
     log: InferenceLog
@@ -150,6 +158,7 @@ class LocalPlatform:
     journal: Journal = field(default_factory=NoJournal)
     label_queue: LabelQueue = field(default_factory=LabelQueue)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
+    trainings: Trainings | None = None
 
     def serve(self, step: int, champion: Deployed) -> Served:
         """Score the batch of a step with the model behind the alias `Champion`."""
@@ -171,21 +180,17 @@ class LocalPlatform:
 
     def observe(self, step: int, champion: Deployed, *, job_open: bool, wants: Wants) -> Observation:
         """Have the monitor look at the log; the journal keeps the single rows that a policy was shown."""
-        drift = self.monitor.drift(step, champion)
-        performance = self.monitor.performance(step, champion)
-        seen = signals(step, self.world.day(step), champion, drift, performance, job_open=job_open)
+        observer = Observer(self.world, self.log, self.registry, self.monitor, self.trainer.changes)
+        seen = observer.observe(step, champion, job_open=job_open, wants=wants)
         if wants:
-            seen = SignalsOnRequest(self.world, self.log, self.registry, self.monitor.reference).answer(
-                step, champion, seen, wants
-            )
-            self.journal.note_rows(step, seen)
-        return Observation(seen, drift.features)
+            self.journal.note_rows(step, seen.signals)
+        return seen
 
     def train(self, job: Job, champion: Deployed) -> Job:
         """Train and register a job's model."""
         recipe = self.registry.recipe(champion.version)
         with self.stopwatch.timing("training"):
-            trained = self.trainer.train(job.requested_step, recipe)
+            trained = self.trainer.train(job.requested_step, recipe, self._training(job))
         return self.register(replace(job, window=trained.window), trained.model, recipe)
 
     def recalibrate(self, job: Job, champion: Deployed) -> Job:
@@ -194,6 +199,10 @@ class LocalPlatform:
         with self.stopwatch.timing("training"):
             trained = self.trainer.recalibrate(job.requested_step, model, recipe)
         return self.register(replace(job, window=trained.window), trained.model, recipe)
+
+    def _training(self, job: Job) -> TrainingProfile:
+        trainings = self.trainings or Trainings.of(load_training(self.world.scenario.training.profile))
+        return trainings.find(job.training)
 
     def quarantine(self, step: int) -> None:
         """Set the batch of a step apart in the log."""

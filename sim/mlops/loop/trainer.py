@@ -3,16 +3,18 @@
 from dataclasses import dataclass, replace
 
 from scenarios.schema import Recipe
+from sim.mlops.loop.change_finder import ChangeFinder
 from sim.mlops.models.cohort import labelled_rows
 from sim.mlops.models.model import Model
+from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.models.recalibration import fit_scaling
+from sim.mlops.models.selection import Known, select_rows
 from sim.mlops.models.training import (
     TrainingData,
     TrainingWindow,
     best_threshold,
     first_training_data,
     fit,
-    training_data,
 )
 from sim.mlops.records.log import LogReader, usable_steps
 from sim.mlops.records.quarantine import without_quarantined
@@ -28,11 +30,15 @@ class Trained:
 
 
 class Trainer:
-    """Trains on the label-complete cohorts of a log, with a random stream for each step."""
+    """Trains on the label-complete cohorts of a log, with a random stream for each step.
 
-    def __init__(self, world: World, log: LogReader) -> None:
+    Profiles share the stream of a step: what sets their models apart is the rows alone.
+    """
+
+    def __init__(self, world: World, log: LogReader, changes: ChangeFinder) -> None:
         self._world = world
         self._log = log
+        self.changes = changes
 
     def first_data(self) -> TrainingData:
         """Return the rows of the first champion."""
@@ -42,14 +48,21 @@ class Trainer:
         """Train the first champion on the warm-up."""
         return self._fit(self.first_data(), recipe, self._world.streams.integer("training", -1))
 
-    def train(self, step: int, recipe: Recipe) -> Trained:
-        """Train a challenger on the labels visible at `step`."""
+    def train(self, step: int, recipe: Recipe, profile: TrainingProfile) -> Trained:
+        """Train a challenger on the labels visible at `step`, on the rows that a profile takes."""
         world = self._world
         scenario = world.scenario
-        cohorts = self._log.cohorts(self._usable_steps(step))
-        rng = world.streams.generator("training_rows", step)
-        data = training_data(cohorts, scenario.training, scenario.offers, rng)
-        return self._fit(data, recipe, world.streams.integer("training", step))
+        known = Known(
+            cohorts=self._log.cohorts(self._usable_steps(step)),
+            training=scenario.training,
+            offers=scenario.offers,
+            schema=world.schema,
+            step_days=scenario.time.step_days,
+            rng=world.streams.generator("training_rows", step),
+            change=lambda level: self.changes.newest(step, level),
+            today=lambda: self._log.cohorts([step])[0].features,
+        )
+        return self._fit(select_rows(profile, known), recipe, world.streams.integer("training", step))
 
     def recalibrate(self, step: int, model: Model, recipe: Recipe) -> Trained:
         """Return a model's trees with a new scaling and threshold, by the newest labels visible at `step`."""

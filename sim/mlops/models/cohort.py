@@ -1,7 +1,7 @@
 """Cohorts: the rows of one step as the inference log knows them today."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,12 +82,17 @@ def weights(outcomes: Outcomes, offers: Offers) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, slots=True)
 class LabelledRows:
-    """Labelled rows of some cohorts, sorted by (`scored_at`, `customer_id`); `weight` is how often each counts."""
+    """Labelled rows of some cohorts, sorted by (`scored_at`, `customer_id`).
+
+    `weight` is how often each row counts, a whole number; `emphasis` how much each is to matter on top of that, where
+    a training profile weighs rows.
+    """
 
     customer_id: NDArray[np.str_]
     features: Matrix
     label: NDArray[np.bool_]
     weight: NDArray[np.int64]
+    emphasis: Matrix | None = None
 
     @classmethod
     def alike(cls, customer_id: NDArray[np.str_], features: Matrix, label: NDArray[np.bool_]) -> "LabelledRows":
@@ -96,14 +101,17 @@ class LabelledRows:
 
     def take(self, rows: NDArray[np.int64]) -> "LabelledRows":
         """Return these rows only, in the order given."""
-        return LabelledRows(self.customer_id[rows], self.features[rows], self.label[rows], self.weight[rows])
+        emphasis = None if self.emphasis is None else self.emphasis[rows]
+        return LabelledRows(
+            self.customer_id[rows], self.features[rows], self.label[rows], self.weight[rows], emphasis
+        )
 
     def repeated(self) -> "LabelledRows":
         """Return the rows with each as often as it counts."""
         if (self.weight == 1).all():
             return self
         times = self.take(np.repeat(np.arange(len(self.label)), self.weight))
-        return LabelledRows.alike(times.customer_id, times.features, times.label)
+        return replace(times, weight=np.ones(len(times.label), dtype=np.int64))
 
 
 Rows = list[NDArray[np.int64]]

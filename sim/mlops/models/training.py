@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scenarios.schema import Offers, Prices, Recipe, Training
 from sim.mlops.models.cohort import Cohort, LabelledRows, Rows, labelled_rows, rows_of, trainable
 from sim.mlops.models.model import Model, threads
+from sim.mlops.statistics.change import Change
 from sim.world.schema.columns import Matrix, Schema, without_unseen
 
 INNER_VALIDATION_SHARE = 0.25
@@ -29,12 +30,20 @@ _NOT_LIGHTGBM = {"rounds", "threshold_rule", "search_objective"}
 
 @dataclass(frozen=True, slots=True)
 class TrainingWindow:
-    """Which rows a model was trained on; the rows themselves stay in the log."""
+    """Which rows a model was trained on, and why these; the rows themselves stay in the log.
+
+    `profile` names the training profile that chose them (empty for the first model and for recalibrations), `change`
+    is the newest change that the labels showed on that day, where the profile asks for it, and `effective_rows` how
+    many equal rows the weighted ones are worth (Kish: the squared sum of weights over the sum of their squares).
+    """
 
     recent_steps: tuple[int, ...]
     historical_steps: tuple[int, ...]
     n_recent: int
     n_historical: int
+    profile: str = ""
+    change: Change | None = None
+    effective_rows: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +81,9 @@ def training_data(
     rng
         The training stream of the step.
     """
-    rows = [(cohort, trainable(cohort, offers)) for cohort in complete]
-    with_rows = [(cohort, own) for cohort, own in rows if len(own)]
-    cohorts, usable = [cohort for cohort, _ in with_rows], [own for _, own in with_rows]
+    cohorts, usable = with_rows(complete, offers)
     recent, older = usable[-training.recent_cohorts :], usable[: -training.recent_cohorts]
-    n_recent, n_older = mixed_counts(_total(recent), _total(older), training.recent_share)
+    n_recent, n_older = mixed_counts(total(recent), total(older), training.recent_share)
     chosen = _drawn(rng, older, n_older) + _drawn(rng, recent, n_recent)
     return TrainingData(
         rows_of(cohorts, chosen, offers),
@@ -87,6 +94,13 @@ def training_data(
             n_older,
         ),
     )
+
+
+def with_rows(complete: Sequence[Cohort], offers: Offers) -> tuple[list[Cohort], Rows]:
+    """Return the cohorts that have a row to learn from, and these rows of each."""
+    rows = [(cohort, trainable(cohort, offers)) for cohort in complete]
+    found = [(cohort, own) for cohort, own in rows if len(own)]
+    return [cohort for cohort, _ in found], [own for _, own in found]
 
 
 def mixed_counts(n_recent: int, n_older: int, recent_share: float) -> tuple[int, int]:
@@ -132,10 +146,13 @@ def lightgbm_parameters(recipe: Recipe, seed: int, n_rows: int) -> dict[str, obj
 
 def dataset(rows: LabelledRows, schema: Schema) -> lgb.Dataset:
     """Return the rows as LightGBM sees them: categories as categories of a fixed vocabulary."""
+    weight = None if (rows.weight == 1).all() else rows.weight.astype(np.float64)
+    if rows.emphasis is not None:
+        weight = rows.weight * rows.emphasis
     return lgb.Dataset(
         without_unseen(rows.features),
         label=rows.label.astype(np.float64),
-        weight=None if (rows.weight == 1).all() else rows.weight.astype(np.float64),
+        weight=weight,
         feature_name=_stored_names(schema),
         categorical_feature=list(schema.category_positions),
     )
@@ -155,16 +172,20 @@ def inner_split(rows: LabelledRows) -> tuple[LabelledRows, LabelledRows]:
     return rows.take(np.flatnonzero(~validates)), rows.take(np.flatnonzero(validates))
 
 
-def best_threshold(label: NDArray[np.bool_], probability: Matrix, rule: str, prices: Prices) -> float:
+def best_threshold(
+    label: NDArray[np.bool_], probability: Matrix, rule: str, prices: Prices, emphasis: Matrix | None = None
+) -> float:
     """Return the threshold with the highest F1 (`f1`) or expected profit of offers (`profit`) on these rows.
 
-    Every distinct probability is tried; of equally good thresholds the highest is returned.
+    Every distinct probability is tried; of equally good thresholds the highest is returned. Rows matter alike unless
+    `emphasis` says how much each does.
     """
     order = np.argsort(-probability, kind="stable")
-    hits = np.cumsum(label[order])
-    chosen = np.arange(1, len(label) + 1)
+    weight = np.ones(len(label)) if emphasis is None else emphasis[order]
+    hits = np.cumsum(label[order] * weight)
+    chosen = np.cumsum(weight)
     if rule == "f1":
-        value = 2 * hits / (chosen + label.sum())
+        value = 2 * hits / (chosen + hits[-1])
     else:
         value = hits * prices.success_rate * prices.customer_value - chosen * prices.offer_cost
     is_last_of_ties = np.append(np.diff(probability[order]) != 0, True)
@@ -179,12 +200,13 @@ def _threshold(rows: LabelledRows, recipe: Recipe, prices: Prices, schema: Schem
         return 0.5
     trial = Model(boosted(train, recipe, schema, seed), 0.5, schema)
     counted = validation.repeated()
-    return best_threshold(counted.label, trial.probability(counted.features), recipe.threshold_rule, prices)
+    probability = trial.probability(counted.features)
+    return best_threshold(counted.label, probability, recipe.threshold_rule, prices, counted.emphasis)
 
 
 def _drawn(rng: np.random.Generator, rows: Rows, n_drawn: int) -> Rows:
     """Return `n_drawn` of the rows of each cohort, in the same order; nothing is drawn where all are wanted."""
-    n_rows = _total(rows)
+    n_rows = total(rows)
     if n_drawn == n_rows:
         return rows
     drawn = np.sort(rng.choice(n_rows, size=n_drawn, replace=False))
@@ -193,7 +215,8 @@ def _drawn(rng: np.random.Generator, rows: Rows, n_drawn: int) -> Rows:
     return [own[drawn[cuts[index] : cuts[index + 1]] - starts[index]] for index, own in enumerate(rows)]
 
 
-def _total(rows: Rows) -> int:
+def total(rows: Rows) -> int:
+    """Return how many rows there are in all."""
     return sum(map(len, rows))
 
 

@@ -58,6 +58,7 @@ class Job:
 
     `window` and `version` are known once the model is made and registered. A recalibration keeps trees that were
     asked for on `trees_day` and trained on `trees_steps`; its own window is that of the rows it was calibrated on.
+    `training` names the training profile that its decision asked for, empty for the run's own.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Job:
     action: Action = Action.RETRAIN
     trees_day: int | None = None
     trees_steps: tuple[int, ...] = ()
+    training: str = ""
 
     @property
     def reference_steps(self) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """The record: what happened, step by step, in quantities."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import fsum
 from typing import Any
 
@@ -36,6 +36,8 @@ class Served:
 @dataclass(frozen=True, slots=True)
 class Tally:
     """The quantities of one step, counted with the truth; scores and money are computed from them.
+
+    Of a history only customers are counted whose outcome is known.
 
     `churners` counts the customers who churn without an offer, `expected_churners` is the sum of their propensities;
     the same pair is given for the predicted and the offered. `saved` counts offered churners whom the offer kept, and
@@ -92,7 +94,8 @@ class Record:
     """A whole life: what was asked for, and everything that happened.
 
     Two records are equal if the same things happened; what was measured on the way (`measured`: seconds, MLflow ids,
-    versions of packages) does not count. `is_recorded` tells a history, in which drift may begin at any time.
+    versions of packages) does not count. `training` is the training profile of retrainings whose decision
+    named none. `is_recorded` tells a history, in which drift may begin at any time.
     """
 
     scenario: Scenario
@@ -107,6 +110,7 @@ class Record:
     is_recorded: bool = False
     measured: Mapping[str, Any] = field(default_factory=dict, compare=False)
     schema_version: int = SCHEMA_VERSION
+    training: str = "mix_70_30"
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -131,6 +135,9 @@ class Record:
 
 def tally(batch: Batch, truth: Truth, served: Served) -> Tally:
     """Count one step. Sums are correctly rounded, so that no order of rows changes a bit."""
+    known = ~np.isnan(truth.propensity)
+    if not known.all():
+        batch, truth, served = _only(known, batch, truth, served)
     churns, p, probability = truth.churns, truth.propensity, served.probability
     is_high = probability >= HIGH_RISK
     is_medium = (probability >= MEDIUM_RISK) & ~is_high
@@ -162,6 +169,26 @@ def tally(batch: Batch, truth: Truth, served: Served) -> Tally:
         bin_customers=tuple(_count(member) for member in members),
         bin_probability=tuple(_sum(probability[member]) for member in members),
         bin_expected_churners=tuple(_sum(p[member]) for member in members),
+    )
+
+
+def _only(rows: NDArray[np.bool_], batch: Batch, truth: Truth, served: Served) -> tuple[Batch, Truth, Served]:
+    """Return what is to be counted of some customers of a step."""
+    return (
+        replace(batch, held_out=batch.held_out[rows]),
+        replace(
+            truth,
+            propensity=truth.propensity[rows],
+            churns=truth.churns[rows],
+            persuasion=truth.persuasion[rows],
+            persuadable=truth.persuadable[rows],
+        ),
+        replace(
+            served,
+            probability=served.probability[rows],
+            prediction=served.prediction[rows],
+            offered=served.offered[rows],
+        ),
     )
 
 

@@ -11,6 +11,9 @@ from sim.mlops.models.model import Model
 from sim.mlops.records.jobs import Alias, Job
 from sim.world.schema.columns import Matrix
 
+FIRST_VERSION = 1
+"""The version of the first model."""
+
 
 @dataclass(frozen=True, slots=True)
 class Predictions:

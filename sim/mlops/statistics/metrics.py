@@ -47,6 +47,12 @@ class Confusion:
         return self.true_positives + self.false_positives + self.false_negatives + self.true_negatives
 
     @property
+    def has_both_classes(self) -> bool:
+        """Whether there are churners and stayers among the rows."""
+        churners = self.true_positives + self.false_negatives
+        return 0 < churners < self.rows
+
+    @property
     def accuracy(self) -> float | None:
         """The share of right predictions."""
         return self._score(self.true_positives + self.true_negatives, self.rows)

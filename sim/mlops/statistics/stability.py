@@ -251,6 +251,9 @@ class Reference:
         bins = np.empty(features.shape, dtype=np.int64)
         categories = list(self.schema.category_positions)
         codes = features[:, categories] - UNSEEN
+        codes[codes > self._sizes[categories] - 2] = (
+            0.0  # the schema is that of the reference: later codes are unseen
+        )
         bins[:, categories] = np.where(np.isnan(codes), self._sizes[categories] - 1, codes)
         for index in self.schema.number_positions:
             bins[:, index] = self._binnings[index].bins(features[:, index])

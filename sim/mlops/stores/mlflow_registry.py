@@ -41,6 +41,7 @@ from scenarios.schema import Recipe
 from sim.errors import InputError
 from sim.mlops.gates.checks import Outcome
 from sim.mlops.models.model import Model
+from sim.mlops.models.training import TrainingWindow
 from sim.mlops.records.jobs import Alias, Job, Status
 from sim.mlops.records.registry import Predictions
 from sim.mlops.stores.patience import patient
@@ -353,7 +354,7 @@ def describe_job(job: Job) -> str:
     lines = [
         f"Asked for on day {job.requested_day} (step {job.requested_step}): {job.reason}.",
         f"{_MADE[job.action]} {window.n_recent} recent rows of steps {_span(window.recent_steps)} and "
-        f"{window.n_historical} historical rows.",
+        f"{window.n_historical} historical rows{_why(window)}.",
     ]
     if job.meeting is not None:
         failed = ", ".join(job.meeting.verdict.failed)
@@ -364,6 +365,15 @@ def describe_job(job: Job) -> str:
         }[job.meeting.verdict.outcome]
         lines.append(f"Met its gates on day {job.meeting.day}: {met}; {job.status}.")
     return " ".join(lines)
+
+
+def _why(window: TrainingWindow) -> str:
+    """Say which training profile chose the rows, and what it saw."""
+    if not window.profile:
+        return ""
+    change = window.change
+    seen = f": a change at step {change.step} ({change.low_step} to {change.high_step})" if change else ""
+    return f", by the training profile {window.profile}{seen}"
 
 
 def _span(steps: Sequence[int]) -> str:
@@ -378,6 +388,7 @@ def _params(job: Job, recipe: Recipe) -> list[Param]:
         "historical_steps": _span(window.historical_steps),
         "recent_rows": window.n_recent,
         "historical_rows": window.n_historical,
+        "training": window.profile,
     }
     return [Param(key, str(value)) for key, value in told.items()]
 

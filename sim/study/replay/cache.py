@@ -40,7 +40,7 @@ class ReplayCache:
         try:
             name, contents = joblib.load(path)
             if name == path.name:
-                replay.restore(contents)
+                replay.memory.restore(contents)
         except Exception:  # noqa: BLE001 - a damaged pickle raises anything: compute it again
             with suppress(OSError):
                 path.unlink(missing_ok=True)
@@ -50,13 +50,13 @@ class ReplayCache:
 
         A disk that is full or not writable costs the next comparison its head start, and this one nothing.
         """
-        if self._folder is None or not replay.has_news:
+        if self._folder is None or not replay.memory.has_changed:
             return
         path = self._folder / _name(replay)
         with suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with whole_file(path, writer=str(os.getpid())) as part:
-                joblib.dump((path.name, replay.contents()), part, compress=("zlib", 1))
+                joblib.dump((path.name, replay.memory.contents()), part, compress=("zlib", 1))
 
 
 def _is_trusted(path: Path) -> bool:

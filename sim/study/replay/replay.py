@@ -1,24 +1,27 @@
 """Replay: the same loop in memory, where nothing that was computed for one policy is computed again for another."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from policies.decision import Policy
+from policies.decision import Policy, trainings_named
 from scenarios.schema import Recipe
 from sim.errors import InputError
 from sim.mlops.gates.profiles import GateProfile, load_profile
+from sim.mlops.loop.change_finder import ChangeFinder, change_finder
 from sim.mlops.loop.life import begin, play
-from sim.mlops.loop.monitor import Monitor, Observation, make_reference, signals
-from sim.mlops.loop.on_request import SignalsOnRequest, Wants
+from sim.mlops.loop.monitor import Monitor, Observation, make_reference
+from sim.mlops.loop.observer import Observer
+from sim.mlops.loop.on_request import Wants
 from sim.mlops.loop.platform import Journal, LocalPlatform, NoJournal, State
 from sim.mlops.loop.trainer import Trained, Trainer
-from sim.mlops.loop.validator import KeptScores, Validator
+from sim.mlops.loop.validator import Validator
 from sim.mlops.models.cohort import Cohort, LabelledRows, Outcomes
 from sim.mlops.models.model import Model
+from sim.mlops.models.profiles import TrainingProfile, Trainings, load_training
 from sim.mlops.models.tuning import search_first_recipe
 from sim.mlops.records.business import choose_offers
 from sim.mlops.records.jobs import FIRST_JOB, Alias, Deployed, Job, Validation, deployed
@@ -26,11 +29,11 @@ from sim.mlops.records.log import MemoryLog
 from sim.mlops.records.record import Record, Served, StepRow, Tally, tally
 from sim.mlops.records.registry import MemoryRegistry
 from sim.mlops.statistics.stability import Reference
+from sim.study.replay.memory import LifeMemory, Memory
 from sim.world.schema.columns import Matrix
 from sim.world.world import World
 
 T = TypeVar("T")
-_NO_PAST = 0
 _FIRST = 0
 _BEFORE_ALL_LABELS = -1
 
@@ -43,8 +46,8 @@ def check_replayable(profile: GateProfile) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
-    """What a model answers for one batch, and who gets an offer for it."""
+class Scored:
+    """What a model says of one batch, and who gets an offer for it."""
 
     probability: Matrix
     prediction: NDArray[np.bool_]
@@ -64,9 +67,9 @@ class Beginning:
 class Replay:
     """One world and its first champion, with everything that was ever computed for a policy that lived in it.
 
-    Results are keyed by what went into them. Without feedback a model is known by the step that asked for it. Where
-    what a policy served changes what its later models learn from (`offers.feed_back`), the whole past served goes
-    into the key: still right, only less is shared.
+    Results are known by what went into them (`Memory`). Without feedback a model is known by the step that asked for
+    it. Where what a policy served changes what its later models learn from (`offers.feed_back`), all that was served
+    before goes into the key (`LifeMemory`): still right, only less is shared.
 
     Parameters
     ----------
@@ -80,54 +83,32 @@ class Replay:
         self.world = world
         self.trials = trials
         self.has_feedback = world.scenario.offers.feed_back
-        self.scores: KeptScores = {}
-        self._memory: dict[Hashable, Any] = {}
-        self._numbers: dict[Hashable, int] = {}
-        self._models: dict[int, Model] = {}
-        self.has_news = False
-
-    def number(self, key: Hashable) -> int:
-        """Return a small number that stands for a key, from 1."""
-        return self._numbers.setdefault(key, len(self._numbers) + 1)
-
-    def keep(self, key: Hashable, model: Model) -> int:
-        """Return the number of a model, which `model` finds it by."""
-        number = self.number(key)
-        self._models[number] = model
-        return number
+        self.memory = Memory()
 
     def model(self, number: int) -> Model:
         """Return a model by its number; the first champion's is 0."""
-        return self.beginning.model if number == _FIRST else self._models[number]
-
-    def recall(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """Return what is known by a key, computed if need be."""
-        known = self._memory.get(key)
-        if known is None:
-            known = self._memory[key] = compute()
-            self.has_news = True
-        return cast(T, known)  # what a key stands for has one type
-
-    def contents(self) -> tuple[dict[Hashable, Any], dict[Hashable, int], dict[int, Model]]:
-        """Return all that was computed so far, for another process to go on from."""
-        return self._memory, self._numbers, self._models
-
-    def restore(self, contents: tuple[dict[Hashable, Any], dict[Hashable, int], dict[int, Model]]) -> None:
-        """Go on from the `contents` of a replay of the same world."""
-        self._memory, self._numbers, self._models = contents
+        return self.beginning.model if number == _FIRST else self.memory.models[number]
 
     @property
     def beginning(self) -> Beginning:
         """The first champion; its gates are those of the profile `none`."""
-        return self.recall("beginning", self._found)
+        return self.memory.computed_once("beginning", self._begin)
 
     def state(self, profile: GateProfile) -> State:
         """Return the state before step 0, with the first champion's verdict under a gate profile."""
-        first = self.recall(("first", profile), lambda: self._first(profile))
+        first = self.memory.computed_once(("first", profile), lambda: self._first(profile))
         return State(first=first, champion=deployed(first))
 
-    def play(self, policy: Policy, profile: GateProfile) -> tuple[Job, tuple[StepRow, ...]]:
+    def trainings(self, training: TrainingProfile | None = None, named: Collection[str] = ()) -> Trainings:
+        """Return the training profiles of a life: the one given or the scenario's, and those that a policy names."""
+        return Trainings.of(training or load_training(self.world.scenario.training.profile), named)
+
+    def play(
+        self, policy: Policy, profile: GateProfile, training: TrainingProfile | None = None
+    ) -> tuple[Job, tuple[StepRow, ...]]:
         """Let a policy live in this world and return the first job and every step.
+
+        Retrainings whose decision names no training profile learn by `training`, the scenario's if it is `None`.
 
         Raises
         ------
@@ -137,11 +118,19 @@ class Replay:
         check_replayable(profile)
         state = self.state(profile)
         policy.deployed(FIRST_JOB)
-        return state.first, tuple(play(ReplayPlatform(self, profile), policy, state))
+        platform = ReplayPlatform(self, profile, self.trainings(training, trainings_named(policy)))
+        return state.first, tuple(play(platform, policy, state))
 
-    def record(self, policy: Policy, profile: GateProfile, name: str, policy_toml: str = "") -> Record:
+    def record(
+        self,
+        policy: Policy,
+        profile: GateProfile,
+        name: str,
+        policy_toml: str = "",
+        training: TrainingProfile | None = None,
+    ) -> Record:
         """Let a policy live in this world and return its record; `name` and `policy_toml` say what it is."""
-        first, rows = self.play(policy, profile)
+        first, rows = self.play(policy, profile, training)
         world = self.world
         return Record(
             scenario=world.scenario,
@@ -150,16 +139,18 @@ class Replay:
             policy=name,
             policy_toml=policy_toml,
             gates=profile.name,
+            training=self.trainings(training).default.name,
             trials=self.trials,
             first=first,
             steps=rows,
             is_recorded=world.population.is_recorded,
         )
 
-    def _found(self) -> Beginning:
+    def _begin(self) -> Beginning:
         world, log, registry = self.world, MemoryLog(), MemoryRegistry()
         validator = Validator(world, log, load_profile("none"))
-        platform = LocalPlatform(world, log, registry, Trainer(world, log), validator, Monitor(world, log, registry))
+        trainer = Trainer(world, log, change_finder(world, log, registry))
+        platform = LocalPlatform(world, log, registry, trainer, validator, Monitor(world, log, registry))
         first = begin(platform, self._choose_recipe).first
         warmup = tuple(log.cohorts(world.warmup))
         return Beginning(first, registry.model(first.version), registry.recipe(first.version), warmup)
@@ -175,87 +166,74 @@ class Replay:
 
 
 class ReplayPlatform:
-    """The company of one policy in a replayed world; it implements `Platform` and computes nothing twice."""
+    """The platform of one policy in a replayed world; it implements `Platform` and computes nothing twice."""
 
-    def __init__(self, replay: Replay, profile: GateProfile) -> None:
+    def __init__(self, replay: Replay, profile: GateProfile, trainings: Trainings | None = None) -> None:
         self.world = replay.world
         self.journal: Journal = NoJournal()
         self.log = _ReplayLog(replay)
-        shared = None if replay.has_feedback else replay.scores  # else the rows of a gate depend on the past too
-        self.validator = Validator(replay.world, self.log, profile, scores=shared)
+        self._memory = LifeMemory(replay.memory, has_feedback=replay.has_feedback)
+        self.validator = Validator(replay.world, self.log, profile, scores=self._memory.scores)
         self._replay = replay
         self._profile = profile
-        self._trainer = Trainer(replay.world, self.log)
-        self._monitor = Monitor(replay.world, self.log, self, self._reference)
-        self._on_request = SignalsOnRequest(replay.world, self.log, self, self._reference, self._recall_request)
+        self._trainings = trainings or replay.trainings()
+        self.changes = ChangeFinder(replay.world, self.log, self._first_scores)
+        self._trainer = Trainer(replay.world, self.log, self.changes)
+        monitor = Monitor(replay.world, self.log, self, self._reference)
+        self._observer = Observer(replay.world, self.log, self, monitor, self.changes, self._remembered)
         self._models = [_FIRST]
-        self._past = _NO_PAST
 
     def serve(self, step: int, champion: Deployed) -> Served:
         """Answer the batch of a step, and send the offers out."""
-        served = self.answer(step, champion)
+        served = self.would_serve(step, champion)
         self.log.served.append(served)
-        if self._replay.has_feedback:
-            self._past = self._replay.number(("past", self._past, self._models[champion.version - 1]))
+        self._memory.has_served(self._models[champion.version - 1])
         return served
 
-    def answer(self, step: int, model: Deployed) -> Served:
+    def would_serve(self, step: int, model: Deployed) -> Served:
         """Return what a model would serve at a step."""
-        number = self._models[model.version - 1]
-        answers = self._replay.recall(("answers", step, number), lambda: self._answer(step, number))
-        return Served(step, model.job, model.version, answers.probability, answers.prediction, answers.offered)
+        scored = self._scored(step, self._models[model.version - 1])
+        return Served(step, model.job, model.version, scored.probability, scored.prediction, scored.offered)
 
     def settle(self, served: Served) -> Tally:
         """Count the step; the labels are on their way by themselves."""
         world, step = self.world, served.step
         key = ("tally", step, self._models[served.version - 1])
-        return self._replay.recall(key, lambda: tally(world.batch(step), world.truth(step), served))
+        return self._memory.of_world(key, lambda: tally(world.batch(step), world.truth(step), served))
 
     def receive(self, day: int) -> int:
         """Count the labels that arrive on a day; they can be seen from now on."""
-        key = ("arrived", self.log.today, day, self._past)
-        arrived = self._replay.recall(key, lambda: (self._count_arrivals(day),))
+        arrived = self._memory.of_life(("arrived", self.log.today, day), lambda: self._count_arrivals(day))
         self.log.today = day
-        return int(arrived[0])
+        return arrived
 
     def observe(self, step: int, champion: Deployed, *, job_open: bool, wants: Wants) -> Observation:
         """Measure what is visible at a step, and of the signals on request those that are wanted."""
-        model = self._models[champion.version - 1]
-        newest = self._monitor.newest_step(step, champion)
-        key = ("observation", step, model, newest, job_open, self._past)
-        seen = self._replay.recall(key, lambda: self._measure(step, champion, job_open))
-        if not wants:
-            return seen
-        return replace(seen, signals=self._on_request.answer(step, champion, seen.signals, wants))
+        return self._observer.observe(step, champion, job_open=job_open, wants=wants)
 
     def train(self, job: Job, champion: Deployed) -> Job:  # noqa: ARG002 - every model of a world has one recipe
         """Train a job's model on the labels visible at its step."""
-        key = ("trained", job.requested_step, self._past, self.log.quarantined)
-        trained: Trained = self._replay.recall(key, lambda: self._train(job.requested_step))
-        self._models.append(self._replay.keep(key, trained.model))
-        return replace(job, window=trained.window, version=len(self._models))
+        step, recipe, profile = job.requested_step, self._replay.beginning.recipe, self._trainings.find(job.training)
+        return self._made(job, ("trained", step, profile), lambda: self._trainer.train(step, recipe, profile))
 
     def recalibrate(self, job: Job, champion: Deployed) -> Job:
         """Calibrate the champion's trees anew on the labels visible at the job's step."""
-        base = self._models[champion.version - 1]
-        key = ("recalibrated", job.requested_step, base, self._past, self.log.quarantined)
-        recipe, model = self._replay.beginning.recipe, self._replay.model(base)
-        trained = self._replay.recall(key, lambda: self._trainer.recalibrate(job.requested_step, model, recipe))
-        self._models.append(self._replay.keep(key, trained.model))
-        return replace(job, window=trained.window, version=len(self._models))
+        step, base, recipe = job.requested_step, self._models[champion.version - 1], self._replay.beginning.recipe
+        model = self._replay.model(base)
+        return self._made(job, ("recalibrated", step, base), lambda: self._trainer.recalibrate(step, model, recipe))
 
     def quarantine(self, step: int) -> None:
         """Set the batch of a step apart."""
         self.log.quarantined |= {step}
+        self._memory.has_set_apart(step)
 
     def validate(self, step: int, job: Job, champion: Deployed, best: Deployed) -> Validation:
         """Have a job's model meet the gates."""
         challenger, other = self._models[job.version - 1], self._models[champion.version - 1]
         asked = best if self._profile.enforces("f1_against_best") else None
         anchor = self._models[asked.version - 1] if asked else None
-        key = ("meeting", self._profile, step, challenger, other, anchor, self._past, self.log.quarantined)
-        return self._replay.recall(
-            key,
+        return self._memory.of_life(
+            ("validated", self._profile, step, challenger, other, anchor),
             lambda: self.validator.validate(
                 step,
                 self.model(job.version),
@@ -275,26 +253,35 @@ class ReplayPlatform:
         return self._replay.model(self._models[version - 1])
 
     def _reference(self, champion: Deployed) -> Reference:
-        key = ("reference", self._models[champion.version - 1])
-        return self._replay.recall(key, lambda: make_reference(self.world, self.log, self, champion))
+        key = ("reference", self._models[champion.version - 1], champion.gate_steps)
+        return self._memory.of_world(key, lambda: make_reference(self.world, self.log, self, champion))
 
-    def _train(self, step: int) -> Trained:
-        return self._trainer.train(step, self._replay.beginning.recipe)
+    def _made(self, job: Job, key: Hashable, make: Callable[[], Trained]) -> Job:
+        """Return a job with the model that it makes, which becomes the next version of this life."""
+        trained = self._memory.of_life(key, make)
+        self._models.append(self._memory.model_of_life(key, trained.model))
+        return replace(job, window=trained.window, version=len(self._models))
 
-    def _recall_request(self, key: Hashable, version: int, compute: Callable[[], T]) -> T:
-        """Return what was measured on request of a model; what it served before is in the key."""
-        return self._replay.recall(("request", key, self._models[version - 1], self._past), lambda: (compute(),))[0]
+    def _first_scores(self, cohort: Cohort) -> Matrix:
+        """Return the first model's probabilities for a cohort, which are those of a life in which it serves."""
+        step = cohort.step
+        if step >= 0:
+            return self._scored(step, _FIRST).probability
+        features = cohort.features
+        return self._memory.of_world(("first_scores", step), lambda: self._replay.model(_FIRST).probability(features))
 
-    def _answer(self, step: int, model: int) -> Answers:
+    def _remembered(self, key: Hashable, version: int, compute: Callable[[], T]) -> T:
+        """Return what was measured of the model of a version."""
+        return self._memory.of_life((key, self._models[version - 1]), compute)
+
+    def _scored(self, step: int, model: int) -> Scored:
+        return self._memory.of_world(("scored", step, model), lambda: self._score(step, model))
+
+    def _score(self, step: int, model: int) -> Scored:
         batch, scorer = self.world.batch(step), self._replay.model(model)
         probability = scorer.probability(batch.features)
         offered = choose_offers(self.world.scenario.offers, probability, batch.held_out)
-        return Answers(probability, scorer.decide(probability), offered)
-
-    def _measure(self, step: int, champion: Deployed, job_open: bool) -> Observation:
-        drift, performance = self._monitor.drift(step, champion), self._monitor.performance(step, champion)
-        seen = signals(step, self.world.day(step), champion, drift, performance, job_open=job_open)
-        return Observation(seen, drift.features)
+        return Scored(probability, scorer.decide(probability), offered)
 
     def _count_arrivals(self, day: int) -> int:
         before = self.log.today

@@ -23,7 +23,7 @@ def fresh_f1(replay: Replay, step: int) -> float | None:
     step, with labels at once and the first champion's recipe; never on the scored batch itself. It is trained on and
     sees customers as they are, without any quality fault. Missing where nobody came.
     """
-    return replay.recall(("fresh", step), lambda: (_mean_f1(replay, step),))[0]
+    return replay.memory.computed_once(("fresh", step), lambda: _mean_f1(replay, step))
 
 
 def _mean_f1(replay: Replay, step: int) -> float | None:

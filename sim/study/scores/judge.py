@@ -103,25 +103,27 @@ def summarise(record: Record, prices: Prices | None = None) -> Summary:
 def expected_f1(tally: Tally) -> float | None:
     """Return the F1 of one step under the true propensities p: 2 sum(p yhat) / (sum(yhat) + sum(p)).
 
-    Missing where nobody came, or nobody could churn or was predicted to.
+    Missing where nobody came, or all are sure to churn or all to stay, as in a month of one class of a history.
 
     >>> from types import SimpleNamespace as Row
-    >>> expected_f1(Row(predicted_expected_churners=3.0, predicted=5, expected_churners=7.0))
+    >>> expected_f1(Row(customers=20, predicted_expected_churners=3.0, predicted=5, expected_churners=7.0))
     0.5
     """
-    whole = tally.predicted + tally.expected_churners
-    return 2 * tally.predicted_expected_churners / whole if whole else None
+    if not 0.0 < tally.expected_churners < tally.customers:
+        return None
+    return 2 * tally.predicted_expected_churners / (tally.predicted + tally.expected_churners)
 
 
 def observed_f1(tally: Tally) -> float | None:
-    """Return the F1 of one step against what happened, `None` where nobody churned or was predicted to.
+    """Return the F1 of one step against what happened, `None` where all churned or nobody did.
 
     >>> from types import SimpleNamespace as Row
-    >>> observed_f1(Row(predicted_churners=3, predicted=5, churners=7))
+    >>> observed_f1(Row(customers=20, predicted_churners=3, predicted=5, churners=7))
     0.5
     """
-    whole = tally.predicted + tally.churners
-    return 2 * tally.predicted_churners / whole if whole else None
+    if not 0 < tally.churners < tally.customers:
+        return None
+    return 2 * tally.predicted_churners / (tally.predicted + tally.churners)
 
 
 def precision_at_capacity(record: Record) -> float | None:

@@ -194,7 +194,7 @@ class Planner:
     def _value(self, step: int, champion: int) -> float:
         key = (step, champion)
         if key not in self._worth:
-            tally = self._life.settle(self._life.answer(step, self._deployed[champion]))
+            tally = self._life.settle(self._life.would_serve(step, self._deployed[champion]))
             self._worth[key] = offer_value(tally, self._prices)
         return self._worth[key]
 

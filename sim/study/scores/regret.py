@@ -70,7 +70,7 @@ def constraint_prices(replay: Replay, profile: GateProfile, prices: Prices) -> C
     Lifting a delay makes another world of the same customers and outcomes, whose models are trained anew.
     """
     key = ("constraint_prices", profile, prices.model_dump_json())
-    return replay.recall(key, lambda: (_constraint_prices(replay, profile, prices),))[0]
+    return replay.memory.computed_once(key, lambda: _constraint_prices(replay, profile, prices))
 
 
 def _constraint_prices(replay: Replay, profile: GateProfile, prices: Prices) -> ConstraintPrices | None:

@@ -27,11 +27,11 @@ class Propensities(Protocol):
 
 
 class RecordedPropensities:
-    """What happened: a propensity is 1 for who churned and 0 for who stayed."""
+    """What happened: a propensity is 1 for who churned, 0 for who stayed, and missing where nobody knows yet."""
 
     def undrifted(self, customers: Customers) -> Matrix:
         """Return what happened."""
-        return customers.real_label.astype(np.float64)
+        return np.where(customers.has_real_label, customers.real_label.astype(np.float64), np.nan)
 
     def propensity(self, step: int, customers: Customers, features: Matrix, chance: Chance) -> Matrix:  # noqa: ARG002 - nothing but what happened counts
         """Return what happened."""

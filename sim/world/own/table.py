@@ -1,42 +1,33 @@
-"""A user's own table of customers: a CSV file with a column that says who churned.
+"""A user's own table of customers: a column says who churned, and every other one is a feature.
 
-The file is UTF-8 (with or without a byte order mark), separated by commas, with a header; line endings don't matter.
 White space around names and cells counts nothing, and a run of it within a column's name counts as one space.
-
-`sim.world.own.column` says which columns are numbers, and which cells are missing values.
+`sim.world.own.source` says what it may be read from, `sim.world.own.column` which columns are numbers and which cells
+are missing values.
 """
 
-import hashlib
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]  # it ships no types
+import pyarrow.compute as pc  # type: ignore[import-untyped]  # it ships no types
 from numpy.typing import NDArray
 
 from sim.errors import InputError, did_you_mean
-from sim.world.own.column import factorized, read_column
+from sim.world.own.cells import Cells, RawColumn
+from sim.world.own.column import ColumnReader, ColumnReport, Kind, ReadColumn
+from sim.world.own.dates import check_outliers, read_days
+from sim.world.own.giveaway import giveaways, looks_like_a_model
+from sim.world.own.outcomes import OUTCOMES, read_outcomes
+from sim.world.own.schema_file import Decisions, read_decisions
+from sim.world.own.source import Source
+from sim.world.own.text_file import RawTable, TextSettings
 from sim.world.schema.columns import Schema
-from sim.world.schema.csv_file import CsvFile
 from sim.world.schema.table import Table
 
-OUTCOMES: tuple[tuple[str, str], ...] = (
-    ("1", "0"),
-    ("1.0", "0.0"),
-    ("yes", "no"),
-    ("y", "n"),
-    ("true", "false"),
-    ("t", "f"),
-    ("churned", "stayed"),
-    ("churned", "active"),
-    ("churned", "retained"),
-    ("churn", "no churn"),
-    ("left", "stayed"),
-)
-"""The pairs of values, churner first, that a target may hold, in upper or lower case."""
+__all__ = ["LONGEST_ID", "OUTCOMES", "RESERVED", "OwnTable", "Reading", "read_own_table"]
 
 LONGEST_ID = 200
 """The most characters that an id may have."""
@@ -60,10 +51,39 @@ RESERVED = frozenset(
 )
 """The columns that the inference log keeps beside the features."""
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9:.]+(?:Z|[+-][0-9:]+)?)?")
-_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_OF_MODELS = frozenset({"prediction", "prediction_proba", "model_version", "ground_truth", "label_arrived_at"})
 _NAMES_LISTED = 12
-_VALUES_LISTED = 3
+
+Days = NDArray[np.datetime64]
+Known = Callable[[Days], NDArray[np.bool_]]
+"""Which rows of a history are known at first, given the day of each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How a table is to be read beside the roles of its columns.
+
+    Parameters
+    ----------
+    churned
+        The value of the target that a churner has; known words need none.
+    ignored
+        Columns that are no features.
+    date_format
+        How dates are written, where that is not clear.
+    schema
+        A file of decisions about columns.
+    """
+
+    churned: str | None = None
+    ignored: tuple[str, ...] = ()
+    date_format: str | None = None
+    schema: Path | None = None
+
+    @property
+    def decisions(self) -> Decisions:
+        """What the file of decisions says."""
+        return read_decisions(self.schema) if self.schema is not None else Decisions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +93,7 @@ class OwnTable:
     Parameters
     ----------
     name
-        The name of the file without its ending.
+        The name of the file without its endings.
     sha256
         The hash of the file.
     table
@@ -83,143 +103,273 @@ class OwnTable:
         The numeric columns in which all values are whole.
     dates
         The day of each row of the table; `None` for a table without dates.
+    labelled
+        Of which rows the outcome is known; `None` for all. Elsewhere `table.churned` is False.
+    columns
+        What became of each column that has no role.
+    notes
+        What the owner should know of how the table was read.
+    settings
+        How the text file was read.
     """
 
     name: str
     sha256: str
     table: Table
     whole_numbers: frozenset[str]
-    dates: NDArray[np.datetime64] | None
+    dates: Days | None
+    labelled: NDArray[np.bool_] | None = None
+    columns: tuple[ColumnReport, ...] = ()
+    notes: tuple[str, ...] = ()
+    settings: TextSettings = field(default_factory=TextSettings)
 
 
-def read_own_table(path: Path, target: str, id_column: str | None = None, date_column: str | None = None) -> OwnTable:
+def read_own_table(
+    path: Path | str,
+    target: str,
+    id_column: str | None = None,
+    date_column: str | None = None,
+    reading: Reading = Reading(),
+    known: Known | None = None,
+) -> OwnTable:
     """Read a table of customers; every column but the target, id and date is a feature.
 
     Parameters
     ----------
     path
-        A CSV file, as the module says.
+        A file, a folder of parts, or the URL of a database's table, as `sim.world.own.source` says.
     target
-        The column that says who churned, by one of the pairs of `OUTCOMES`.
+        The column that says who churned.
     id_column
         The column that names the customers; without one, rows are named R0000001, R0000002 and so on.
     date_column
-        The column with the day of each row: YYYY-MM-DD. A time after it is left out.
+        The column with the day of each row. A blank target is then an outcome that has not come yet.
+    reading
+        What its owner says of how it is to be read.
+    known
+        Which rows of a history the kinds of columns are decided by; all by default.
 
     Raises
     ------
     InputError
-        At the first thing that makes the file no such table, with column and row (row 1 follows the header).
+        At the first thing that makes it no such table, with column and row (row 1 follows the header).
     """
-    file = CsvFile(path, "the customer table", "give a CSV file with a header and a row for each customer")
-    content = file.read()
-    columns = _columns(file, content)
-    roles = _Roles(path, _name(target), id_column and _name(id_column), date_column and _name(date_column))
-    features = roles.features(columns)
-    churned = _outcomes(columns[roles.target], roles)
-    dates = _days(columns[roles.date], roles) if roles.date is not None else None
-    ids = _ids(columns[roles.id], roles) if roles.id is not None else _row_names(len(churned))
-    _check_repeats(ids, dates, path)
-    encoded = [read_column(name, columns[name], path) for name in features]
-    order = np.argsort(ids) if dates is None else np.lexsort((ids, dates))
+    own, refusals = inspect_own_table(path, target, id_column, date_column, reading, known)
+    if refusals:
+        raise refusals[0]
+    if not own.table.schema.columns:
+        raise InputError(
+            f"the customer table must have features, but {path} has none that is left: add columns that models can "
+            f"learn from."
+        )
+    return own
+
+
+def inspect_own_table(
+    path: Path | str,
+    target: str,
+    id_column: str | None = None,
+    date_column: str | None = None,
+    reading: Reading = Reading(),
+    known: Known | None = None,
+) -> tuple[OwnTable, tuple[InputError, ...]]:
+    """Return the table without the columns that are refused, and why they are; see `read_own_table`."""
+    source, decisions, where = Source(str(path)), reading.decisions, str(path)
+    raw, sha256 = source.read(decisions.text)
+    columns = {column.name: column for column in raw.columns}
+    roles = _Roles(
+        where,
+        _name(target),
+        id_column if id_column is None else _name(id_column),
+        date_column if date_column is None else _name(date_column),
+        tuple(_name(name) for name in reading.ignored),
+    )
+    features = roles.features(list(columns), decisions)
+    cells = columns[roles.target].cells
+    churned, labelled = read_outcomes(
+        cells, roles.target, where, reading.churned, may_be_blank=roles.date is not None
+    )
+    dates = None
+    if roles.date is not None:
+        dates = read_days(columns[roles.date].cells, roles.date, where, reading.date_format)
+        check_outliers(dates, roles.date, where)
+    ids = _row_names(len(churned))
+    if roles.id is not None:
+        ids = _ids(columns[roles.id].cells, roles)
+        _check_repeats(columns[roles.id].cells, dates, where)
+    is_known = np.ones(len(churned), dtype=np.bool_) if known is None or dates is None else known(dates)
+    reader = ColumnReader(where, is_known, dates, decisions.columns)
+    renamed, notes = _without_reserved(features, list(columns), where)
+    read = [reader.read(RawColumn(renamed[name], columns[name].values)) for name in features]
+    own = _assembled(source, raw, sha256, read, churned, labelled, ids, dates)
+    notes = (*raw.notes, *notes, *_said(read, churned, labelled, roles, where))
+    ignored = tuple(_ignored(columns[name]) for name in roles.ignored)
+    refusals = tuple(column.refusal for column in read if column.refusal is not None)
+    return (
+        OwnTable(
+            own.name,
+            sha256,
+            own.table,
+            own.whole_numbers,
+            own.dates,
+            own.labelled,
+            (*(column.report for column in read), *ignored),
+            notes,
+            raw.settings,
+        ),
+        refusals,
+    )
+
+
+def _assembled(
+    source: Source,
+    raw: RawTable,
+    sha256: str,
+    read: Sequence[ReadColumn],
+    churned: NDArray[np.bool_],
+    labelled: NDArray[np.bool_],
+    ids: NDArray[np.str_],
+    dates: Days | None,
+) -> OwnTable:
+    """Put the columns that are features together, in the order of days and ids."""
+    features = [column.feature for column in read if column.feature is not None]
+    order = _order(ids, dates)
+    matrix = np.empty((len(ids), len(features)))
+    for place, feature in enumerate(features):
+        matrix[:, place] = feature.values[order]
     table = Table(
-        schema=Schema(tuple(feature.column for feature in encoded)),
+        schema=Schema(tuple(feature.column for feature in features)),
         customer_id=ids[order],
-        features=np.column_stack([feature.values for feature in encoded])[order],
+        features=matrix,
         churned=churned[order],
     )
     return OwnTable(
-        name=path.stem,
-        sha256=hashlib.sha256(content).hexdigest(),
-        table=table,
-        whole_numbers=frozenset(feature.column.name for feature in encoded if feature.is_whole),
-        dates=None if dates is None else dates[order],
+        source.name,
+        sha256,
+        table,
+        frozenset(feature.column.name for feature in features if feature.is_whole),
+        None if dates is None else dates[order],
+        None if labelled.all() else labelled[order],
+        settings=raw.settings,
     )
+
+
+def _order(ids: NDArray[np.str_], dates: Days | None) -> NDArray[np.int64]:
+    """Return the rows in the order of days and ids; Arrow sorts texts several times faster than numpy."""
+    keys: dict[str, pa.Array] = (
+        {} if dates is None else {"date": pa.array(dates.astype("datetime64[D]").astype(np.int64))}
+    )
+    keys["id"] = pa.array(ids)
+    order = pc.sort_indices(pa.table(keys), sort_keys=[(name, "ascending") for name in keys])
+    return np.asarray(order.to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def _said(
+    read: Sequence[ReadColumn],
+    churned: NDArray[np.bool_],
+    labelled: NDArray[np.bool_],
+    roles: "_Roles",
+    where: str,
+) -> tuple[str, ...]:
+    """Return what the owner should know: what was decided of columns, and which of them know too much."""
+    notes = [
+        f"column {column.report.name!r}: {warning}"
+        for column in read
+        if column.refusal is None
+        for warning in column.report.warnings
+    ]
+    features = [column.feature for column in read if column.feature is not None]
+    notes += [
+        f"column {name!r} gives the outcome away (alone it has an AUC of {auc:.3f}): if it is not known when "
+        f"customers are scored, leave it out by --ignore {name!r}"
+        for name, auc in giveaways(features, churned, labelled)
+    ]
+    notes += [
+        f"column {feature.column.name!r} is called like a model's answer: if it is one, leave it out by --ignore "
+        f"{feature.column.name!r}, or ask `retrainlab backtest`"
+        for feature in features
+        if looks_like_a_model(feature.column.name)
+    ]
+    if not labelled.all():
+        first = int(np.argmin(labelled)) + 1
+        notes.append(
+            f"the target {roles.target!r} is blank in {int((~labelled).sum()):,} rows of {where} (the first is row "
+            f"{first}): their outcome has not come yet"
+        )
+    return tuple(notes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Roles:
     """Which columns are no features, by the options that name them."""
 
-    path: Path
+    path: str
     target: str
     id: str | None
     date: str | None
+    ignored: tuple[str, ...]
 
-    def features(self, columns: Mapping[str, Sequence[str]]) -> list[str]:
+    def features(self, columns: Sequence[str], decisions: Decisions) -> list[str]:
         """Return the names of the features; `InputError` if the roles don't fit the columns or leave no features."""
         self._check(columns)
-        names = [name for name in columns if name not in (self.target, self.id, self.date)]
+        for name in decisions.columns:
+            if name not in columns:
+                raise InputError(
+                    f"--schema must name columns of {self.path}, got {name!r}: the columns are "
+                    f"{_listed(columns)}.{did_you_mean(name, columns)}"
+                )
+        names = [name for name in columns if name not in (self.target, self.id, self.date, *self.ignored)]
         if not names:
             raise InputError(
                 f"the customer table must have features, but {self.path} has no other column than "
-                f"{_listed(list(columns))}: add columns that models can learn from."
+                f"{_listed(columns)}: add columns that models can learn from."
             )
         _check_feature_names(names, self.path)
         return names
 
-    def _check(self, columns: Mapping[str, Sequence[str]]) -> None:
+    def _check(self, columns: Sequence[str]) -> None:
         option_of: dict[str, str] = {}
-        for option, name in (("--target", self.target), ("--id", self.id), ("--date", self.date)):
+        named = [("--target", self.target), ("--id", self.id), ("--date", self.date)]
+        for option, name in (*named, *(("--ignore", name) for name in self.ignored)):
             if name is None:
                 continue
             if name not in columns:
                 raise InputError(
                     f"{option} must name a column of {self.path}, got {name!r}: the columns are "
-                    f"{_listed(list(columns))}.{did_you_mean(name, columns)}"
+                    f"{_listed(columns)}.{did_you_mean(name, columns)}"
                 )
-            if name in option_of:
+            if name in option_of and option != "--ignore":
                 raise InputError(
                     f"--target, --id and --date must name different columns, but {option_of[name]} and {option} are "
                     f"both {name!r}: name another column or leave one out."
                 )
+            if name in option_of and option_of[name] != "--ignore":
+                raise InputError(
+                    f"--ignore must name a column without a role, but {name!r} is named by {option_of[name]} too: "
+                    f"leave one out."
+                )
             option_of[name] = option
-
-
-def _columns(file: CsvFile, content: bytes) -> dict[str, list[str]]:
-    """Return the cells of each column, without white space around them."""
-    if b"\0" in content:
-        raise InputError(
-            f"the customer table must be UTF-8 text, but {file.path} has zero bytes, as UTF-16 has: save it as UTF-8."
-        )
-    cells, rows = file.cells(content)
-    header = [_name(cell) for cell in cells]
-    _check_header(header, file.path)
-    file.check_unique(header)
-    file.check_shape(header, rows)
-    return {
-        name: [cell.strip() for cell in column] for name, column in zip(header, zip(*rows, strict=True), strict=True)
-    }
 
 
 def _name(cell: str) -> str:
     return " ".join(cell.split())
 
 
-def _check_header(header: Sequence[str], path: Path) -> None:
-    for separator, plural in _SEPARATORS.items():
-        if len(header) == 1 and separator in header[0]:
-            raise InputError(
-                f"the customer table must be separated by commas, but {path} is separated by {plural}: save it with "
-                f"commas, as pandas.read_csv(file, sep={separator!r}).to_csv(file, index=False) does."
-            )
-    if "" in header:
-        raise InputError(
-            f"each column must have a name, but column {header.index('') + 1} of {path} has none: name it or drop it."
-        )
+def _ignored(raw: RawColumn) -> ColumnReport:
+    return ColumnReport(name=raw.name, kind=Kind.IGNORED, missing=0, values="", warnings=("left out by --ignore",))
 
 
-def _check_feature_names(names: Sequence[str], path: Path) -> None:
+def _check_feature_names(names: Sequence[str], path: str) -> None:
     """Refuse what terms or the inference log, whose columns don't tell upper from lower case, can't name."""
     seen: dict[str, str] = {}
     for name in names:
         if "`" in name:
             raise InputError(f"a column's name must have no backquote, but {path} has {name!r}: rename it.")
         key = name.casefold()
-        if key in RESERVED:
+        if key in _OF_MODELS:
             raise InputError(
                 f"a feature must not be called {name!r}, which is a column of the inference log, but a column of "
-                f"{path} is: rename it, or name it with --id or --date if it is no feature."
+                f"{path} is: leave it out by --ignore {name!r}, or ask `retrainlab backtest` if the file is a log."
             )
         if key in seen:
             raise InputError(
@@ -229,73 +379,37 @@ def _check_feature_names(names: Sequence[str], path: Path) -> None:
         seen[key] = name
 
 
-def _outcomes(cells: Sequence[str], roles: _Roles) -> NDArray[np.bool_]:
-    if "" in cells:
-        raise InputError(
-            f"the target {roles.target!r} must say of each customer who churned, but row {cells.index('') + 1} of "
-            f"{roles.path} is blank: fill it in or drop the row."
-        )
-    folded = [cell.casefold() for cell in cells]
-    found = sorted(set(folded))
-    for churner, stayer in OUTCOMES:
-        if found == sorted((churner, stayer)):
-            return np.array([cell == churner for cell in folded], dtype=np.bool_)
-    raise InputError(_wrong_outcomes(sorted(set(cells)), len(found), roles))
-
-
-def _wrong_outcomes(values: Sequence[str], n_found: int, roles: _Roles) -> str:
-    if n_found == 1:
-        return (
-            f"the target {roles.target!r} must tell churners from stayers, but all rows of {roles.path} have "
-            f"{values[0]!r}: name a column with both."
-        )
-    if n_found > 2:
-        return (
-            f"the target {roles.target!r} must hold two values, but {roles.path} has {n_found:,} "
-            f"({_listed([repr(value) for value in values], _VALUES_LISTED)}): name another column with --target, or "
-            f"write 1 for churners and 0 for all others."
-        )
-    return (
-        f"the target {roles.target!r} must tell churners from stayers by 1 and 0, yes and no, true and false or "
-        f"churned and stayed, but {roles.path} has {' and '.join(map(repr, values))}: write 1 for churners and 0 for "
-        f"all others."
-    )
-
-
-def _days(cells: Sequence[str], roles: _Roles) -> NDArray[np.datetime64]:
-    codes, texts = factorized(cells)
-    for text in texts:
-        if not _is_date(text):
-            raise InputError(
-                f"the date {roles.date!r} must read YYYY-MM-DD, but row {cells.index(text) + 1} of {roles.path} has "
-                f"{text!r}: write dates like 2026-01-31."
+def _without_reserved(
+    names: Sequence[str], columns: Sequence[str], where: str
+) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Return what each feature is called: those that share a name with a column of the log get another."""
+    taken = {name.casefold() for name in columns} | RESERVED
+    renamed, notes = {}, []
+    for name in names:
+        new = name
+        while new.casefold() in RESERVED or (new != name and new.casefold() in taken):
+            new = f"{new}_feature"
+        renamed[name] = new
+        if new != name:
+            notes.append(
+                f"column {name!r} of {where} is called {new!r} here: the inference log has a column of its name"
             )
-    return np.array([text[:10] for text in texts], dtype="datetime64[D]")[codes]
+    return renamed, tuple(notes)
 
 
-def _is_date(text: str) -> bool:
-    if not _DATE.fullmatch(text):
-        return False
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _ids(cells: Sequence[str], roles: _Roles) -> NDArray[np.str_]:
-    if "" in cells:
+def _ids(cells: Cells, roles: _Roles) -> NDArray[np.str_]:
+    if "" in cells.texts:
         raise InputError(
-            f"the id {roles.id!r} must name each customer, but row {cells.index('') + 1} of {roles.path} is blank: "
+            f"the id {roles.id!r} must name each customer, but row {cells.first_row('')} of {roles.path} is blank: "
             f"fill it in or drop the row."
         )
-    longest = max(cells, key=len)
+    longest = max(cells.texts, key=len)
     if len(longest) > LONGEST_ID:
         raise InputError(
-            f"the id {roles.id!r} must have at most {LONGEST_ID} characters, but row {cells.index(longest) + 1} of "
+            f"the id {roles.id!r} must have at most {LONGEST_ID} characters, but row {cells.first_row(longest)} of "
             f"{roles.path} has {len(longest):,}: name another column with --id."
         )
-    return np.array(cells, dtype=np.str_)
+    return np.array(cells.texts, dtype=np.str_)[cells.codes]
 
 
 def _row_names(n_rows: int) -> NDArray[np.str_]:
@@ -303,23 +417,26 @@ def _row_names(n_rows: int) -> NDArray[np.str_]:
     return np.array([f"R{number:0{width}}" for number in range(1, n_rows + 1)], dtype=np.str_)
 
 
-def _check_repeats(ids: NDArray[np.str_], dates: NDArray[np.datetime64] | None, path: Path) -> None:
-    keys = pd.DataFrame({"id": ids.astype(object)} | ({} if dates is None else {"date": dates.astype("M8[s]")}))
+def _check_repeats(ids: Cells, dates: Days | None, path: str) -> None:
+    if len(ids.texts) == len(ids.codes):
+        return
+    keys = pd.DataFrame({"id": ids.codes} | ({} if dates is None else {"date": dates.astype(np.int64)}))
     repeats = np.flatnonzero(keys.duplicated())
     if not len(repeats):
         return
     row = int(repeats[0])
-    same = ids == ids[row] if dates is None else (ids == ids[row]) & (dates == dates[row])
+    name = ids.texts[int(ids.codes[row])]
+    same = (ids.codes == ids.codes[row]) & (True if dates is None else dates == dates[row])
     where = f"in rows {int(np.argmax(same)) + 1} and {row + 1}"
     if dates is None:
         raise InputError(
-            f"an id must occur once in a table without dates, but {path} has {str(ids[row])!r} {where}: drop the "
+            f"an id must occur once in a table without dates, but {path} has {name!r} {where}: drop the "
             f"copies, or name the column with dates by --date."
         )
     raise InputError(
-        f"an id must occur once a day, but {path} has {str(ids[row])!r} on {dates[row]} {where}: drop the copies."
+        f"an id must occur once a day, but {path} has {name!r} on {dates[row]} {where}: drop the copies."
     )
 
 
 def _listed(names: Sequence[str], limit: int = _NAMES_LISTED) -> str:
-    return ", ".join(names[:limit]) + (", ..." if len(names) > limit else "")
+    return ", ".join(list(names)[:limit]) + (", ..." if len(names) > limit else "")

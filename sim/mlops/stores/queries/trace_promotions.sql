@@ -16,6 +16,8 @@ SELECT
     model.recent_steps,
     model.historical_steps,
     model.n_recent + model.n_historical AS training_rows,
+    model.training,
+    model.change_step,
     -- MLflow
     model.mlflow_model,
     model.mlflow_version,
