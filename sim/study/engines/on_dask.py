@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sim.code_version import code_version
 from sim.errors import InputError
 from sim.study.engines.processes import one_thread_each
+from sim.study.engines.reach import listens
 from sim.study.engines.worker import call_checked, check_worker, this_worker
 
 if TYPE_CHECKING:  # an extra
@@ -67,15 +68,21 @@ def _client(address: str, workers: int) -> Iterator["Client"]:
         ):
             yield client
         return
+    if address.startswith("tcp://") and not listens(address.removeprefix("tcp://")):
+        raise _unanswered(address)
     try:
         client = Client(address, timeout=_CONNECT_SECONDS)  # type: ignore[no-untyped-call] # Dask's own
     except (OSError, ValueError, TypeError) as error:
-        raise InputError(
-            f"--address must be a running Dask scheduler, such as tcp://host:8786, but nothing answers as one at "
-            f"{address}; start one with `dask scheduler`."
-        ) from error
+        raise _unanswered(address) from error
     with client:
         yield client
+
+
+def _unanswered(address: str) -> InputError:
+    return InputError(
+        f"--address must be a running Dask scheduler, such as tcp://host:8786, but nothing answers as one at "
+        f"{address}; start one with `dask scheduler`."
+    )
 
 
 def _check_workers(client: "Client", address: str) -> None:

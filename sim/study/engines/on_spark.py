@@ -4,7 +4,6 @@ import os
 import pickle
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import warnings
@@ -13,16 +12,15 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from sim.code_version import code_version
 from sim.errors import InputError, WorkError
+from sim.study.engines.reach import listens
 from sim.study.engines.worker import Worker, call_checked, check_worker, this_worker
 
 if TYPE_CHECKING:  # an extra
     from pyspark.sql import SparkSession
 
-_CONNECT_SECONDS = 5
 _LEAST_JAVA = 17  # what Spark 4 asks for
 _JOBS_AT_ONCE = 64  # Spark lets those wait for which there is no room
 _MOST_FAILURES = 4  # Spark's own for a cluster; on one machine it would allow none
@@ -114,8 +112,11 @@ def _new_session(master: str) -> "SparkSession":
     from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
 
     _check_java()
-    if master.startswith("spark://"):
-        _check_answers(master)
+    if master.startswith("spark://") and not any(map(listens, master.removeprefix("spark://").split(","))):
+        raise InputError(
+            f"--address must be a running Spark master, such as spark://host:7077, but nothing answers at {master}; "
+            f"start one with start-master.sh."
+        )
     if master.startswith("local"):
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -145,21 +146,6 @@ def _check_java() -> None:
     if version is None or int(version[1]) < _LEAST_JAVA:
         found = f"is Java {version[1]}" if version else "does not tell its version"
         raise InputError(f"Spark needs Java {_LEAST_JAVA} or later, but {command} {found}; {remedy}.")
-
-
-def _check_answers(master: str) -> None:
-    """Raise `InputError` unless somebody listens at one of the addresses of a master."""
-    for place in master.removeprefix("spark://").split(","):
-        parts = urlsplit(f"//{place}")
-        try:
-            with socket.create_connection((parts.hostname or "", parts.port or 0), _CONNECT_SECONDS):
-                return
-        except (OSError, ValueError):
-            continue
-    raise InputError(
-        f"--address must be a running Spark master, such as spark://host:7077, but nothing answers at {master}; "
-        f"start one with start-master.sh."
-    )
 
 
 def _check_worker(session: "SparkSession") -> None:
