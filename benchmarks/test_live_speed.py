@@ -31,10 +31,10 @@ _FRESH_START = """
 import sys
 from pathlib import Path
 from sim.mlops.live.run import tracking_uri
-from sim.mlops.stores.mlflow_registry import MlflowPlace, MlflowRegistry
+from sim.mlops.stores.mlflow_registry import Life, MlflowPlace, MlflowRegistry
 from sim.world.telco.table import SCHEMA
 uri = "sqlite:///" + sys.argv[1] + "/mlflow.db"
-MlflowRegistry(MlflowPlace(uri, uri, "churn", "benchmark"), "life", "life", {}, SCHEMA)
+MlflowRegistry(MlflowPlace(uri, uri, "churn", "benchmark"), Life("life", "life", {}), SCHEMA)
 """
 _RUNS = 3
 _BARE_STEPS = 36

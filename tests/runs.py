@@ -19,7 +19,7 @@ from policies.catalogue import load_policy
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import load_profile
-from sim.mlops.live.journal import DuckDBJournal
+from sim.mlops.live.journal import DuckDBJournal, read_ledger
 from sim.mlops.live.run import LiveSettings
 from sim.mlops.loop.change_finder import change_finder
 from sim.mlops.loop.monitor import Monitor
@@ -28,7 +28,7 @@ from sim.mlops.loop.trainer import Trainer
 from sim.mlops.loop.validator import Validator
 from sim.mlops.records.record import Record
 from sim.mlops.stores.duckdb_log import DuckDBLog, connect
-from sim.mlops.stores.mlflow_registry import MlflowPlace, MlflowRegistry
+from sim.mlops.stores.mlflow_registry import Life, MlflowPlace, MlflowRegistry
 from sim.world.world import World
 
 CONCEPT = ConceptDrift(
@@ -138,7 +138,7 @@ def stored_parts(
     """Open a world of the twin without gates, with a real log and journal (DuckDB) and a real registry (MLflow)."""
     world, connection = World(scenario, 1, TWIN), connect(folder / "loop.duckdb")
     place = MlflowPlace(store, store, model_name, model_name, (folder / "artifacts").as_uri())
-    registry = MlflowRegistry(place, model_name, model_name, {}, world.schema)
+    registry = MlflowRegistry(place, Life(model_name, model_name, {}), world.schema, read_ledger(connection))
     log = DuckDBLog(connection, world.schema)
     platform = LocalPlatform(
         world=world,

@@ -46,7 +46,10 @@ class RunOptions:
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted run.")] = False
     tracking_uri: Annotated[str, typer.Option(help="MLflow tracking URI; a SQLite store by default.")] = ""
     registry_uri: Annotated[str, typer.Option(help="MLflow registry URI; the tracking URI by default.")] = ""
-    model_name: Annotated[str, typer.Option(help="Registered model; three-part catalogue names work too.")] = "churn"
+    model_name: Annotated[
+        str,
+        typer.Option(help="Registered model, retrainlab-SCENARIO by default; three-part catalogue names work too."),
+    ] = ""
     as_json: AsJson = False
 
 
@@ -54,6 +57,7 @@ def run(options: RunOptions) -> None:
     """Play one policy live on MLflow: score, wait for labels, monitor, retrain, validate, promote."""
     from reports.tables import closing_table
     from sim.mlops.live.run import tracking_uri
+    from sim.shown_text import redacted
     from sim.study.run_folder import play_live, to_json
 
     settings = _settings(options)
@@ -65,7 +69,7 @@ def run(options: RunOptions) -> None:
         return
     show_tables(closing_table(record))
     typer.echo(f"\nThe run is in {settings.folder}. To look at its models:")
-    typer.echo(f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri(settings))}")
+    typer.echo(f"mlflow ui --backend-store-uri {shlex.quote(redacted(tracking_uri(settings)))}")
     typer.echo(f"To draw it:\nretrainlab report {shlex.quote(str(settings.folder))}")
 
 

@@ -89,9 +89,9 @@ def assert_undisturbed(record: Record, folder: Path) -> None:
 def assert_registry(settings: LiveSettings, record: Record) -> None:
     """Each job has one version and one run, and the champion is the last model that was promoted."""
     client = MlflowClient(tracking_uri(settings), tracking_uri(settings))
-    versions = client.search_model_versions(f"name = '{settings.model_name}'")
+    versions = client.search_model_versions(f"name = '{settings.registered_model}'")
     assert sorted(v.tags["retrainlab.job"] for v in versions) == sorted(job.name for job in record.jobs)
-    champion = client.get_model_version_by_alias(settings.model_name, Alias.CHAMPION)
+    champion = client.get_model_version_by_alias(settings.registered_model, Alias.CHAMPION)
     assert champion.tags["retrainlab.job"] == record.steps[-1].champion
 
 
@@ -351,18 +351,19 @@ def test_a_damaged_champion_ends_a_resumed_run_in_one_sentence_and_promotes_nobo
         run_live(settings, resume=False, listener=Listener(step=stop))
     uri = f"sqlite:///{settings.folder}/mlflow.db"
     client = MlflowClient(uri, uri)
-    before = client.get_registered_model("churn").aliases
+    before = client.get_registered_model("retrainlab-small").aliases
     (path,) = (
         path
         for path in settings.folder.rglob("trees.txt")
-        if client.get_model_version("churn", before["Champion"]).source.removeprefix("models:/") in str(path)
+        if client.get_model_version("retrainlab-small", before["Champion"]).source.removeprefix("models:/")
+        in str(path)
     )
     whole = path.read_text(encoding="utf-8")
     damaged(path)
-    with pytest.raises(WorkError, match="is damaged") as told:
+    with pytest.raises(WorkError, match="are damaged or were changed") as told:
         run_live(settings, resume=True)
     assert "\n" not in str(told.value)
-    assert client.get_registered_model("churn").aliases == before
+    assert client.get_registered_model("retrainlab-small").aliases == before
     path.write_text(whole, encoding="utf-8")
     record = run_live(settings, resume=True)
     wanted = undisturbed(KILLED)

@@ -159,7 +159,7 @@ THRICE = [
 ]
 MORE = [
     ("log", "append", "after", 4),
-    ("registry", "_log_model", "after", 1),
+    ("registry", "_create_version", "after", 1),
     ("registry", "describe", "after", 1),
     ("log", "backfill", "after", 2),
     ("registry", "register", "before", 1),
@@ -188,12 +188,15 @@ def test_a_run_that_is_killed_ends_like_one_that_is_not(tmp_path, undisturbed, p
     assert_whole(folder, record)
     uri = f"sqlite:///{folder}/mlflow.db"
     client = MlflowClient(uri, uri)
-    versions = client.search_model_versions("name = 'churn'")
+    versions = client.search_model_versions("name = 'retrainlab-small'")
     assert sorted(v.tags["retrainlab.job"] for v in versions) == sorted(job.name for job in record.jobs)
     runs = client.search_runs([client.get_experiment_by_name("retrainlab/small").experiment_id])
     assert len(runs) == 1 + len(record.jobs)
     assert {run.info.status for run in runs} == {"FINISHED"}
-    assert client.get_model_version_by_alias("churn", "Champion").tags["retrainlab.job"] == record.steps[-1].champion
+    assert (
+        client.get_model_version_by_alias("retrainlab-small", "Champion").tags["retrainlab.job"]
+        == record.steps[-1].champion
+    )
 
 
 @pytest.mark.slow
@@ -387,12 +390,12 @@ def test_a_run_on_a_server_is_the_life_in_memory(tmp_path, server):
     assert told["steps"] == to_json(memory.record)["steps"]
     assert not (tmp_path / "run" / "mlflow.db").exists()
     client = MlflowClient(server, server)
-    newest = client.get_model_version_by_alias("churn", "Champion")
+    newest = client.get_model_version_by_alias("retrainlab-small", "Champion")
     assert newest.tags["retrainlab.job"] == memory.rows[-1].champion
     mlflow.set_tracking_uri(server)
     mlflow.set_registry_uri(server)
     batch = memory.world.batch(memory.rows[-1].step)
-    scorer = mlflow.pyfunc.load_model("models:/churn@Champion")
+    scorer = mlflow.pyfunc.load_model("models:/retrainlab-small@Champion")
     frame = memory.world.schema.decode(batch.features)
     frame = frame.astype({memory.world.schema.names[at]: "str" for at in memory.world.schema.category_positions})
     champion = memory.registry.model(memory.rows[-1].version)

@@ -19,7 +19,8 @@ from sim.mlops.models.model import Model
 from sim.mlops.models.training import TrainingWindow
 from sim.mlops.records.jobs import Alias, Job, Status, Validation
 from sim.mlops.statistics.metrics import confusion
-from sim.mlops.stores.mlflow_registry import MlflowPlace, MlflowRegistry
+from sim.mlops.stores.ledger import Ledger
+from sim.mlops.stores.mlflow_registry import Life, MlflowPlace, MlflowRegistry
 from sim.world.schema.columns import UNSEEN, Matrix
 
 NAMES = ("churn", "catalog.schema.model")
@@ -42,10 +43,12 @@ def store(tmp_path_factory) -> str:
     return f"sqlite:///{tmp_path_factory.mktemp('store')}/mlflow.db"
 
 
-def open_registry(store: str, life: str, name: str, tags: dict[str, str] | None = None) -> MlflowRegistry:
+def open_registry(
+    store: str, life: str, name: str, tags: dict[str, str] | None = None, ledger: Ledger | None = None
+) -> MlflowRegistry:
     artifacts = Path(store.removeprefix("sqlite:///")).with_name("artifacts").as_uri()
     place = MlflowPlace(store, store, name, "retrainlab/test", artifacts)
-    return MlflowRegistry(place, life, f"life {life}", tags or {"seed": "1"}, SCHEMA)
+    return MlflowRegistry(place, Life(life, f"life {life}", tags or {"seed": "1"}), SCHEMA, ledger)
 
 
 def job_of(name: str, version: int = 0) -> Job:
@@ -75,7 +78,7 @@ def test_a_job_that_is_registered_again_keeps_its_version_and_model(store, train
     registry = open_registry(store, f"again-{name}", name)
     first, second = (registry.register(job_of(job), model, CHEAP) for job, model in zip("ab", models, strict=False))
     assert (first, second) == (1, 2)
-    reopened = open_registry(store, f"again-{name}", name)
+    reopened = open_registry(store, f"again-{name}", name, ledger=registry.ledger)
     assert reopened.run_id == registry.run_id
     assert reopened.register(job_of("a"), models[2], CHEAP) == 1
     assert reopened.addresses() == registry.addresses()
@@ -165,6 +168,7 @@ def test_runs_and_versions_say_where_a_model_comes_from(store, trained):
     registry = open_registry(store, "told", "told", {"seed": "7", "policy": "f1_drop > 0.05"})
     job = registered(registry, "retrain-006", models[0])
     registry.describe(rejected(job))
+    registry.tell()
     registry.log_metrics([("f1", 0.5, 0), ("f1", 0.6, 1)])
     registry.log_metrics([("f1", 0.5, 0), ("f1", 0.6, 1)])  # as a resumed run would
     registry.close()
@@ -200,7 +204,7 @@ def test_a_name_that_mlflow_cannot_register_is_refused(store, name):
 @pytest.mark.parametrize("uri", ["foo://somewhere", "sqlite:////proc/nowhere/mlflow.db"])
 def test_a_store_that_does_not_answer_is_named(uri):
     with pytest.raises(InputError, match=f"the MLflow store {uri} must answer"):
-        MlflowRegistry(MlflowPlace(uri, uri, "churn", "retrainlab/test"), "lost", "lost", {}, SCHEMA)
+        MlflowRegistry(MlflowPlace(uri, uri, "churn", "retrainlab/test"), Life("lost", "lost", {}), SCHEMA)
 
 
 def test_a_version_says_when_there_was_not_enough_evidence(store, trained):
@@ -212,6 +216,7 @@ def test_a_version_says_when_there_was_not_enough_evidence(store, trained):
     meeting = Validation(7, 210, (2, 3, 4), apply_gates(case, profile), confusion(label, label), None)
     job = replace(registered(registry, "a", models[0]), meeting=meeting, status=Status.REJECTED)
     registry.describe(job)
+    registry.tell()
     version = MlflowClient(store, store).get_model_version("open", registry.address(1)[0])
     assert (version.tags["status"], version.tags["verdict"]) == ("rejected", "not enough evidence")
     assert "showed not enough evidence for non_inferiority; rejected" in version.description

@@ -34,7 +34,7 @@ from policies.decision import Action, Cause, Decision
 from policies.signals import Signals
 from scenarios.schema import Jobs
 from sim.mlops.gates.profiles import load_profile
-from sim.mlops.live.journal import DuckDBJournal
+from sim.mlops.live.journal import DuckDBJournal, read_ledger
 from sim.mlops.loop.change_finder import change_finder
 from sim.mlops.loop.life import begin, play
 from sim.mlops.loop.monitor import Monitor
@@ -46,7 +46,8 @@ from sim.mlops.records.jobs import FIRST_JOB, Alias, Status
 from sim.mlops.records.log import MemoryLog
 from sim.mlops.records.registry import MemoryRegistry
 from sim.mlops.stores.duckdb_log import DuckDBLog, connect
-from sim.mlops.stores.mlflow_registry import JOB_TAG, MlflowPlace, MlflowRegistry
+from sim.mlops.stores.mlflow_registry import Life, MlflowPlace, MlflowRegistry
+from sim.mlops.stores.tenancy import JOB_TAG
 from sim.world.world import World
 
 STEPS = 12
@@ -201,7 +202,9 @@ class MlflowOffice:
     def _open(self) -> None:
         place = MlflowPlace(self.store, self.store, self.name, "stateful", (self.folder / "artifacts").as_uri())
         self.connection = connect(self.folder / "loop.duckdb")
-        self.registry = MlflowRegistry(place, self.name, "stateful", {}, self.world.schema)
+        self.registry = MlflowRegistry(
+            place, Life(self.name, "stateful", {}), self.world.schema, read_ledger(self.connection)
+        )
         self.log = DuckDBLog(self.connection, self.world.schema)
         self.journal = DuckDBJournal(self.connection, self.registry)
 

@@ -239,10 +239,10 @@ def test_resume_plays_failed_worlds_again(tmp_path, monkeypatch):
 def test_a_world_that_breaks_fails_all_its_cells_and_no_other(tmp_path, monkeypatch):
     play = Replay.play
 
-    def fragile(self, policy, profile):
+    def fragile(self, *arguments):
         if self.world.seed == 2:
             raise MemoryError("no memory left")
-        return play(self, policy, profile)
+        return play(self, *arguments)
 
     monkeypatch.setattr(Replay, "play", fragile)
     found = compare(study("never", "always"), tmp_path / "out")

@@ -246,13 +246,13 @@ def _double(number: int) -> int:
 
 def test_a_process_that_is_killed_costs_no_result(tmp_path):
     with Engine("processes", workers=2).executor() as executor:
-        assert executor.submit(_die_once, tmp_path / "marker").result(60) == "alive"
+        assert executor.submit(_die_once, tmp_path / "marker").result(_WAIT_SECONDS) == "alive"
         assert [future.result() for _, future in as_done(executor, _double, [1, 1])] == [2, 2]
 
 
 def test_a_task_that_kills_every_process_is_given_up():
     with Engine("processes", workers=2).executor() as executor, pytest.raises(BrokenProcessPool):
-        executor.submit(_die, 0).result(60)
+        executor.submit(_die, 0).result(_WAIT_SECONDS)
 
 
 def test_the_power_of_gates_does_not_depend_on_the_engine():

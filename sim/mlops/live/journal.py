@@ -11,10 +11,13 @@ import pyarrow as pa  # type: ignore[import-untyped] # it ships no type informat
 from pydantic import TypeAdapter
 
 from policies.signals import CATALOGUE, Signals
+from scenarios.schema import Recipe
+from sim.errors import InputError
 from sim.mlops.loop.platform import State
 from sim.mlops.loop.resume import Checkpoint
 from sim.mlops.records.jobs import Alias, AliasChange, Job
 from sim.mlops.records.record import StepRow
+from sim.mlops.stores.ledger import Ledger, Place, Registered
 from sim.mlops.stores.mlflow_registry import MlflowRegistry
 
 _SIGNAL_COLUMNS = ",\n".join(f"    {name} DOUBLE" for name in CATALOGUE)
@@ -46,6 +49,11 @@ CREATE TABLE IF NOT EXISTS gate_results (
 CREATE TABLE IF NOT EXISTS alias_changes (
     step INTEGER, day INTEGER, alias VARCHAR, job VARCHAR, model_version INTEGER, PRIMARY KEY (step, alias)
 );
+CREATE TABLE IF NOT EXISTS registered_models (
+    model_version INTEGER PRIMARY KEY, job VARCHAR UNIQUE, mlflow_version VARCHAR, mlflow_run_id VARCHAR,
+    mlflow_model_id VARCHAR, files_sha256 VARCHAR, recipe JSON
+);
+CREATE TABLE IF NOT EXISTS mlflow_place (experiment_id VARCHAR, run_id VARCHAR);
 CREATE TABLE IF NOT EXISTS signal_rows (step INTEGER PRIMARY KEY, scores DOUBLE[], errors BOOLEAN[]);
 CREATE TABLE IF NOT EXISTS checkpoints (step INTEGER PRIMARY KEY, state JSON, row JSON);
 """
@@ -57,9 +65,33 @@ def trace_query() -> str:
     return (files("sim.mlops.stores") / "queries" / "trace_promotions.sql").read_text(encoding="utf-8")
 
 
+def read_ledger(connection: duckdb.DuckDBPyConnection) -> Ledger:
+    """Return the models that committed steps registered, and the life's place in MLflow if it had one.
+
+    Raises
+    ------
+    InputError
+        If steps were committed by a version of retrainlab that kept no ledger.
+    """
+    connection.execute(_TABLES)
+    place = connection.execute("SELECT experiment_id, run_id FROM mlflow_place").fetchall()
+    ledger = Ledger(Place(*place[0]) if place else None)
+    for row in connection.execute("SELECT * FROM registered_models ORDER BY model_version").fetchall():
+        version, job, number, run_id, model_id, files, recipe = row
+        ledger.add(Registered(version, job, number, run_id, model_id, files, Recipe.model_validate_json(recipe)))
+    if not len(ledger) and connection.execute("SELECT count(*) FROM checkpoints").fetchall()[0][0]:
+        msg = (
+            "a resumed run needs the ledger of its models, but an earlier version of retrainlab, which kept none, "
+            "began this one; start again with another --out."
+        )
+        raise InputError(msg)
+    return ledger
+
+
 class DuckDBJournal:
     """Writes what a step did into the tables beside the inference log, in the same transaction.
 
+    What MLflow is only told waits until the step is committed, so that a step that is repeated tells it once.
     `latency_ms` holds the measured milliseconds of a single row by job.
     """
 
@@ -71,6 +103,10 @@ class DuckDBJournal:
         connection.execute(_TABLES)
         noted = "SELECT job, latency_ms FROM model_versions WHERE latency_ms IS NOT NULL ORDER BY model_version"
         self.latency_ms: dict[str, float] = dict(connection.execute(noted).fetchall())
+        self._registered = connection.execute("SELECT count(*) FROM registered_models").fetchall()[0][0]
+        place = registry.ledger.place
+        if place and not connection.execute("SELECT count(*) FROM mlflow_place").fetchall()[0][0]:
+            self._insert("mlflow_place", [(place.experiment_id, place.run_id)])
 
     def begin(self) -> None:
         """Open the transaction of a step."""
@@ -87,10 +123,12 @@ class DuckDBJournal:
         step = _BEFORE_STEP_0 if row is None else row.step
         dumped = [self._state.dump_json(state).decode(), self._row.dump_json(row).decode() if row else None]
         self._insert("checkpoints", [(step, *dumped)])
+        self._write_ledger()
         self._connection.commit()
+        self._registry.tell()
 
     def note_latency(self, job: Job, step: int, latency_ms: float) -> None:
-        """Note the measured milliseconds of a job's gate meeting, in the job's row and on its MLflow run."""
+        """Note the measured milliseconds of a job's gate meeting, in the job's row and later on its MLflow run."""
         self.latency_ms[job.name] = latency_ms
         self._connection.execute("UPDATE model_versions SET latency_ms = ? WHERE job = ?", [latency_ms, job.name])
         self._registry.log_latency(job.version, step, latency_ms)
@@ -118,6 +156,26 @@ class DuckDBJournal:
             return None
         rows = tuple(self._row.validate_json(row) for _, row in found if row is not None)
         return Checkpoint(self._state.validate_json(found[-1][0]), rows)
+
+    def tell_again(self, checkpoint: Checkpoint) -> None:
+        """Tell MLflow once more how the jobs of the last committed step ended, and what was measured at it."""
+        last = checkpoint.rows[-1] if checkpoint.rows else None
+        ended = checkpoint.state.first if last is None else last.job_ended
+        if ended is not None:
+            self._registry.describe(ended)
+        query = "SELECT model_version, gate_step, latency_ms FROM model_versions WHERE gate_step = ?"
+        for version, step, measured in self._connection.execute(query, [last.step if last else 0]).fetchall():
+            if measured is not None:
+                self._registry.log_latency(version, step, measured)
+        self._registry.tell()
+
+    def _write_ledger(self) -> None:
+        fresh = self._registry.ledger.since(self._registered)
+        rows = [
+            (m.version, m.job, m.number, m.run_id, m.model_id, m.digest, m.recipe.model_dump_json()) for m in fresh
+        ]
+        self._insert("registered_models", rows)
+        self._registered += len(fresh)
 
     def _write_step(self, row: StepRow) -> None:
         self._write_decision(row)

@@ -21,7 +21,7 @@ from scenarios.files import to_toml
 from scenarios.schema import Recipe, Scenario
 from sim.errors import InputError, WorkError
 from sim.mlops.gates.profiles import GateProfile
-from sim.mlops.live.journal import DuckDBJournal
+from sim.mlops.live.journal import DuckDBJournal, read_ledger
 from sim.mlops.loop.change_finder import change_finder
 from sim.mlops.loop.life import begin, play
 from sim.mlops.loop.monitor import Monitor
@@ -39,7 +39,9 @@ from sim.mlops.records.record import Record, StepRow
 from sim.mlops.records.stopwatch import Stopwatch
 from sim.mlops.stores.claim import ARTIFACTS_FOLDER, LOG_FILE, SETTINGS_FILE, STORE_FILE, claimed
 from sim.mlops.stores.duckdb_log import DuckDBLog, connect
-from sim.mlops.stores.mlflow_registry import STORE_ERRORS, MlflowPlace, MlflowRegistry, gist
+from sim.mlops.stores.mlflow_registry import Life, MlflowPlace, MlflowRegistry
+from sim.mlops.stores.mlflow_setting import STORE_ERRORS, gist
+from sim.shown_text import redacted
 from sim.world.population import Population
 from sim.world.schema.columns import Matrix
 from sim.world.world import World
@@ -54,9 +56,9 @@ class LiveSettings:
     """What a live run is asked for.
 
     `trials` is the number of trials of the search for the first champion's recipe; 0 takes the scenario's.
-    Empty URIs mean a SQLite store in the run folder. `population_arguments` are the words that asked for the
-    population, for who wants to play the run again. `training` is the training profile of retrainings whose decision
-    names none; the scenario's if it is `None`.
+    Empty URIs mean a SQLite store in the run folder, an empty model name one of the scenario's own.
+    `population_arguments` are the words that asked for the population, for who wants to play the run again.
+    `training` is the training profile of retrainings whose decision names none; the scenario's if it is `None`.
     """
 
     scenario: Scenario
@@ -68,7 +70,7 @@ class LiveSettings:
     folder: Path
     tracking_uri: str = ""
     registry_uri: str = ""
-    model_name: str = "churn"
+    model_name: str = ""
     population_arguments: Sequence[str] = ()
     training: TrainingProfile | None = None
 
@@ -78,8 +80,13 @@ class LiveSettings:
         default = self.training or load_training(self.scenario.training.profile)
         return Trainings.of(default, trainings_named(self.policy.build()))
 
+    @property
+    def registered_model(self) -> str:
+        """The name of the registered model, which nobody else serves by chance."""
+        return self.model_name or f"retrainlab-{self.scenario.id}"
+
     def identity(self) -> dict[str, Any]:
-        """Return what must be the same for a run to be resumed."""
+        """Return what must be the same for a run to be resumed; it is kept in the run folder, and holds no secret."""
         return {
             "scenario": to_toml(self.scenario),
             "policy": self.policy.to_toml(),
@@ -90,9 +97,9 @@ class LiveSettings:
             "training": json.loads(json.dumps(asdict(self.trainings))),
             "seed": self.seed,
             "trials": self.trials,
-            "tracking_uri": self.tracking_uri,
-            "registry_uri": self.registry_uri,
-            "model_name": self.model_name,
+            "tracking_uri": redacted(self.tracking_uri),
+            "registry_uri": redacted(self.registry_uri),
+            "model_name": self.registered_model,
         }
 
 
@@ -120,7 +127,8 @@ def run_live(settings: LiveSettings, *, resume: bool, listener: Listener | None 
     ------
     InputError
         If the folder holds a run and `resume` is not set, or holds another run than the one asked for; if the world
-        cannot be opened; if the MLflow store does not answer. A new run folder is not left behind then.
+        cannot be opened; if the MLflow store does not answer; if the registered model is somebody else's. A new run
+        folder is not left behind then.
     WorkError
         If a store fails on the way for longer than it is waited for, as where a disk is full. What was committed is
         kept: the run goes on with `resume`.
@@ -230,6 +238,7 @@ def _live(
         state, rows = checkpoint.state, list(checkpoint.rows)
         catch_up(platform, policy, rows)
         restore_aliases(registry, checkpoint)
+        journal.tell_again(checkpoint)
         registry.log_metrics(step_metrics(rows))
     listener.phase("playing")
     with platform.stopwatch.timing("loop"):
@@ -282,20 +291,21 @@ def _open(
 ) -> tuple[duckdb.DuckDBPyConnection, MlflowRegistry]:
     """Open the log and the registry; a new run takes its folder for itself first, and gives it back on an error."""
 
-    def open_registry() -> MlflowRegistry:
+    def open_registry(connection: duckdb.DuckDBPyConnection) -> MlflowRegistry:
         listener.phase("opening MLflow and the inference log")
-        return MlflowRegistry(_place(settings), life, _title(settings), _tags(settings), world.schema)
+        told = Life(life, _title(settings), _tags(settings))
+        return MlflowRegistry(_place(settings), told, world.schema, read_ledger(connection))
 
     if resume:
         connection = connect(settings.folder / LOG_FILE)
         try:
-            return connection, open_registry()
+            return connection, open_registry(connection)
         except BaseException:
             connection.close()
             raise
     texts = (to_toml(settings.scenario), settings.policy.to_toml())
     with claimed(settings.folder, {"life": life, **settings.identity()}, texts) as connection:
-        return connection, open_registry()
+        return connection, open_registry(connection)
 
 
 def tracking_uri(settings: LiveSettings) -> str:
@@ -307,9 +317,10 @@ def _place(settings: LiveSettings) -> MlflowPlace:
     return MlflowPlace(
         tracking_uri=tracking_uri(settings),
         registry_uri=settings.registry_uri or tracking_uri(settings),
-        model_name=settings.model_name,
+        model_name=settings.registered_model,
         experiment=f"retrainlab/{settings.scenario.id}",
         artifact_location=None if settings.tracking_uri else (settings.folder / ARTIFACTS_FOLDER).resolve().as_uri(),
+        is_own=not settings.tracking_uri and not settings.registry_uri,
     )
 
 

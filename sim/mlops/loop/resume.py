@@ -37,10 +37,22 @@ def catch_up(platform: LocalPlatform, policy: Policy, rows: Sequence[StepRow]) -
 
 
 def restore_aliases(registry: Registry, checkpoint: Checkpoint) -> None:
-    """Let the aliases point where the last committed step left them, wherever a broken step or others moved them."""
+    """Let the aliases point where the last committed step left them, wherever a broken step or others moved them.
+
+    A version that somebody deleted is missed only if the life still needs it: the champion, the model of an open job,
+    the previous champion while it may come back.
+    """
     state = checkpoint.state
     challengers = [row.job_opened.version for row in checkpoint.rows if row.job_opened]
-    registry.move(Alias.CHALLENGER, max(challengers, default=state.first.version))
+    _restore(
+        registry, Alias.CHALLENGER, max(challengers, default=state.first.version), is_needed=state.job is not None
+    )
     if state.previous is not None:
-        registry.move(Alias.PREVIOUS_CHAMPION, state.previous.version)
+        is_needed = state.may_roll_back or state.is_rollback_due
+        _restore(registry, Alias.PREVIOUS_CHAMPION, state.previous.version, is_needed=is_needed)
     registry.move(Alias.CHAMPION, state.champion.version)
+
+
+def _restore(registry: Registry, alias: Alias, version: int, *, is_needed: bool) -> None:
+    if is_needed or registry.holds(version):
+        registry.move(alias, version)

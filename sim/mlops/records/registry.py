@@ -42,6 +42,10 @@ class Registry(Protocol):
         """Let an alias point to a version."""
         ...
 
+    def holds(self, version: int) -> bool:
+        """Tell whether a version is still there."""
+        ...
+
     def score(self, features: Matrix) -> Predictions:
         """Answer a batch with the model that the alias `Champion` points to."""
         ...
@@ -77,6 +81,10 @@ class MemoryRegistry:
     def move(self, alias: Alias, version: int) -> None:
         """Let an alias point to a version."""
         self.aliases[alias] = version
+
+    def holds(self, version: int) -> bool:
+        """Tell whether a version is there: nobody deletes one from memory."""
+        return 0 < version <= len(self._versions)
 
     def score(self, features: Matrix) -> Predictions:
         """Answer a batch with the champion."""

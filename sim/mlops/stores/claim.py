@@ -17,6 +17,7 @@ STORE_FILE = "mlflow.db"
 ARTIFACTS_FOLDER = "mlartifacts"
 _BEGUN_FILE = f"{SETTINGS_FILE}.part"
 _UNDER_LOCK_FILE = f"{SETTINGS_FILE}.locked"
+_SETTINGS_MODE = 0o600  # where a run logs to is nobody else's business
 _WORD_FILES = ("scenario.toml", "policy.toml")
 _CLAIM_FILES = {_BEGUN_FILE, _UNDER_LOCK_FILE, *_WORD_FILES, LOG_FILE, f"{LOG_FILE}.wal"}
 
@@ -69,6 +70,7 @@ def _write(folder: Path, settings: Mapping[str, Any], words: Sequence[str]) -> N
     with _told_if_not_writable(folder):
         for name, text in zip(_WORD_FILES, words, strict=True):
             (folder / name).write_text(text, encoding="utf-8")
+        (folder / _UNDER_LOCK_FILE).touch(mode=_SETTINGS_MODE)
         (folder / _UNDER_LOCK_FILE).write_text(json.dumps(settings, indent=1), encoding="utf-8")
         (folder / _UNDER_LOCK_FILE).replace(folder / SETTINGS_FILE)
         (folder / _BEGUN_FILE).unlink(missing_ok=True)

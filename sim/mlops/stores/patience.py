@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import wraps
-from time import sleep
+from time import monotonic, sleep
 from typing import Concatenate, ParamSpec, Protocol, TypeVar, cast
 
 import requests
@@ -10,7 +10,19 @@ import requests
 WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Between one attempt and the next; what asks the store has patience of its own in each attempt."""
 
-_PASSING_WORDS = ("database is locked", "Connection refused", "Max retries exceeded", "Connection aborted")
+LIMIT_SECONDS = 60.0
+"""After so long no new attempt is made, however long each one takes."""
+
+_PASSING_WORDS = (
+    "database is locked",
+    "Connection refused",
+    "Max retries exceeded",
+    "Connection aborted",
+    "Connection broken",
+    "Connection reset",
+    "server closed the connection",
+)
+_LASTING_WORDS = ("Failed to resolve", "Name or service not known", "certificate verify failed")
 _PASSING_ERRORS = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
 
 
@@ -34,19 +46,25 @@ def patient(
 
     @wraps(method)
     def asked_again(self: Self_, *arguments: Arguments.args, **keywords: Arguments.kwargs) -> Result:
-        for number, wait in enumerate(WAITS_SECONDS):
-            try:
-                if number:
-                    self.reread()
-                return method(self, *arguments, **keywords)
-            except Exception as error:
-                if not is_passing(error):
-                    raise
-            sleep(wait)
-        self.reread()
-        return method(self, *arguments, **keywords)
+        return patiently(lambda: method(self, *arguments, **keywords), self.reread)
 
     return cast("Callable[Concatenate[Self_, Arguments], Result]", asked_again)
+
+
+def patiently(attempt: Callable[[], Result], reread: Callable[[], None]) -> Result:
+    """Return what an attempt returns; where its store is away for a moment, reread and attempt it again."""
+    begun = monotonic()
+    for number, wait in enumerate(WAITS_SECONDS):
+        try:
+            if number:
+                reread()
+            return attempt()
+        except Exception as error:
+            if not is_passing(error) or monotonic() - begun > LIMIT_SECONDS:
+                raise
+        sleep(wait)
+    reread()
+    return attempt()
 
 
 def is_passing(error: BaseException) -> bool:
@@ -56,10 +74,14 @@ def is_passing(error: BaseException) -> bool:
     False
     >>> is_passing(RuntimeError("(sqlite3.OperationalError) database is locked"))
     True
+    >>> is_passing(RuntimeError("Max retries exceeded with url: / (Caused by NameResolutionError(Failed to resolve"))
+    False
     """
+    links = list(_chain(error))
+    if any(word in str(link) for link in links for word in _LASTING_WORDS):
+        return False
     return any(
-        isinstance(link, _PASSING_ERRORS) or any(word in str(link) for word in _PASSING_WORDS)
-        for link in _chain(error)
+        isinstance(link, _PASSING_ERRORS) or any(word in str(link) for word in _PASSING_WORDS) for link in links
     )
 
 

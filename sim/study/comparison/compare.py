@@ -108,7 +108,7 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class StudyResult:
     """What came of a study: a row a cell, and the leaderboard drawn from them."""
 
     cells: pd.DataFrame
@@ -130,7 +130,7 @@ def compare(
     on_world: Callable[[int], None] = lambda _: None,
     engine: str = "processes",
     address: str = "",
-) -> Comparison:
+) -> StudyResult:
     """Play a study and leave `results.parquet` and `leaderboard.json` in a folder.
 
     Each world is played by one worker and kept as soon as it is done, so that a killed comparison goes on with
@@ -177,7 +177,7 @@ def compare(
     with whole_file(folder / RESULTS_FILE) as part:
         frame.to_parquet(part, index=False)
     write_leaderboard(board, folder / LEADERBOARD_FILE)
-    return Comparison(frame, board)
+    return StudyResult(frame, board)
 
 
 def expected_seconds(study: Study, workers: int) -> float:

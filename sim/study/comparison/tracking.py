@@ -5,31 +5,32 @@ from pathlib import Path
 
 from mlflow.entities import Metric
 
-from sim.errors import InputError
-from sim.mlops.stores.mlflow_registry import STORE_ERRORS, quiet_client
+from sim.mlops.stores.mlflow_setting import quiet_client, told_as_input
+from sim.mlops.stores.sqlite_store import make_store
+from sim.mlops.stores.tenancy import COMPARISON_TAG, check_experiment_is_ours
 from sim.study.comparison.boards import BoardRow
-from sim.study.comparison.compare import Comparison, Study
+from sim.study.comparison.compare import Study, StudyResult
 from sim.study.scores.table import Score
 
 EXPERIMENT = "retrainlab/compare"
-_FOLDER_TAG = "retrainlab.folder"
 
 
 def check_store(tracking_uri: str) -> None:
-    """Raise `InputError` if an MLflow store does not answer: better now than after hours of work."""
-    try:
-        quiet_client(tracking_uri).search_experiments(max_results=1)
-    except STORE_ERRORS as error:
-        msg = f"the MLflow store {tracking_uri} must answer, but says: {first_line(error)}; check --tracking-uri."
-        raise InputError(msg) from error
+    """Raise `InputError` if an MLflow store does not answer, or the experiment is somebody else's.
+
+    Better now than after hours of work.
+    """
+    with told_as_input(tracking_uri):
+        make_store(tracking_uri, is_own=False)
+        check_experiment_is_ours(quiet_client(tracking_uri), EXPERIMENT)
 
 
-def first_line(error: Exception) -> str:
-    """Return what an error says in its first line, or its name if it says nothing."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def own_store(folder: Path) -> str:
+    """Return the URI of the store that a comparison keeps in its own folder."""
+    return f"sqlite:///{(folder / 'mlflow.db').resolve()}"
 
 
-def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path) -> str:
+def track(study: Study, comparison: StudyResult, tracking_uri: str, folder: Path) -> str:
     """Log a comparison to MLflow, one call for all metrics of a policy, and return the id of the parent run.
 
     A comparison whose folder is known there already, as after a resume, is not logged again.
@@ -43,11 +44,14 @@ def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path)
     folder
         Where the results lie; the parent run is tagged with it.
     """
+    make_store(tracking_uri, is_own=tracking_uri == own_store(folder))
     client = quiet_client(tracking_uri)
     found = client.get_experiment_by_name(EXPERIMENT)
     experiment = found.experiment_id if found else client.create_experiment(EXPERIMENT)
     known = client.search_runs(
-        [experiment], f"tags.`{_FOLDER_TAG}` = '{_quoted(folder)}' and attributes.status = 'FINISHED'", max_results=1
+        [experiment],
+        f"tags.`{COMPARISON_TAG}` = '{_quoted(folder)}' and attributes.status = 'FINISHED'",
+        max_results=1,
     )
     if known:
         return str(known[0].info.run_id)
@@ -57,7 +61,7 @@ def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path)
         "population": study.population_name,
         "seeds": str(len(study.seeds)),
     }
-    parent = client.create_run(experiment, run_name=title, tags={**tags, _FOLDER_TAG: _quoted(folder)}).info.run_id
+    parent = client.create_run(experiment, run_name=title, tags={**tags, COMPARISON_TAG: _quoted(folder)}).info.run_id
     for board in comparison.leaderboard.boards:
         for row in board.policies:
             labels = {"scenario": board.scenario, "gates": board.gates, "policy": row.policy}

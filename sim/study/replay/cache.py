@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import joblib  # type: ignore[import-untyped] # it ships no type information
 from scenarios.files import to_toml
 from sim.code_version import code_version
 from sim.study.replay.replay import Replay
+from sim.trusted_file import is_trusted
 from sim.whole_file import whole_file
 
 
@@ -35,7 +35,7 @@ class ReplayCache:
         if self._folder is None:
             return
         path = self._folder / _name(replay)
-        if not _is_trusted(path):
+        if not is_trusted(path):
             return
         try:
             name, contents = joblib.load(path)
@@ -57,16 +57,6 @@ class ReplayCache:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with whole_file(path, writer=str(os.getpid())) as part:
                 joblib.dump((path.name, replay.memory.contents()), part, compress=("zlib", 1))
-
-
-def _is_trusted(path: Path) -> bool:
-    """Tell whether a file is there, and its user the only one to put it there: the owner, and not all may write."""
-    try:
-        facts = [path.stat(), path.parent.stat()]
-    except OSError:
-        return False
-    user = os.getuid() if hasattr(os, "getuid") else None  # Windows keeps such folders to their user by itself
-    return user is None or all(fact.st_uid == user and not fact.st_mode & stat.S_IWOTH for fact in facts)
 
 
 def _name(replay: Replay) -> str:

@@ -26,7 +26,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RoiEstimate:
     """What a company could know of its return, with a 95 % interval."""
 
     value: float
@@ -103,7 +103,7 @@ def roi_realised(record: Record, prices: Prices) -> float | None:
     return (gained - cost) / cost if cost else None
 
 
-def roi_estimated(record: Record, prices: Prices) -> Estimate | None:
+def roi_estimated(record: Record, prices: Prices) -> RoiEstimate | None:
     """Return the return on offers that the held-out customers tell the company of.
 
     Saved are taken to be offers x (churn rate of comparable held-out customers - churn rate after an offer), where
@@ -119,7 +119,7 @@ def roi_estimated(record: Record, prices: Prices) -> Estimate | None:
     error = sqrt(held_rate * (1 - held_rate) / comparable + after_rate * (1 - after_rate) / offers)
     worth = prices.customer_value / prices.offer_cost
     middle, margin = (held_rate - after_rate) * worth - 1, _NORMAL_QUANTILE * error * worth
-    return Estimate(middle, middle - margin, middle + margin)
+    return RoiEstimate(middle, middle - margin, middle + margin)
 
 
 def roi_proposal(record: Record, prices: Prices) -> float | None:
