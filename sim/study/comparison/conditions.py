@@ -56,7 +56,7 @@ def _why_missing(row: BoardRow, score: Score) -> str:
         return "no life of it was played to the end"
     if score.against_oracle and row.regret_missing:
         return row.regret_missing
-    if score.origin is Origin.CONSTRAINTS:
+    if score.source is Origin.CONSTRAINTS:
         return "the prices of constraints are computed with --split only"
     if score is Score.F1_RECOVERY and row.f1_recovery is not None and row.f1_recovery.missing:
         return row.f1_recovery.missing
