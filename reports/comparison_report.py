@@ -212,7 +212,7 @@ def _told_mean(row: BoardRow, score: Score) -> str:
 def _steps(life: Monthly | None) -> str:
     if life is None:
         return "-"
-    return ", ".join(map(str, life.requested)) or "none"
+    return ", ".join(map(str, dict.fromkeys(life.requested))) or "none"
 
 
 def _commands(study: StudyFolder, folder: Path, change: Mapping[str, float]) -> list[str]:

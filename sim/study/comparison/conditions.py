@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sim.errors import InputError, did_you_mean
 from sim.study.comparison.boards import BoardRow, Leaderboard
-from sim.study.scores.table import Score, Source
+from sim.study.scores.table import Origin, Score
 
 _CONDITION = re.compile(
     r"(?P<policy>.+)\.(?P<score>\w+)\s*(?P<relation>>=|<=|>|<)\s*(?P<number>[-+]?[0-9.]+([eE][-+]?\d+)?)"
@@ -56,7 +56,7 @@ def _why_missing(row: BoardRow, score: Score) -> str:
         return "no life of it was played to the end"
     if score.against_oracle and row.regret_missing:
         return row.regret_missing
-    if score.source is Source.CONSTRAINTS:
+    if score.source is Origin.CONSTRAINTS:
         return "the prices of constraints are computed with --split only"
     if score is Score.F1_RECOVERY and row.f1_recovery is not None and row.f1_recovery.missing:
         return row.f1_recovery.missing

@@ -38,9 +38,9 @@ def ledger(record: Record, prices: Prices) -> tuple[Entry, ...]:
     """Return every entry of a record at the given prices, in order of time.
 
     For each step the value saved (offered churners x success rate x customer value; realised: saved customers x
-    value) and the cost of the offers; for each retraining asked for, accepted or not, its cost. The first model is
-    free, for every policy has it; so are recalibrations, which train nothing. The prices may differ from those that
-    the record was played with.
+    value) and the cost of the offers; for each model trained, accepted or not, the cost of a retraining. The first
+    model is free, for every policy has it; so are recalibrations, which train nothing. The prices may differ from
+    those that the record was played with.
     """
     entries = []
     for row in record.steps:
@@ -57,6 +57,7 @@ def ledger(record: Record, prices: Prices) -> tuple[Entry, ...]:
     entries += [
         Entry(job.requested_step, "retraining", -prices.retrain_cost, -prices.retrain_cost)
         for job in record.retrainings
+        for _ in range(job.trainings)
     ]
     return tuple(sorted(entries, key=lambda entry: entry.step))
 
@@ -89,7 +90,7 @@ def break_even_retrain_cost(record: Record, baseline: Record, prices: Prices) ->
 
     Below it the policy is worth more, if it retrains more often. `None` where both retrain equally often.
     """
-    more = len(record.retrainings) - len(baseline.retrainings)
+    more = sum(job.trainings for job in record.retrainings) - sum(job.trainings for job in baseline.retrainings)
     gain = fsum(offer_value(row.tally, prices) for row in record.steps) - fsum(
         offer_value(row.tally, prices) for row in baseline.steps
     )

@@ -18,8 +18,8 @@ class Monthly:
     """One life, step by step: expected F1 (`None` where there is none), offers, and churners that they reach.
 
     `offered_expected_churners` is in expectation, so that net value at any prices follows. `requested` and `promoted`
-    hold the steps at which a retraining was asked for and at which one began to serve: the jobs that are paid for, as
-    in the ledger.
+    hold the steps at which a retraining was asked for, once for each model that it trained, and at which one began to
+    serve: what is paid for, as in the ledger.
     """
 
     f1: tuple[float | None, ...]
@@ -39,7 +39,7 @@ def monthly(record: Record) -> Monthly:
         f1=tuple(expected_f1(row.tally) for row in record.steps),
         offers=tuple(row.tally.offers for row in record.steps),
         offered_expected_churners=tuple(row.tally.offered_expected_churners for row in record.steps),
-        requested=tuple(job.requested_step for job in jobs),
+        requested=tuple(job.requested_step for job in record.retrainings for _ in range(job.trainings)),
         promoted=tuple(
             job.ended_step for job in jobs if job.status is Status.PROMOTED and job.ended_step is not None
         ),
