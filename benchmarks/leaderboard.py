@@ -155,13 +155,13 @@ def table(
 def values(rows: RowsByPolicy, cells: pd.DataFrame, scenario: str) -> dict[str, str]:
     """Return what each policy earns more than the baseline, with the best group in bold."""
     net = by_seed(cells, scenario, RANKED_BY)
-    contest = {policy: row for policy, row in rows.items() if policy != ORACLE}
-    best = max(contest, key=lambda policy: float(net[policy].mean()))
+    contestants = [policy for policy in rows if policy != ORACLE]
+    best = max(contestants, key=lambda policy: float(net[policy].to_numpy().mean()))
     told = {}
     for policy, row in rows.items():
         contest = row.against_baseline[RANKED_BY]
         text = "0" if policy == BASELINE else _told(contest.mean, contest.interval)
-        is_good = policy in contest and _is_shared(paired_difference(net[policy].tolist(), net[best].tolist()))
+        is_good = policy in contestants and _is_shared(paired_difference(net[policy].tolist(), net[best].tolist()))
         told[policy] = f"**{text}**" if is_good else text
     return told
 
@@ -206,7 +206,9 @@ def worth_of_guards(cells: pd.DataFrame) -> Iterator[str]:
             for feed in feeds:
                 scores = by_seed(cells, feed, score)
                 found = paired_difference(scores[guarded].tolist(), scores[policy].tolist())
-                texts.append(_told(found.mean, found.interval and (found.interval.low, found.interval.high), unit))
+                texts.append(
+                    _told(found.mean, (found.interval.low, found.interval.high) if found.interval else None, unit)
+                )
             yield f"| `{policy}` | {words} | " + " | ".join(texts) + " |"
 
 
