@@ -31,7 +31,7 @@ class Figure:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RatedSettings:
     """A class of settings: one of its settings, its boxes, and what it is worth.
 
     `net_value` is over the scenarios, by their weights; `less_best` is the paired difference to the best class.
@@ -52,7 +52,7 @@ class Slice:
     """The settings along one axis through the best setting, in order, neighbours that did the same put together."""
 
     axis: Axis
-    steps: tuple[tuple[Span, Place], ...]
+    steps: tuple[tuple[Span, RatedSettings], ...]
 
 
 @dataclass(frozen=True)
@@ -67,13 +67,13 @@ class Answer:
 
     n_classes: int
     n_lives: int
-    best: Place
+    best: RatedSettings
     candidates: tuple[Span, ...] | None
     candidate_share: float | None
     without_effect: tuple[str, ...]
     slices: tuple[Slice, ...]
     reference_less_best: Figure
-    reference_place: Place | None
+    reference_place: RatedSettings | None
 
 
 def objective(surface: Surface, weights: Mapping[str, float], seeds: Sequence[int] | None = None) -> Floats:
@@ -193,10 +193,10 @@ class _Places:
     retrains: Floats
     alarms: Floats
 
-    def of(self, code: int, setting: Setting | None = None) -> Place:
+    def of(self, code: int, setting: Setting | None = None) -> RatedSettings:
         """Return a class, with a setting of it unless one is given."""
         boxes = self.overlay.boxes(np.arange(len(self.values)) == code)
-        return Place(
+        return RatedSettings(
             setting=setting or _sample(self.overlay.axes, _widest(boxes)),
             boxes=tuple(boxes),
             net_value=figure(self.values[code]),

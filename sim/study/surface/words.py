@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from sim.study.lives.box import Axis, Box, Span
-from sim.study.surface.answers import Answer, Figure, Place, Slice
+from sim.study.surface.answers import Answer, Figure, RatedSettings, Slice
 from sim.study.surface.study import SurfaceStudy
 
 _MOST_STEPS = 9
@@ -81,7 +81,7 @@ def _table(line: Slice) -> Iterator[str]:
         )
 
 
-def _chosen(line: Slice) -> list[tuple[Span, Place]]:
+def _chosen(line: Slice) -> list[tuple[Span, RatedSettings]]:
     """Return steps evenly spread over those that there are, the best and the first and last among them."""
     steps = list(line.steps)
     if len(steps) <= _MOST_STEPS:
@@ -92,13 +92,13 @@ def _chosen(line: Slice) -> list[tuple[Span, Place]]:
     return [steps[at] for at in sorted(wanted)][: _MOST_STEPS + 1]
 
 
-def _worth(place: Place) -> str:
+def _worth(place: RatedSettings) -> str:
     alarms = place.false_alarms_per_year
     told = "" if alarms is None else f", {alarms:.2f} false alarms a year"
     return f"net value {_money(place.net_value)}, {place.retrains_per_year:.1f} retrainings a year{told}"
 
 
-def _standing(place: Place) -> str:
+def _standing(place: RatedSettings) -> str:
     if place.may_be_best is None:
         return ""
     return "; they are not shown to be worse" if place.may_be_best else "; they are shown to be worse"
@@ -110,7 +110,7 @@ def _money(figure: Figure) -> str:
     return f"{figure.mean:,.0f} ({figure.interval.low:,.0f} to {figure.interval.high:,.0f})"
 
 
-def _setting(place: Place) -> str:
+def _setting(place: RatedSettings) -> str:
     return ", ".join(f"{name} = {value:g}" for name, value in place.setting.items())
 
 
@@ -123,7 +123,7 @@ def _box(axes: tuple[Axis, ...], box: Box) -> str:
     return ", ".join(f"{axis.name} in {axis.text(numbers)}" for axis, numbers in zip(axes, box, strict=True))
 
 
-def _plain_place(axes: tuple[Axis, ...], place: Place) -> dict[str, Any]:
+def _plain_place(axes: tuple[Axis, ...], place: RatedSettings) -> dict[str, Any]:
     return {
         "setting": dict(place.setting),
         "boxes": [_plain_box(axes, box) for box in place.boxes],
