@@ -20,7 +20,7 @@ from sim.mlops.loop.platform import Journal, LocalPlatform, NoJournal, State
 from sim.mlops.loop.tournament import best_of, entered
 from sim.mlops.loop.trainer import Trained, Trainer
 from sim.mlops.loop.validator import Validator
-from sim.mlops.models.cohort import Cohort, LabelledRows, Outcomes
+from sim.mlops.models.cohort import Cohort, KnownOutcomes, LabelledRows
 from sim.mlops.models.model import Model
 from sim.mlops.models.profiles import TrainingProfile, Trainings, load_training
 from sim.mlops.models.training import TrainingWindow
@@ -32,6 +32,7 @@ from sim.mlops.records.record import Record, Served, StepRow, Tally, tally
 from sim.mlops.records.registry import MemoryRegistry
 from sim.mlops.statistics.stability import Reference
 from sim.study.replay.memory import LifeMemory, Memory
+from sim.world.labels import LabelEvents
 from sim.world.schema.columns import Matrix
 from sim.world.world import World
 
@@ -86,6 +87,13 @@ class Replay:
         self.trials = trials
         self.has_feedback = world.scenario.offers.feed_back
         self.memory = Memory()
+
+    def labels(self, served: Served) -> LabelEvents:
+        """Return the news of a batch, which depends on who got an offer."""
+        key, kept = (served.step, served.offered.tobytes()), self.memory.labels
+        if key not in kept:
+            kept[key] = self.world.labels(served.step, served.offered)
+        return kept[key]
 
     def model(self, number: int) -> Model:
         """Return a model by its number; the first champion's is 0."""
@@ -185,6 +193,14 @@ class ReplayPlatform:
         self._observer = Observer(replay.world, self.log, self, monitor, self.changes, self._remembered)
         self._models = [_FIRST]
         self._candidates: list[int] = []
+
+    def fork(self) -> "ReplayPlatform":
+        """Return a platform with the same past, whose life may go another way from here on."""
+        other = ReplayPlatform(self._replay, self._profile, self._trainings)
+        other.log.served, other.log.today = [*self.log.served], self.log.today
+        other.log.quarantined = self.log.quarantined
+        other._memory, other._models = self._memory.fork(), [*self._models]
+        return other
 
     def serve(self, step: int, champion: Deployed) -> Served:
         """Answer the batch of a step, and send the offers out."""
@@ -315,7 +331,7 @@ class ReplayPlatform:
 
     def _count_arrivals(self, day: int) -> int:
         before = self.log.today
-        events = (self.world.labels(served.step, served.offered) for served in self.log.served)
+        events = (self._replay.labels(served) for served in self.log.served)
         return sum(int(np.count_nonzero((e.arrives_at > before) & (e.arrives_at <= day))) for e in events)
 
 
@@ -333,7 +349,7 @@ class _ReplayLog:
         warmup = self._replay.beginning.warmup
         return [self._cohort(step) if step >= 0 else warmup[step] for step in steps]
 
-    def outcomes(self, step: int) -> Outcomes:
+    def outcomes(self, step: int) -> KnownOutcomes:
         """Return the answers and labels of a scored step."""
         return self._cohort(step).outcomes
 
@@ -347,14 +363,14 @@ class _ReplayLog:
     def newest_labelled_step(self) -> int:
         """Return the newest step of which a label is known today."""
         for served in reversed(self.served):
-            if (self._replay.world.labels(served.step, served.offered).arrives_at <= self.today).any():
+            if (self._replay.labels(served).arrives_at <= self.today).any():
                 return served.step
         return -1
 
     def arrived_at(self, step: int) -> Matrix:
         """Return the first step day on or after each label's date that has come, which is when it is joined."""
         served, step_days = self.served[step], self._replay.world.scenario.time.step_days
-        here = self._replay.world.labels(step, served.offered)
+        here = self._replay.labels(served)
         here = here.take(here.arrives_at <= self.today)
         arrived = np.full(len(served.prediction), np.nan)
         arrived[here.row] = -(-here.arrives_at // step_days) * step_days
@@ -362,7 +378,7 @@ class _ReplayLog:
 
     def _cohort(self, step: int) -> Cohort:
         served, batch = self.served[step], self._replay.world.batch(step)
-        events = self._replay.world.labels(step, served.offered)
+        events = self._replay.labels(served)
         return Cohort(
             step=step,
             customer_id=batch.customer_id,
