@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from policies.never import Never
-from scenarios.schema import Prices, Scenario
+from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.records.record import Record
@@ -59,7 +59,7 @@ def _failed_profile(order: WorldTask, profile: GateProfile, error: Exception) ->
 
 def _play_profile(order: WorldTask, replay: Replay, profile: GateProfile) -> list[Cell]:
     try:
-        bench = _bench(order, replay, profile)
+        bench = bench_of(replay, profile, order.trainings, with_split=order.with_split)
     except Exception as error:  # noqa: BLE001 - the other profiles are still worth having
         return _failed_profile(order, profile, error)
     known: dict[str, Record] = {}
@@ -73,7 +73,7 @@ def _in_turn(order: WorldTask) -> Sequence[Contestant]:
 
 
 def _attempt(
-    contestant: Contestant, replay: Replay, profile: GateProfile, known: dict[str, Record], bench: "_Bench"
+    contestant: Contestant, replay: Replay, profile: GateProfile, known: dict[str, Record], bench: "Bench"
 ) -> Record | Exception | None:
     """Return a contestant's record and note it; the error where it failed, and `None` where there is none."""
     try:
@@ -90,7 +90,7 @@ def _cell(
     profile: GateProfile,
     contestant: Contestant,
     played: Record | Exception | None,
-    bench: "_Bench",
+    bench: "Bench",
     known: Mapping[str, Record],
 ) -> Cell:
     identity = _identity(order, profile, contestant)
@@ -99,15 +99,18 @@ def _cell(
     if isinstance(played, Exception):
         return Cell(identity, _told(played))
     try:
-        judgement = _judged(played, bench, known.get(order.baseline), with_needless=not contestant.is_ablation)
+        judgement = judged(played, bench, known.get(order.baseline), with_needless=not contestant.is_ablation)
     except Exception as error:  # noqa: BLE001 - as above
         return Cell(identity, _told(error))
     return Cell(identity, judgement=judgement)
 
 
 @dataclass(frozen=True, slots=True)
-class _Bench:
-    """What all contestants of a world are measured against, under one gate profile."""
+class Bench:
+    """What all contestants of a world are measured against, under one gate profile.
+
+    `by_training` holds what the oracle earns that must learn by one training profile, for each that it may choose.
+    """
 
     best: Plan
     planner: Planner | None
@@ -117,30 +120,33 @@ class _Bench:
     by_training: Mapping[str, float | None]
 
 
-def _bench(order: WorldTask, replay: Replay, profile: GateProfile) -> _Bench:
-    prices, onset = order.scenario.prices, order.scenario.onset_step
+def bench_of(
+    replay: Replay, profile: GateProfile, trainings: Sequence[TrainingProfile] = (), *, with_split: bool = False
+) -> Bench:
+    """Return what the lives of a world are measured against.
+
+    The oracle chooses among the `trainings`; it learns by the scenario's profile if there are none.
+    """
+    scenario = replay.world.scenario
+    prices, onset = scenario.prices, scenario.onset_step
     drifted = replay.world.steps[onset:] if onset is not None else range(0)
-    trainings = order.trainings or (replay.trainings().default,)
-    found = planner(replay, profile, prices, trainings)
-    return _Bench(
-        best=found if isinstance(found, Plan) else found.solve(),
+    asked = tuple(trainings) or (replay.trainings().default,)
+    found = planner(replay, profile, prices, asked)
+    best = found if isinstance(found, Plan) else found.solve()
+    return Bench(
+        best=best,
         planner=None if isinstance(found, Plan) else found,
         never=replay.record(Never(), profile, "never"),
         fresh={step: fresh_f1(replay, step) for step in drifted},
-        constraints=constraint_prices(replay, profile, prices, trainings) if order.with_split else None,
-        by_training=_values_by_training(replay, profile, prices, trainings),
+        constraints=constraint_prices(replay, profile, prices, asked) if with_split else None,
+        by_training={asked[0].name: best.net_value}
+        if len(asked) == 1
+        else {each.name: plan(replay, profile, prices, (each,)).net_value for each in asked},
     )
 
 
-def _values_by_training(
-    replay: Replay, profile: GateProfile, prices: Prices, trainings: Sequence[TrainingProfile]
-) -> Mapping[str, float | None]:
-    """Return what the oracle earns that must learn by one training profile, for each of them."""
-    return {each.name: plan(replay, profile, prices, (each,)).net_value for each in trainings}
-
-
-def _judged(record: Record, bench: _Bench, baseline: Record | None, *, with_needless: bool) -> Judgement:
-    """Return what is to be said of a record."""
+def judged(record: Record, bench: Bench, baseline: Record | None, *, with_needless: bool) -> Judgement:
+    """Return what is to be said of a record; `with_needless` looks for retrainings that it is better off without."""
     beyond = beyond_oracle(record, tuple(bench.by_training))
     scores = {**_scores(record, bench, baseline, bench.best.reason or beyond), **_prices_of(bench.constraints)}
     if with_needless and not beyond and bench.planner is not None:
@@ -150,7 +156,7 @@ def _judged(record: Record, bench: _Bench, baseline: Record | None, *, with_need
 
 
 def _scores(
-    record: Record, bench: _Bench, baseline: Record | None, regret_missing: str
+    record: Record, bench: Bench, baseline: Record | None, regret_missing: str
 ) -> dict[Score, ScoreValue | None]:
     """Return every score that each record has."""
     summary, recovered, times = summarise(record), recovery(record, bench.never, bench.fresh), response(record)
@@ -176,7 +182,7 @@ def _scores(
 
 
 def _regret_parts(
-    record: Record, bench: _Bench, net_value: float, *, is_known: bool
+    record: Record, bench: Bench, net_value: float, *, is_known: bool
 ) -> dict[Score, ScoreValue | None]:
     """Return the regret in two parts: first *when* is made the best there is, then *on what* as well.
 
