@@ -1,19 +1,23 @@
-"""Play every family of policies in every world: `python benchmarks/leaderboard.py FOLDER [SEEDS] [WORKERS]`.
+"""Play every family of policies in every world: `python benchmarks/leaderboard.py FOLDER`.
 
-Prints docs/leaderboard.md. The worlds are kept in the folder, so that an interrupted run goes on where it was.
+Prints docs/leaderboard.md. The worlds are kept in the folder, so that an interrupted run goes on where it was. On a
+cluster: `--engine dask --address tcp://host:8786`, or `--engine spark --address spark://host:7077`.
 """
 
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from reports.leaderboard_tables import rank_words
 from scenarios.files import load_scenario
 from sim.mlops.gates.profiles import load_profile
-from sim.study.comparison.boards import Board, BoardRow
+from sim.study.comparison.boards import Board, BoardRow, Rank
 from sim.study.comparison.compare import Study, StudyResult, compare
 from sim.study.comparison.contestants import ORACLE, contestants
+from sim.study.engines.engine import Engine
 from sim.study.inference.contests import PairedDifference, paired_difference
 from sim.study.scores.table import RANKED_BY, Score
 
@@ -53,14 +57,14 @@ RowsByPolicy = Mapping[str, BoardRow]
 """The rows of a board by policy."""
 
 
-def main(folder: Path, seeds: int = 20, workers: int = 2) -> None:
+def main(folder: Path, seeds: int, engine: Engine) -> None:
     """Play what has not been played, and print what came of it."""
     names = [name for family in FAMILIES.values() for name in family]
     worlds = [name for group in GROUPS.values() for name in group if name not in GATES]
-    found = [play([*names, ORACLE], worlds, "telco_churn", folder / "telco_churn", seeds, workers)]
-    found += [play([*names, ORACLE], [name], gates, folder / gates, seeds, workers) for name, gates in GATES.items()]
+    found = [play([*names, ORACLE], worlds, "telco_churn", folder / "telco_churn", seeds, engine)]
+    found += [play([*names, ORACLE], [name], gates, folder / gates, seeds, engine) for name, gates in GATES.items()]
     feeds = GROUPS["Broken feeds"]
-    guards = play([*GUARDS, *GUARDS.values()], feeds, "telco_churn", folder / "guards", seeds, workers)
+    guards = play([*GUARDS, *GUARDS.values()], feeds, "telco_churn", folder / "guards", seeds, engine)
     boards = {
         _id(board.scenario): {row.policy: row for row in board.policies}
         for comparison in found
@@ -78,7 +82,7 @@ def _id(scenario: str) -> str:
 
 
 def play(
-    policies: Sequence[str], scenarios: Sequence[str], gates: str, folder: Path, seeds: int, workers: int
+    policies: Sequence[str], scenarios: Sequence[str], gates: str, folder: Path, seeds: int, engine: Engine
 ) -> StudyResult:
     """Return a comparison, from its folder as far as it is there."""
     study = Study(
@@ -88,7 +92,15 @@ def play(
         seeds=tuple(range(1, seeds + 1)),
         baseline=policies[0],
     )
-    return compare(study, folder, workers=workers, resume=folder.exists(), on_world=_tell)
+    return compare(
+        study,
+        folder,
+        workers=engine.workers,
+        engine=engine.name,
+        address=engine.address,
+        resume=folder.exists(),
+        on_world=_tell,
+    )
 
 
 def page(boards: Mapping[str, RowsByPolicy], cells: pd.DataFrame, seeds: int, overall: Board) -> Iterator[str]:
@@ -121,10 +133,10 @@ def page(boards: Mapping[str, RowsByPolicy], cells: pd.DataFrame, seeds: int, ov
         "## Ranks",
         "",
         "By the mean net value over all worlds but `retail` and `fraud`, averaged over seeds; 1 is best. The worlds",
-        "with most money at stake count most: `competitor`, `late_labels`, `weekly_competitor`. Ranks that differ by",
-        f"less than {overall.critical_difference:.1f} can't be told apart (Nemenyi, 5 %).",
+        "with most money at stake count most: `competitor`, `late_labels`, `weekly_competitor`. In brackets the",
+        "places that the verdicts leave: as many policies are shown to earn more, or less, jointly at 95 %.",
         "",
-        *(f"- `{name}` {rank:.1f}" for name, rank in ranks(boards[overall.scenario])),
+        *(f"- `{name}` {rank_words(rank)}" for name, rank in ranks(boards[overall.scenario])),
     )
 
 
@@ -169,10 +181,10 @@ def detection(rows: RowsByPolicy) -> dict[str, str]:
     return told
 
 
-def ranks(rows: RowsByPolicy) -> list[tuple[str, float]]:
-    """Return the policies by their mean rank."""
-    found = {policy: row.mean_rank for policy, row in rows.items() if row.mean_rank is not None}
-    return sorted(found.items(), key=lambda item: item[1])
+def ranks(rows: RowsByPolicy) -> list[tuple[str, Rank]]:
+    """Return the policies by their place."""
+    found = {policy: row.rank for policy, row in rows.items() if row.rank is not None}
+    return sorted(found.items(), key=lambda item: item[1].place)
 
 
 def worth_of_guards(cells: pd.DataFrame) -> Iterator[str]:
@@ -220,5 +232,17 @@ def _tell(done: int) -> None:
     print(done, "worlds", file=sys.stderr, flush=True)  # noqa: T201 - a script that prints
 
 
+def _arguments() -> tuple[Path, int, Engine]:
+    """Return what the command line asks for."""
+    parser = ArgumentParser(description="Play every family of policies in every world.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--engine", default="processes")
+    parser.add_argument("--address", default="")
+    asked = parser.parse_args()
+    return asked.folder, asked.seeds, Engine(asked.engine, asked.address, asked.workers)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *(int(text) for text in sys.argv[2:]))
+    main(*_arguments())
