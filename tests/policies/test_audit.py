@@ -102,7 +102,7 @@ def test_the_audit_sees_what_stands_outside():
 
 
 def test_every_signal_on_request_is_measured_by_something():
-    measured = {"scores", "errors", "f1_drop_p", *on_request._DELAYED}.union(*on_request._GROUPS)
+    measured = {"scores", "errors", "f1_drop_p", *on_request._DELAYED, *on_request._CHANGE}.union(*on_request._GROUPS)
     assert measured >= ON_REQUEST
 
 
