@@ -59,7 +59,7 @@ def surface(options: SurfaceOptions) -> None:
             cache_folder=options.cache or cache_folder(),
             on_world=on_world,
         )
-    said = answer(found, study.template, study.reference, study.years, {})
+    said = answer(found, study.template, study.reference, {})
     plain = plain_answer(said, study)
     write_json_file(folder / "answer.json", plain)
     if options.as_json:

@@ -155,10 +155,13 @@ class World:
         return self.population.known_schema(step + self.scenario.time.warmup_steps)
 
     def _with_news(self, events: LabelEvents) -> LabelEvents:
-        """Return the events without those of a history whose outcome has not come yet."""
+        """Return the events of a history on their real days, without those whose outcome has not come yet."""
         if not self.population.is_recorded:
             return events
-        return events.take(self._customers(events.step).has_real_label[events.row])
+        drawn = self._timeline.draw(events.step + self.scenario.time.warmup_steps)
+        if drawn.label_days is not None and events.step >= 0:
+            events = replace(events, arrives_at=events.scored_at + drawn.label_days[events.row])
+        return events.take(drawn.has_real_label[events.row])
 
     def fresh_rows(self, step: int, n_rows: int, draw: int) -> FreshRows:
         """Return customers like those of a step, but never those of its batch.

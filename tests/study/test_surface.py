@@ -85,7 +85,7 @@ def test_a_grid_is_read_as_its_settings_are(surveyed):
 
 def test_the_best_is_best_and_the_reference_lies_where_its_numbers_are(surveyed):
     study, surface = surveyed
-    said = answer(surface, study.template, study.reference, study.years, {})
+    said = answer(surface, study.template, study.reference, {})
     values = objective(surface, {})
     assert said.best.net_value.mean == values.mean(axis=1).max()
     assert said.best.less_best.mean == 0

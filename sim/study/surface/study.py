@@ -92,10 +92,10 @@ class SurfaceStudy:
             )
 
     @property
-    def years(self) -> float:
-        """How long a life lasts, as a mean over the scenarios."""
-        days = [scenario.time.steps * scenario.time.step_days for scenario in self.scenarios]
-        return sum(days) / len(days) / DAYS_PER_YEAR
+    def years(self) -> tuple[float, ...]:
+        """How long a life of each scenario lasts."""
+        times = [scenario.time for scenario in self.scenarios]
+        return tuple(time.steps * time.step_days / DAYS_PER_YEAR for time in times)
 
     def tasks(self) -> tuple[SurfaceTask, ...]:
         """Return the worlds, scenario by scenario."""
@@ -123,6 +123,8 @@ class SurfaceStudy:
 class Surface:
     """Every setting, judged in every world: the overlay of the regions, and the lives with their scores.
 
+    `years` is how long a life of each scenario lasts.
+
     `lives` has a row for each life of each world, the reference among them. The worlds of the overlay are in the
     order of `scenarios` and, in each, of `seeds`.
     """
@@ -131,6 +133,7 @@ class Surface:
     lives: pd.DataFrame
     scenarios: tuple[str, ...]
     seeds: tuple[int, ...]
+    years: tuple[float, ...]
 
     def values(self, score: str, seeds: Sequence[int] | None = None) -> Floats:
         """Return a score of every class: [scenario, class, seed]; NaN where it is missing.
@@ -262,7 +265,7 @@ def survey(
             frame.to_parquet(part, index=False)
     axes = study.template.axes
     laid = overlay(axes, study.box, [WorldRegions(read_boxes(axes, each.boxes)) for each in found])
-    return Surface(laid, lives, tuple(scenario.name for scenario in study.scenarios), study.seeds)
+    return Surface(laid, lives, tuple(scenario.name for scenario in study.scenarios), study.seeds, study.years)
 
 
 def _followed(
