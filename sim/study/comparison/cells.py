@@ -1,7 +1,7 @@
 """Cells: one world of a comparison, played by every contestant under every gate profile, and judged."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from policies.never import Never
 from scenarios.schema import Scenario
@@ -10,6 +10,7 @@ from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.records.record import Record
 from sim.study.comparison.contestants import Contestant, play_contestant
 from sim.study.comparison.results import Cell, CellIdentity, Judgement, ScoreValue
+from sim.study.lives.forks import acts
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import Replay
 from sim.study.scores import money
@@ -64,7 +65,8 @@ def _play_profile(order: WorldTask, replay: Replay, profile: GateProfile) -> lis
         return _failed_profile(order, profile, error)
     known: dict[str, Record] = {}
     played = {contestant: _attempt(contestant, replay, profile, known, bench) for contestant in _in_turn(order)}
-    return [_cell(order, profile, contestant, played[contestant], bench, known) for contestant in order.contestants]
+    judge = _Judge(bench, known.get(order.baseline))
+    return [_cell(order, profile, contestant, played[contestant], judge) for contestant in order.contestants]
 
 
 def _in_turn(order: WorldTask) -> Sequence[Contestant]:
@@ -90,16 +92,15 @@ def _cell(
     profile: GateProfile,
     contestant: Contestant,
     played: Record | Exception | None,
-    bench: "Bench",
-    known: Mapping[str, Record],
+    judge: "_Judge",
 ) -> Cell:
     identity = _identity(order, profile, contestant)
     if played is None:
-        return Cell(identity, missing=bench.best.reason)
+        return Cell(identity, missing=judge.bench.best.reason)
     if isinstance(played, Exception):
         return Cell(identity, _told(played))
     try:
-        judgement = judged(played, bench, known.get(order.baseline), with_needless=not contestant.is_ablation)
+        judgement = judge.judge(played, with_needless=not contestant.is_ablation)
     except Exception as error:  # noqa: BLE001 - as above
         return Cell(identity, _told(error))
     return Cell(identity, judgement=judgement)
@@ -143,6 +144,22 @@ def bench_of(
         if len(asked) == 1
         else {each.name: plan(replay, profile, prices, (each,)).net_value for each in asked},
     )
+
+
+@dataclass(slots=True)
+class _Judge:
+    """Judges the records of one world; settings that acted alike led one life, which is judged once."""
+
+    bench: Bench
+    baseline: Record | None
+    _judged: dict[Hashable, Judgement] = field(default_factory=dict)
+
+    def judge(self, record: Record, *, with_needless: bool) -> Judgement:
+        """Return what is to be said of a record; what its clauses said is its own."""
+        life = (with_needless, record.training, *(acts(row.decision) for row in record.steps))
+        if life not in self._judged:
+            self._judged[life] = judged(record, self.bench, self.baseline, with_needless=with_needless)
+        return replace(self._judged[life], clauses=clause_counts(record))
 
 
 def judged(record: Record, bench: Bench, baseline: Record | None, *, with_needless: bool) -> Judgement:
