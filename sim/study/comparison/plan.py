@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from scenarios.files import load_scenario
 from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import load_profile
+from sim.mlops.models.profiles import load_training
 from sim.study.comparison.compare import Study
 from sim.study.comparison.conditions import FailCondition, parse_condition
 from sim.study.comparison.contestants import contestants, parse_grid
@@ -32,6 +33,7 @@ class StudyRequest:
     fail_if: tuple[str, ...] = ()
     trials: int = 0
     with_split: bool = False
+    trainings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ def plan_study(request: StudyRequest, tell: Callable[[str], None]) -> PlannedStu
         If something that is named can't be read, or can't be played together.
     """
     asked = tuple(load_scenario(name) for name in request.scenarios)
-    chosen = contestants(request.policies, parse_grid(request.grid))
+    trainings = tuple(load_training(name) for name in request.trainings)
+    chosen = contestants(request.policies, parse_grid(request.grid), trainings)
     names = [each.name for each in chosen if not each.is_ablation]
     conditions = tuple(parse_condition(text, names) for text in request.fail_if)
     profiles = tuple(load_profile(name) for name in request.gates)
@@ -65,6 +68,7 @@ def plan_study(request: StudyRequest, tell: Callable[[str], None]) -> PlannedStu
         request.population,
         request.trials,
         request.with_split,
+        trainings,
     )
     return PlannedStudy(study, conditions)
 
