@@ -1,23 +1,25 @@
 """Cells: one world of a comparison, played by every contestant under every gate profile, and judged."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from policies.never import Never
 from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import GateProfile
+from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.records.record import Record
 from sim.study.comparison.contestants import Contestant, play_contestant
 from sim.study.comparison.results import Cell, CellIdentity, Judgement, ScoreValue
+from sim.study.lives.forks import acts
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import Replay
 from sim.study.scores import money
 from sim.study.scores.fresh import fresh_f1, loss_noise
-from sim.study.scores.judge import clause_counts, detection_days, summarise
+from sim.study.scores.judge import alarm_steps, clause_counts, detection_days, summarise
 from sim.study.scores.monthly import monthly
-from sim.study.scores.oracle import Plan, Planner, planner
+from sim.study.scores.oracle import Plan, Planner, plan, planner
 from sim.study.scores.recovery import recovery
-from sim.study.scores.regret import ConstraintPrices, beyond_oracle, constraint_prices, needless
+from sim.study.scores.regret import ConstraintPrices, beyond_oracle, constraint_prices, learnt_from, needless
 from sim.study.scores.response import response
 from sim.study.scores.table import Origin, Score
 from sim.world.population import Population
@@ -35,6 +37,7 @@ class WorldTask:
     baseline: str
     trials: int
     with_split: bool
+    trainings: tuple[TrainingProfile, ...] = ()
 
 
 def play_world(order: WorldTask, population: Population, cache: ReplayCache) -> list[Cell]:
@@ -62,12 +65,13 @@ def _failed_profile(order: WorldTask, profile: GateProfile, error: Exception) ->
 
 def _play_profile(order: WorldTask, replay: Replay, undrifted: Replay | None, profile: GateProfile) -> list[Cell]:
     try:
-        bench = bench_of(replay, profile, with_split=order.with_split, undrifted=undrifted)
+        bench = bench_of(replay, profile, order.trainings, with_split=order.with_split, undrifted=undrifted)
     except Exception as error:  # noqa: BLE001 - the other profiles are still worth having
         return _failed_profile(order, profile, error)
     known: dict[str, Record] = {}
     played = {contestant: _attempt(contestant, replay, profile, known, bench) for contestant in _in_turn(order)}
-    return [_cell(order, profile, contestant, played[contestant], bench, known) for contestant in order.contestants]
+    judge = _Judge(bench, known.get(order.baseline))
+    return [_cell(order, profile, contestant, played[contestant], judge) for contestant in order.contestants]
 
 
 def _in_turn(order: WorldTask) -> Sequence[Contestant]:
@@ -93,22 +97,16 @@ def _cell(
     profile: GateProfile,
     contestant: Contestant,
     played: Record | Exception | None,
-    bench: "Bench",
-    known: Mapping[str, Record],
+    judge: "_Judge",
 ) -> Cell:
     identity = _identity(order, profile, contestant)
     if played is None:
-        return Cell(identity, missing=bench.best.reason)
+        return Cell(identity, missing=judge.bench.best.reason)
     if isinstance(played, Exception):
         return Cell(identity, _told(played))
     try:
-        judgement = judged(
-            played,
-            bench,
-            known.get(order.baseline),
-            with_needless=not contestant.is_ablation,
-            undrifted=_undrifted(contestant, played, bench, profile),
-        )
+        undrifted = _undrifted(contestant, played, judge.bench, profile)
+        judgement = judge.judge(played, undrifted, with_needless=not contestant.is_ablation)
     except Exception as error:  # noqa: BLE001 - as above
         return Cell(identity, _told(error))
     return Cell(identity, judgement=judgement)
@@ -118,7 +116,7 @@ def _undrifted(contestant: Contestant, record: Record, bench: "Bench", profile: 
     """Return the record of a contestant in the world without the drift, where it may tell a false alarm."""
     if bench.undrifted is None or contestant.spec is None or detection_days(record) is None:
         return None
-    return bench.undrifted.record(contestant.spec.build(), profile, contestant.name)
+    return bench.undrifted.record(contestant.spec.build(), profile, contestant.name, training=contestant.training)
 
 
 def without_drift(replay: Replay) -> Replay | None:
@@ -132,7 +130,10 @@ def without_drift(replay: Replay) -> Replay | None:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What all contestants of a world are measured against, under one gate profile."""
+    """What all contestants of a world are measured against, under one gate profile.
+
+    `by_training` holds what the oracle earns that must learn by one training profile, for each that it may choose.
+    """
 
     best: Plan
     planner: Planner | None
@@ -141,25 +142,58 @@ class Bench:
     fresh: Mapping[int, float | None]
     noise: float
     constraints: ConstraintPrices | None
+    by_training: Mapping[str, float | None]
 
 
 def bench_of(
-    replay: Replay, profile: GateProfile, *, with_split: bool = False, undrifted: Replay | None = None
+    replay: Replay,
+    profile: GateProfile,
+    trainings: Sequence[TrainingProfile] = (),
+    *,
+    with_split: bool = False,
+    undrifted: Replay | None = None,
 ) -> Bench:
-    """Return what the lives of a world are measured against."""
+    """Return what the lives of a world are measured against; `undrifted` is the same world without its drift.
+
+    The oracle chooses among the `trainings`; it learns by the scenario's profile if there are none.
+    """
     scenario = replay.world.scenario
     prices, onset = scenario.prices, scenario.onset_step
     drifted = replay.world.steps[onset:] if onset is not None else range(0)
-    found = planner(replay, profile, prices)
+    asked = tuple(trainings) or (replay.trainings().default,)
+    found = planner(replay, profile, prices, asked)
+    best = found if isinstance(found, Plan) else found.solve()
     return Bench(
-        best=found if isinstance(found, Plan) else found.solve(),
+        best=best,
         planner=None if isinstance(found, Plan) else found,
         never=replay.record(Never(), profile, "never"),
         undrifted=undrifted,
         fresh={step: fresh_f1(replay, step) for step in drifted},
         noise=loss_noise(replay, drifted),
-        constraints=constraint_prices(replay, profile, prices) if with_split else None,
+        constraints=constraint_prices(replay, profile, prices, asked) if with_split else None,
+        by_training={asked[0].name: best.net_value}
+        if len(asked) == 1
+        else {each.name: plan(replay, profile, prices, (each,)).net_value for each in asked},
     )
+
+
+@dataclass(slots=True)
+class _Judge:
+    """Judges the records of one world; settings that acted alike led one life, which is judged once."""
+
+    bench: Bench
+    baseline: Record | None
+    _judged: dict[Hashable, Judgement] = field(default_factory=dict)
+
+    def judge(self, record: Record, undrifted: Record | None, *, with_needless: bool) -> Judgement:
+        """Return what is to be said of a record; what its clauses said is its own."""
+        false_alarms = None if undrifted is None else alarm_steps(undrifted)
+        life = (with_needless, false_alarms, record.training, *(acts(row.decision) for row in record.steps))
+        if life not in self._judged:
+            self._judged[life] = judged(
+                record, self.bench, self.baseline, with_needless=with_needless, undrifted=undrifted
+            )
+        return replace(self._judged[life], clauses=clause_counts(record))
 
 
 def judged(
@@ -170,7 +204,7 @@ def judged(
     `undrifted` is the record of the same policy in the world without the drift, which tells detections from false
     alarms.
     """
-    beyond = beyond_oracle(record)
+    beyond = beyond_oracle(record, tuple(bench.by_training))
     scores = {**_scores(record, bench, baseline, bench.best.reason or beyond), **_prices_of(bench.constraints)}
     times = response(record, undrifted)
     scores |= {
@@ -203,8 +237,24 @@ def _scores(
         Score.RECOVERY_DAYS: recovered.days if recovered else None,
         Score.DAYS_AFTER_ONSET: _days_after_onset(record),
         Score.REGRET: None if regret_missing or best is None else best - summary.net_value,
+        **_regret_parts(record, bench, summary.net_value, is_known=not regret_missing),
         Score.BREAK_EVEN_RETRAIN_COST: break_even,
     }
+
+
+def _regret_parts(
+    record: Record, bench: Bench, net_value: float, *, is_known: bool
+) -> dict[Score, ScoreValue | None]:
+    """Return the regret in two parts: first *when* is made the best there is, then *on what* as well.
+
+    The first is missing where a record's retrainings learnt by several profiles.
+    """
+    learnt = set(learnt_from(record).values()) or {record.training}
+    own = bench.by_training.get(learnt.pop()) if is_known and len(learnt) == 1 else None
+    best = bench.best.net_value
+    if own is None or best is None:
+        return {Score.REGRET_TIMING: None, Score.REGRET_DATA: None}
+    return {Score.REGRET_TIMING: own - net_value, Score.REGRET_DATA: best - own}
 
 
 def _prices_of(constraints: ConstraintPrices | None) -> dict[Score, ScoreValue | None]:

@@ -86,16 +86,15 @@ def reference_objective(surface: Surface, weights: Mapping[str, float], seeds: S
     return np.asarray(_shares(surface, weights) @ surface.reference("net_value", seeds))
 
 
-def answer(
-    surface: Surface, template: Template, reference: PolicySpec, years: float, weights: Mapping[str, float]
-) -> Answer:
-    """Return what a surface says; `years` is how long a life lasts."""
+def answer(surface: Surface, template: Template, reference: PolicySpec, weights: Mapping[str, float]) -> Answer:
+    """Return what a surface says, with scenarios by their weights, 1 unless given."""
     values = objective(surface, weights)
     means = values.mean(axis=1)
     best = int(means.argmax())
     rng = np.random.default_rng(zlib.crc32(template.text.encode()))
     inside = confidence_set(values, rng)
     retrains, alarms = surface.values("retrains"), surface.values("false_alarms_per_year")
+    years = np.array(surface.years)[:, np.newaxis, np.newaxis]
     places = _Places(surface.overlay, values, best, inside, retrains / years, alarms)
     own = setting_of(template, reference)
     at = surface.overlay.class_of(own) if own is not None else -1
@@ -229,6 +228,11 @@ class _Places:
 
 def _mean(known: Floats) -> float | None:
     return float(np.nanmean(known)) if np.isfinite(known).any() else None
+
+
+def widest_sample(laid: Overlay, code: int) -> dict[str, float]:
+    """Return a setting from the middle of the widest box of a class."""
+    return _sample(laid.axes, _widest(laid.boxes(np.arange(len(laid.lives)) == code)))
 
 
 def _widest(boxes: Sequence[Box]) -> Box:
