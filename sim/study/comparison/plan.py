@@ -12,6 +12,12 @@ from sim.study.comparison.conditions import FailCondition, parse_condition
 from sim.study.comparison.contestants import contestants, parse_grid
 from sim.world.population_spec import PopulationSpec
 
+OF_ONE_HISTORY = (
+    "the seeds of a history differ by its holdout and by the luck of training only: intervals over them speak of "
+    "that, and neither of other customers nor of another past"
+)
+"""What the intervals of a comparison on one history do not speak of."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRequest:
@@ -77,4 +83,6 @@ def as_played(
     played = tuple(population.load(scenario, sentences.setdefault)[1] for scenario in asked)
     for sentence in sentences:
         tell(sentence)
+    if population.date_column or population.log is not None:
+        tell(OF_ONE_HISTORY)
     return played
