@@ -157,7 +157,7 @@ def test_a_scenario_learns_by_what_a_surface_is_asked_for():
 @pytest.mark.slow
 @pytest.mark.parametrize("n_rows", [200, 600, 2000])
 def test_a_tournament_keeps_the_level_of_its_gate_however_many_there_are(n_rows):
-    """Challengers all 0.05 F1 worse: at most 5 % get by, up to three standard errors; without the split far more do."""
+    """Challengers all 0.05 F1 worse: at most 5 % get by, within three standard errors; unsplit, far more do."""
     path = Path(__file__).parents[2] / "benchmarks" / "tournament_level.py"
     spec = spec_from_file_location("tournament_level", path)
     level = module_from_spec(spec)
