@@ -12,7 +12,7 @@ import pandas as pd
 from scenarios.files import load_scenario
 from sim.mlops.gates.profiles import load_profile
 from sim.study.comparison.boards import Board, BoardRow
-from sim.study.comparison.compare import Comparison, Study, compare
+from sim.study.comparison.compare import Study, StudyResult, compare
 from sim.study.comparison.contestants import ORACLE, contestants
 from sim.study.inference.contests import PairedDifference, paired_difference
 from sim.study.scores.table import RANKED_BY, Score
@@ -49,7 +49,7 @@ GUARDS = {
 }
 """Policies that retrain, each with the one that also sets broken batches apart."""
 
-Rows = Mapping[str, BoardRow]
+RowsByPolicy = Mapping[str, BoardRow]
 """The rows of a board by policy."""
 
 
@@ -79,7 +79,7 @@ def _id(scenario: str) -> str:
 
 def play(
     policies: Sequence[str], scenarios: Sequence[str], gates: str, folder: Path, seeds: int, workers: int
-) -> Comparison:
+) -> StudyResult:
     """Return a comparison, from its folder as far as it is there."""
     study = Study(
         scenarios=tuple(load_scenario(name) for name in scenarios),
@@ -91,7 +91,7 @@ def play(
     return compare(study, folder, workers=workers, resume=folder.exists(), on_world=_tell)
 
 
-def page(boards: Mapping[str, Rows], cells: pd.DataFrame, seeds: int, overall: Board) -> Iterator[str]:
+def page(boards: Mapping[str, RowsByPolicy], cells: pd.DataFrame, seeds: int, overall: Board) -> Iterator[str]:
     """Yield the tables of the families: the value in each world, the time to the first alarm, and the ranks."""
     yield from (
         "# Leaderboard",
@@ -141,7 +141,7 @@ def table(
             yield f"| `{policy}` | " + " | ".join(columns[name][policy] for name in scenarios) + " |"
 
 
-def values(rows: Rows, cells: pd.DataFrame, scenario: str) -> dict[str, str]:
+def values(rows: RowsByPolicy, cells: pd.DataFrame, scenario: str) -> dict[str, str]:
     """Return what each policy earns more than the baseline, with the best group in bold."""
     net = by_seed(cells, scenario, RANKED_BY)
     contest = {policy: row for policy, row in rows.items() if policy != ORACLE}
@@ -160,7 +160,7 @@ def by_seed(cells: pd.DataFrame, scenario: str, score: Score) -> pd.DataFrame:
     return cells[cells["scenario"].map(_id) == scenario].pivot(index="seed", columns="policy", values=score.value)
 
 
-def detection(rows: Rows) -> dict[str, str]:
+def detection(rows: RowsByPolicy) -> dict[str, str]:
     """Return the days to the first alarm, with the share of lives that had none."""
     told = {}
     for policy, row in rows.items():
@@ -169,7 +169,7 @@ def detection(rows: Rows) -> dict[str, str]:
     return told
 
 
-def ranks(rows: Rows) -> list[tuple[str, float]]:
+def ranks(rows: RowsByPolicy) -> list[tuple[str, float]]:
     """Return the policies by their mean rank."""
     found = {policy: row.mean_rank for policy, row in rows.items() if row.mean_rank is not None}
     return sorted(found.items(), key=lambda item: item[1])

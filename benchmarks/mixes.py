@@ -18,7 +18,7 @@ from sim.study.replay.replay import Replay
 from sim.study.scores.fresh import TRAINING_SEEDS, fresh_model
 from sim.world.population import load_population
 from sim.world.schema.columns import Matrix
-from sim.world.world import Truth, World
+from sim.world.world import GroundTruth, World
 
 TILTS = {
     **{"InternetService=Fiber optic": (-3.0, 3.0), "InternetService=DSL": (3.0,), "InternetService=No": (3.0,)},
@@ -52,7 +52,7 @@ def scores(term: str, tilt: float, seed: int) -> tuple[Scores, Scores]:
     return worth(replay.beginning.model, truth), (fmean(f1 for f1, _ in fresh), fmean(top for _, top in fresh))
 
 
-def worth(model: Model, truth: Truth) -> Scores:
+def worth(model: Model, truth: GroundTruth) -> Scores:
     """Return a model's expected F1, and the mean propensity of its highest tenth."""
     probability: Matrix = model.probability(truth.features)
     highest = np.argsort(-probability, kind="stable")[: len(probability) // 10]

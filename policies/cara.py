@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from policies.decision import Action, Cause, Decision
 from policies.parameters import check_choice, check_number
-from policies.requesting import Requests, check_signal, value_of
-from policies.signals import ON_REQUEST, Signals
+from policies.requesting import Requests, check_signal, measured_on_request, value_of
+from policies.signals import Signals
 
 STRATEGIES = ("threshold", "cumulative", "periodic")
 
@@ -74,7 +74,7 @@ class Cara:
     @property
     def wants(self) -> frozenset[str]:
         """The signal of staleness, where it is measured on request."""
-        return ON_REQUEST.intersection({self.staleness})
+        return measured_on_request(self.staleness)
 
     def decide(self, signals: Signals) -> Decision:
         """Count what staleness costs today, and answer `retrain` where it is enough."""

@@ -23,7 +23,7 @@ _PROTOCOL = ("decide", "deployed")
 
 
 @dataclass(frozen=True, slots=True)
-class Life:
+class Rehearsal:
     """What a policy goes through: the signals of each month, and the months that begin with a new champion."""
 
     name: str
@@ -69,8 +69,8 @@ def check_policy(factory: Factory, name: str = "policy") -> None:
     sim.errors.InputError: A policy must give a reason and a cause for every action, but Silent gave none on day 0.
     """
     one, other = _life(name, 1), _life(name, 2)
-    other = Life(name, one.months[:_SHARED_MONTHS] + other.months[_SHARED_MONTHS:])
-    empty = Life(name, tuple(_without_signals(signals) for signals in one.months))
+    other = Rehearsal(name, one.months[:_SHARED_MONTHS] + other.months[_SHARED_MONTHS:])
+    empty = Rehearsal(name, tuple(_without_signals(signals) for signals in one.months))
     _check_interface(factory, name)
     _check_blindness(factory, one, other)
     for life in (one, other, empty, _patchy(one)):
@@ -139,7 +139,7 @@ _PARTS: Mapping[str, tuple[Callable[[object], bool], str, str]] = {
 """For each part of a decision: whether a value may be it, what a policy must do, and what to do if it does not."""
 
 
-def _check_blindness(factory: Factory, one: Life, other: Life) -> None:
+def _check_blindness(factory: Factory, one: Rehearsal, other: Rehearsal) -> None:
     """Let it live twice with one past and two futures; its answers to the past must be the same."""
     answers = [list(map(repr, _play(factory(), life)))[:_SHARED_MONTHS] for life in (one, other)]
     if answers[0] != answers[1]:
@@ -149,7 +149,7 @@ def _check_blindness(factory: Factory, one: Life, other: Life) -> None:
         )
 
 
-def _check_determinism(factory: Factory, life: Life) -> None:
+def _check_determinism(factory: Factory, life: Rehearsal) -> None:
     first, second = (list(map(repr, _play(factory(), life))) for _ in range(2))
     if first != second:
         raise InputError(
@@ -158,7 +158,7 @@ def _check_determinism(factory: Factory, life: Life) -> None:
         )
 
 
-def _check_separation(factory: Factory, one: Life, other: Life) -> None:
+def _check_separation(factory: Factory, one: Rehearsal, other: Rehearsal) -> None:
     """Let two of a kind live side by side; each must answer as if it were alone."""
     alone = list(map(repr, _play(factory(), one)))
     pair = zip(_play(factory(), one), _play(factory(), other), strict=True)
@@ -169,7 +169,7 @@ def _check_separation(factory: Factory, one: Life, other: Life) -> None:
         )
 
 
-def _check_alarms_have_grounds(factory: Factory, empty: Life) -> None:
+def _check_alarms_have_grounds(factory: Factory, empty: Rehearsal) -> None:
     for signals, decision in zip(empty.months, _play(factory(), empty), strict=True):
         if decision.cause is Cause.ALARM:
             raise InputError(
@@ -178,7 +178,7 @@ def _check_alarms_have_grounds(factory: Factory, empty: Life) -> None:
             )
 
 
-def _check_pickling(factory: Factory, life: Life) -> None:
+def _check_pickling(factory: Factory, life: Rehearsal) -> None:
     policy = factory()
     for signals in life.months:
         _tell(policy, life, signals)
@@ -193,7 +193,7 @@ def _check_pickling(factory: Factory, life: Life) -> None:
             )
 
 
-def _play(policy: Policy, life: Life) -> Iterator[Decision]:
+def _play(policy: Policy, life: Rehearsal) -> Iterator[Decision]:
     """Yield the answers of a life, each of them sound."""
     clauses: set[str] | None = None
     for signals in life.months:
@@ -219,14 +219,14 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def _tell(policy: Policy, life: Life, signals: Signals) -> None:
+def _tell(policy: Policy, life: Rehearsal, signals: Signals) -> None:
     if signals.step % _REIGN_MONTHS == 0:
         with _sound(life, signals, "hear by deployed(version) of each new champion"):
             policy.deployed(f"job-{signals.step:03d}")
 
 
 @contextmanager
-def _sound(life: Life, signals: Signals, must: str) -> Iterator[None]:
+def _sound(life: Rehearsal, signals: Signals, must: str) -> Iterator[None]:
     """Say in one sentence what a policy must do instead of raising an error."""
     try:
         yield
@@ -236,10 +236,10 @@ def _sound(life: Life, signals: Signals, must: str) -> Iterator[None]:
         ) from error
 
 
-def _life(name: str, seed: int) -> Life:
+def _life(name: str, seed: int) -> Rehearsal:
     """Return a life in which everything is known and drifts for the worse, with noise."""
     rng = random.Random(seed)
-    return Life(name, tuple(_month(step, rng) for step in range(_MONTHS)))
+    return Rehearsal(name, tuple(_month(step, rng) for step in range(_MONTHS)))
 
 
 def _month(step: int, rng: random.Random) -> Signals:
@@ -255,10 +255,10 @@ def _without_signals(signals: Signals) -> Signals:
     return Signals(step=signals.step, day=signals.day, job_open=signals.job_open)
 
 
-def _patchy(life: Life) -> Life:
+def _patchy(life: Rehearsal) -> Rehearsal:
     """Return the life with a third of its signals missing and some that are no number."""
     rng = random.Random(3)
-    return Life(life.name, tuple(_with_gaps(signals, rng) for signals in life.months))
+    return Rehearsal(life.name, tuple(_with_gaps(signals, rng) for signals in life.months))
 
 
 def _with_gaps(signals: Signals, rng: random.Random) -> Signals:

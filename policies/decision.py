@@ -23,6 +23,10 @@ class Action(StrEnum):
     QUARANTINE = "quarantine"
 
 
+REQUESTS = (Action.RETRAIN, Action.RECALIBRATE)
+"""The actions that open a job, which are what a chain holds back."""
+
+
 class Cause(StrEnum):
     """Who asked for an action: a monitoring clause (`alarm`), the calendar (`schedule`), or nobody (`none`)."""
 
@@ -48,8 +52,8 @@ class Decision:
     """An action with its reason and evidence.
 
     `reason` of a `keep` is one of `KEEP_REASONS`: `quiet` (nothing asked for an action), `missing` (a missing signal
-    left the rule unknown), `waiting` (true, but not for `for_steps` steps yet), `disarmed`, `cooldown`, `budget` and
-    `job_open` (asked for, but suppressed); the loop adds `no_previous` to a rollback that has nowhere to go. Any
+    left the rule unknown), `waiting` (true, but in too few of the last steps yet), `disarmed`, `cooldown`, `budget`
+    and `job_open` (asked for, but suppressed); the loop adds `no_previous` to a rollback that has nowhere to go. Any
     other action gives the clauses that asked for it. `evidence` holds the signal values that the policy looked at,
     `None` where missing; `clauses` the value of each clause of a rule, the same clauses every day.
     `training` names the training profile that a `retrain` is to learn from; left empty it is the run's own.

@@ -6,8 +6,8 @@ from math import fsum
 
 from policies.decision import Action, Decision
 from policies.parameters import check_choice, check_number, check_steps
-from policies.requesting import Requests, check_signal, value_of
-from policies.signals import ON_REQUEST, Signals
+from policies.requesting import Requests, check_signal, measured_on_request, value_of
+from policies.signals import Signals
 
 METHODS = ("quantile", "mean")
 
@@ -70,7 +70,7 @@ class Dynamic:
     @property
     def wants(self) -> frozenset[str]:
         """The signal, where it is measured on request."""
-        return ON_REQUEST.intersection({self.signal})
+        return measured_on_request(self.signal)
 
     def decide(self, signals: Signals) -> Decision:
         """Compare today's value with its past, and add it to it."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from policies.decision import Action, Decision
 from policies.parameters import check_number, check_steps
-from policies.requesting import Requests, check_signal, value_of
-from policies.signals import ON_REQUEST, Signals
+from policies.requesting import Requests, check_signal, measured_on_request, value_of
+from policies.signals import Signals
 
 _STANDARD_ERRORS = {"f1_drop": "f1_drop_se", "f1_estimated_drop": "f1_estimated_se"}
 
@@ -74,7 +74,7 @@ class ExpectedValue:
     @property
     def wants(self) -> frozenset[str]:
         """The drop and its standard error, where they are measured on request."""
-        return ON_REQUEST.intersection({self.drop, _STANDARD_ERRORS.get(self.drop, self.drop)})
+        return measured_on_request(self.drop, _STANDARD_ERRORS.get(self.drop, self.drop))
 
     def decide(self, signals: Signals) -> Decision:
         """Answer `retrain` where the expected gain is more than the cost."""

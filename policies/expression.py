@@ -116,6 +116,10 @@ class Expression:
         """Return whether the rule holds; missing where the missing signals leave that open."""
         return self.root.value(self.clause_values(signals))
 
+    def holds(self, signals: Signals, trends: Evidence) -> bool:
+        """Return whether the rule is true, with the trends that a `History` knows by their text."""
+        return self.root.value(self.compare({**self.evidence(signals), **trends})) is Truth.TRUE
+
     def clause_values(self, signals: Signals) -> dict[str, Truth]:
         """Return the value of each clause by its text."""
         return self.compare(self.evidence(signals))
@@ -148,6 +152,21 @@ class Expression:
         if self.root.value(clauses) is not Truth.TRUE:
             return ()
         return tuple(dict.fromkeys(self.root.reasons(clauses, Truth.TRUE)))
+
+
+def optional_rule(text: str) -> Expression | None:
+    """Read a rule that may be left out; an empty text is none."""
+    return Expression.parse(text) if text != "" else None
+
+
+def trends_of(*rules: Expression | None) -> tuple[Trend, ...]:
+    """Return the trends of all rules, each once."""
+    return tuple(dict.fromkeys(trend for rule in rules if rule is not None for trend in rule.trends))
+
+
+def wants_of(*rules: Expression | None) -> frozenset[str]:
+    """Return the signals on request that any of the rules looks at."""
+    return frozenset(name for rule in rules if rule is not None for name in rule.wants)
 
 
 def _tidy(text: str) -> str:

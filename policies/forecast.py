@@ -6,8 +6,8 @@ from statistics import NormalDist
 
 from policies.decision import Action, Decision
 from policies.parameters import check_number, check_steps
-from policies.requesting import Requests, value_of
-from policies.signals import ON_REQUEST, Signals
+from policies.requesting import Requests, measured_on_request, value_of
+from policies.signals import Signals
 from sim.errors import InputError
 
 _LEAST_OBSERVATIONS = 3
@@ -82,7 +82,7 @@ class Forecast:
     @property
     def wants(self) -> frozenset[str]:
         """The F1 and its drop, where they are measured on request."""
-        return ON_REQUEST.intersection({self.f1, self._drop})
+        return measured_on_request(self.f1, self._drop)
 
     def decide(self, signals: Signals) -> Decision:
         """Answer `retrain` where the chosen quantile of the gain over the horizon is more than the cost."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from policies.conditions import cause_of, training_of, words_of
 from policies.decision import Action, Cause, Decision, Truth
-from policies.expression import Expression
+from policies.expression import Expression, optional_rule, trends_of, wants_of
 from policies.parameters import check_flag, check_steps
 from policies.requesting import Requests
 from policies.signals import Signals
@@ -68,15 +68,14 @@ class Ladder:
         check_flag("recalibrate_first", self.recalibrate_first)
         check_steps("patience_steps", self.patience_steps)
         self._broken = Expression.parse(self.quarantine_when)
-        self._trouble = Expression.parse(self.trouble_when) if self.trouble_when != "" else None
-        trends = (*self._broken.trends, *(self._trouble.trends if self._trouble else ()))
-        self._history = History(tuple(dict.fromkeys(trends)))
+        self._trouble = optional_rule(self.trouble_when)
+        self._history = History(trends_of(self._broken, self._trouble))
         self._requests = Requests(self.cooldown_days)
 
     @property
     def wants(self) -> frozenset[str]:
         """The signals on request that its rules look at."""
-        return self._broken.wants | (self._trouble.wants if self._trouble else frozenset())
+        return wants_of(self._broken, self._trouble)
 
     @property
     def trainings(self) -> tuple[str, ...]:

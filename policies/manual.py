@@ -26,7 +26,8 @@ class Manual:
     look_days
         Days from one look to the next; the first is after as many.
     fastest_days, slowest_days
-        How long the work takes, drawn evenly for each look; the same look always takes as long.
+        How long the work takes, drawn evenly for each look: by what there was to see on that day, so that every world
+        has working times of its own, and the same look at the same numbers always takes as long.
 
     Raises
     ------
@@ -90,5 +91,6 @@ class Manual:
         self._looks = int(signals.day // self.look_days)
         if self._seen_day is None and self._rule.combine(clauses) is Truth.TRUE:
             self._seen_day = signals.day
-            work_days = Random(self._looks).uniform(self.fastest_days, self.slowest_days)
+            sight = f"{self._looks} {signals.psi_max!r} {signals.score_psi!r} {signals.f1!r}"
+            work_days = Random(sight).uniform(self.fastest_days, self.slowest_days)
             self._ready_day = signals.day + work_days

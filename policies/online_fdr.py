@@ -6,8 +6,8 @@ from math import exp, log, sqrt
 
 from policies.decision import Action, Decision
 from policies.parameters import check_choice, check_number
-from policies.requesting import Requests, value_of
-from policies.signals import CATALOGUE, ON_REQUEST, Signals
+from policies.requesting import Requests, measured_on_request, value_of
+from policies.signals import CATALOGUE, Signals
 
 METHODS = ("lord", "saffron")
 _LORD_SCALE = 0.07720838  # makes the weights sum to one
@@ -71,7 +71,7 @@ class OnlineFdr:
     @property
     def wants(self) -> frozenset[str]:
         """The p-value, where it is measured on request."""
-        return ON_REQUEST.intersection({self.p_value})
+        return measured_on_request(self.p_value)
 
     def decide(self, signals: Signals) -> Decision:
         """Test today's p-value; answer `retrain` where it is below its level."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from policies.conditions import Evidence
 from policies.decision import Action, Cause, Decision
-from policies.parameters import check_days
-from policies.signals import CATALOGUE, Signals, known
+from policies.hold_back import ChainMemory, HoldBack
+from policies.signals import CATALOGUE, ON_REQUEST, Signals, known
 from sim.errors import InputError, did_you_mean
 
 
@@ -21,10 +21,16 @@ class Requests:
     """
 
     cooldown_days: float
-    last_day: int | None = field(default=None, init=False)
+    memory: ChainMemory = field(default=ChainMemory(), init=False)
+    _chain: HoldBack = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        check_days("cooldown_days", self.cooldown_days, minimum=0)
+        self._chain = HoldBack(cooldown_days=self.cooldown_days)
+
+    @property
+    def last_day(self) -> int | None:
+        """The day of the last request."""
+        return self.memory.request_days[-1] if self.memory.request_days else None
 
     def ask(
         self,
@@ -35,11 +41,10 @@ class Requests:
         action: Action = Action.RETRAIN,
     ) -> Decision:
         """Return the action wanted, or `keep` with what holds it back."""
-        if self.last_day is not None and signals.day - self.last_day < self.cooldown_days:
-            return Decision(Action.KEEP, "cooldown", evidence=evidence)
-        if signals.job_open:
-            return Decision(Action.KEEP, "job_open", evidence=evidence)
-        self.last_day = signals.day
+        asked = self._chain.seen(self.memory, asks=True, is_rearmed=False)
+        if held_back_by := self._chain.held_back_by(asked, signals.day, job_open=signals.job_open):
+            return Decision(Action.KEEP, held_back_by, evidence=evidence)
+        self.memory = self._chain.requested(asked, signals.day)
         return Decision(action, reason, cause, evidence)
 
 
@@ -49,6 +54,11 @@ def check_signal(what: str, name: str) -> None:
     if not is_text or name not in CATALOGUE:
         hint = (did_you_mean(name, CATALOGUE) if is_text else "") or " `retrainlab signals` lists them."
         raise InputError(f"{what} must be a known signal, got {name!r}.{hint}")
+
+
+def measured_on_request(*names: str) -> frozenset[str]:
+    """Return those of the signals that are measured on request only, which a policy must say that it wants."""
+    return ON_REQUEST.intersection(names)
 
 
 def value_of(signals: Signals, name: str) -> float | None:

@@ -15,6 +15,7 @@ from policies.dynamic import Dynamic
 from policies.every import Every
 from policies.expected_value import ExpectedValue
 from policies.forecast import Forecast
+from policies.hold_back import SETTINGS, HeldBack, HoldBack
 from policies.ladder import Ladder
 from policies.learning_by import LearningBy
 from policies.manual import Manual
@@ -58,7 +59,9 @@ class PolicySpec:
     kind
         One of `KINDS`, or a class of one's own as `path/to/file.py:ClassName`, whose file is run.
     parameters
-        Arguments of the kind's constructor; those left out are filled in with their defaults.
+        Arguments of the kind's constructor; those left out are filled in with their defaults. And the settings of
+        `policies.hold_back`, which a kind need not know: what it does not take itself holds its requests back from
+        outside.
     story
         A paragraph: when the policy is a good choice and when a bad one.
     training
@@ -126,12 +129,18 @@ class PolicySpec:
         ({'days': 365}, {})
         """
         known = self._known
-        return {name: value for name, value in self.parameters.items() if value != known[name].default}
+        return {
+            name: value
+            for name, value in self.parameters.items()
+            if name not in known or value != known[name].default
+        }
 
     def build(self) -> Policy:
         """Return a fresh policy that has seen nothing yet."""
         try:
-            policy = self._constructor(**self.parameters)
+            policy = self._constructor(**{name: self.parameters[name] for name in self._known})
+            if chain := {name: value for name, value in self.parameters.items() if name not in self._known}:
+                policy = HeldBack(policy, HoldBack(**chain))  # type: ignore[arg-type]  # which HoldBack checks
             return LearningBy(policy, self.training) if self.training else policy
         except InputError as error:
             raise InputError(f"Policy {self.name!r} cannot be built: {error}") from error
@@ -184,10 +193,10 @@ class PolicySpec:
         object.__setattr__(self, "code", digest)
 
     def _complete(self) -> dict[str, Value]:
-        """Return the parameters in the constructor's order, defaults filled in."""
+        """Return the parameters in the constructor's order, defaults filled in, then those of a chain outside it."""
         known = self._known
         for name in self.parameters:
-            if name not in known:
+            if name not in known and name not in SETTINGS:
                 raise InputError(self._unknown_parameter(name, known))
         complete = {}
         for name, parameter in known.items():
@@ -195,13 +204,14 @@ class PolicySpec:
             if value is inspect.Parameter.empty:
                 raise InputError(f"Policy {self.name!r} must set {name!r}, which kind {self.kind!r} needs: add it.")
             complete[name] = value
-        return complete
+        chain = {name: self.parameters.get(name, default) for name, default in SETTINGS.items() if name not in known}
+        return complete | {name: value for name, value in chain.items() if value != SETTINGS[name]}
 
     def _unknown_parameter(self, name: str, known: Mapping[str, object]) -> str:
         takes = ", ".join(known) if known else "no parameters"
         return (
             f"Policy {self.name!r} of kind {self.kind!r} takes {takes}, got {name!r}."
-            f"{did_you_mean(name, [*known, *_NOT_PARAMETERS])}"
+            f"{did_you_mean(name, [*known, *SETTINGS, *_NOT_PARAMETERS])}"
         )
 
 

@@ -164,7 +164,8 @@ def _repriced(study: StudyFolder, change: Mapping[str, float]) -> StudyFolder:
         name: scenario.model_copy(update={"prices": priced(scenario.prices, change)})
         for name, scenario in study.scenarios.items()
     }
-    cells = reprice_cells(study.cells, {name: scenario.prices for name, scenario in scenarios.items()})
+    before, now = ({name: each.prices for name, each in listed.items()} for listed in (study.played, scenarios))
+    cells = reprice_cells(study.cells, before, now)
     again = leaderboard(cells, study.leaderboard.baseline, study.policies)
     return StudyFolder(study.asked, study.played, scenarios, cells, again)
 
@@ -211,7 +212,7 @@ def _told_mean(row: BoardRow, score: Score) -> str:
 def _steps(life: Monthly | None) -> str:
     if life is None:
         return "-"
-    return ", ".join(map(str, life.requested)) or "none"
+    return ", ".join(map(str, dict.fromkeys(life.requested))) or "none"
 
 
 def _commands(study: StudyFolder, folder: Path, change: Mapping[str, float]) -> list[str]:

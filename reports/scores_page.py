@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from sim.study.scores.table import Score, Source
+from sim.study.scores.table import Origin, Score
 
 _PREFACE = """\
 # Scores
@@ -29,7 +29,7 @@ def scores_page() -> str:
 
 def _lines() -> Iterator[str]:
     yield from _PREFACE.splitlines()
-    for source in Source:
+    for source in Origin:
         yield from (
             "",
             f"## From {source}",

@@ -20,7 +20,7 @@ from sim.study.scores.judge import expected_f1
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class Reign:
     """The steps `first` to `last` in which one model version served on end."""
 
     version: int
@@ -43,11 +43,11 @@ def true_f1(record: Record) -> list[float | None]:
     return [expected_f1(row.tally) for row in record.steps]
 
 
-def spans(record: Record) -> list[Span]:
+def spans(record: Record) -> list[Reign]:
     """Return which version served when."""
     runs = groupby(((row.version, row.step) for row in record.steps), key=lambda pair: pair[0])
     listed = [(version, [step for _, step in pairs]) for version, pairs in runs]
-    return [Span(version, steps[0], steps[-1]) for version, steps in listed]
+    return [Reign(version, steps[0], steps[-1]) for version, steps in listed]
 
 
 def events(record: Record) -> Events:

@@ -18,8 +18,8 @@ from sim.mlops.gates.profiles import load_profile as load_profile
 from sim.mlops.live.run import Listener as Listener
 from sim.mlops.live.run import LiveSettings as LiveSettings
 from sim.mlops.records.record import Record as Record
-from sim.study.comparison.compare import Comparison as Comparison
 from sim.study.comparison.compare import Study as Study
+from sim.study.comparison.compare import StudyResult as StudyResult
 from sim.study.comparison.compare import compare as compare
 from sim.study.comparison.contestants import contestants as contestants
 from sim.study.comparison.contestants import parse_grid as parse_grid

@@ -20,7 +20,7 @@ _COLUMNS = (("gate", 2.45), ("value", 0.75), ("must be", 0.95), ("verdict", 1.1)
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class ShownRate:
     """A score with its 95 % interval over customers; all three are missing for no rows."""
 
     name: str
@@ -29,7 +29,7 @@ class Score:
     high: float | None
 
 
-def scores(counts: Confusion) -> tuple[Score, ...]:
+def scores(counts: Confusion) -> tuple[ShownRate, ...]:
     """Return accuracy, precision, recall and F1 of counted predictions, each with an exact binomial interval.
 
     F1 = 2q / (1 + q) rises with the share q of true positives among all rows but true negatives, so its interval is
@@ -47,7 +47,7 @@ def scores(counts: Confusion) -> tuple[Score, ...]:
     )
     found = [_rate(name, value, part, whole) for name, value, part, whole in rates]
     share = _rate("F1", counts.f1, positives, relevant)
-    return (*found, Score("F1", counts.f1, _as_f1(share.low), _as_f1(share.high)))
+    return (*found, ShownRate("F1", counts.f1, _as_f1(share.low), _as_f1(share.high)))
 
 
 def newest_contest(record: Record) -> Job:
@@ -145,11 +145,11 @@ def _row(result: GateResult) -> tuple[str, str, str, str]:
     return result.name.replace("_", " "), value, threshold, "passed" if result.passed else "failed"
 
 
-def _rate(name: str, value: float | None, part: int, whole: int) -> Score:
+def _rate(name: str, value: float | None, part: int, whole: int) -> ShownRate:
     if not whole or value is None:
-        return Score(name, value, None, None)
+        return ShownRate(name, value, None, None)
     interval = clopper_pearson(part, whole)
-    return Score(name, value, interval.low, interval.high)
+    return ShownRate(name, value, interval.low, interval.high)
 
 
 def _as_f1(share: float | None) -> float | None:

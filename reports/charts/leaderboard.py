@@ -34,8 +34,8 @@ def leaderboard_chart(board: Board, baseline: str, caption: str) -> Figure:
     height = max(2.2, len(rows) * _ROW_INCHES + 0.8)
     page = sheet("What each policy is worth", answer(board, baseline), caption, height)
     worth, recovery = page.body.subplots(1, 2, sharey=True, width_ratios=(1.35, 1.0))
-    _draw(worth, rows, Score.NET_VALUE, BLUE, "o", _THOUSAND)
-    _draw(recovery, rows, Score.F1_RECOVERY, GREEN, "s", 1)
+    _draw(worth, rows, Score.NET_VALUE, BLUE, "o")
+    _draw(recovery, rows, Score.F1_RECOVERY, GREEN, "s")
     names = [fit(f"{row.policy}{' (baseline)' * (row.policy == baseline)}", 2.8, SMALL_SIZE) for row in rows]
     worth.set(yticks=range(len(rows)), yticklabels=names, xlabel="net value (thousands)")
     worth.xaxis.set_major_formatter("{x:,.0f}")
@@ -58,7 +58,8 @@ def shown_rows(board: Board, baseline: str) -> list[BoardRow]:
     return [*rows[: MOST_ROWS - len(kept)], *kept]
 
 
-def _draw(axes: Axes, rows: Sequence[BoardRow], score: Score, colour: str, marker: str, unit: float) -> None:
+def _draw(axes: Axes, rows: Sequence[BoardRow], score: Score, colour: str, marker: str) -> None:
+    unit = _THOUSAND if score.is_money else 1
     values = np.full(len(rows), np.nan)
     for y, row in enumerate(rows):
         estimate = row.estimate(score)

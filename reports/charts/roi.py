@@ -30,7 +30,7 @@ class RoiFacts:
     net_realised: float
     net_expected: float
     realised: float | None
-    estimated: money.Estimate | None
+    estimated: money.RoiEstimate | None
     usual: float | None
 
 

@@ -6,11 +6,16 @@ step 0 there is a model that costs no retraining. A retraining at step t serves 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from math import fsum
 
+from policies.decision import Cause
 from sim.errors import InputError, did_you_mean
+from sim.mlops.gates.profiles import load_profile
+from sim.mlops.records.jobs import Deployed, Job
+from sim.study.replay.replay import Replay, ReplayPlatform
+from sim.study.scores.money import offer_value
 
 Staleness = Sequence[Sequence[float]]
 """n rows of n numbers; only those with s <= t are read."""
@@ -27,6 +32,39 @@ class Fit:
     level: float
     steps: tuple[int, ...]
     cost: float
+
+
+def staleness_of(replay: Replay) -> Staleness:
+    """Return what staleness costs in a replayed world, in money of its prices.
+
+    The model of a step is trained on the labels visible then, that of step 0 is the first champion. Its staleness at
+    a later step is what the offers of the model of that step are worth more than its own, in expectation; it is below
+    0 where the older model is the better one. Nothing passes gates, as in the paper.
+
+    Raises
+    ------
+    InputError
+        If labels depend on what was served: then no model is known by its step alone.
+    """
+    if replay.has_feedback:
+        raise InputError(
+            "a level can only be fitted where labels do not depend on what was served; play it as a policy instead."
+        )
+    world, first = replay.world, replay.state(load_profile("none")).champion
+    life = ReplayPlatform(replay, load_profile("none"))
+    models = [first]
+    for step in world.steps:
+        life.serve(step, first)
+        life.receive(world.day(step))
+        if step > 0:
+            job = life.train(Job(f"model-{step}", step, world.day(step), Cause.SCHEDULE, "staleness"), first)
+            models.append(replace(first, job=job.name, version=job.version))
+    worth = [[_worth(life, model, step) for step in world.steps] for model in models]
+    return [[worth[now][now] - own[now] for now in world.steps] for own in worth]
+
+
+def _worth(life: ReplayPlatform, model: Deployed, step: int) -> float:
+    return offer_value(life.settle(life.would_serve(step, model)), life.world.scenario.prices)
 
 
 def total_cost(staleness: Staleness, retrain_cost: float, steps: Sequence[int]) -> float:

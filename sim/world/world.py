@@ -54,7 +54,7 @@ class Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Truth:
+class GroundTruth:
     """What only the judge may know of one batch, in the order of its customers.
 
     `features` are the customers as they are, whatever is seen of them. `propensity` is P(churn) on that day, missing
@@ -268,7 +268,7 @@ class World:
             duplicates=repeated + duplicates,
         )
 
-    def _truth(self, step: int) -> Truth:
+    def _truth(self, step: int) -> GroundTruth:
         customers, features = self._customers(step), self._drifted(step)
         chance = self._chance(step, customers)
         luck = chance("outcomes")
@@ -277,7 +277,7 @@ class World:
         propensity = self.propensities.propensity(step, customers, features, chance)
         persuasion = chance("persuasion")
         persuadable = persuasion < self.scenario.prices.success_rate
-        return Truth(features, propensity, luck < propensity, persuasion, persuadable)
+        return GroundTruth(features, propensity, luck < propensity, persuasion, persuadable)
 
     def _holdout(self, customer_id: NDArray[np.str_]) -> NDArray[np.bool_]:
         """Put a customer into the holdout by a hash of seed and id, so that the role is kept on every replay."""

@@ -31,6 +31,7 @@ FORBIDDEN = {"eval", "exec", "__import__", "import_module", "system", "popen", "
 TRUSTED = {
     ("detector.py", "import_module"),  # of river, by names that stand in the source
     ("api.py", "import_module"),  # of this package, by the names of its one list
+    ("source.py", "import_module"),  # of python_calamine, an extra
     ("conformance.py", "pickle"),  # reads only what it has pickled itself a moment before
 }
 CODE = "__import__('pathlib').Path('pwned').touch()"

@@ -29,7 +29,7 @@ def test_a_specification_travels_and_round_trips(name):
 def test_the_proposal_is_the_one_of_the_design():
     spec = catalogue()["proposal"]
     rule = "f1_drop > 0.05 or psi_max > 0.25 or null_rate > 0.10 or age_days > 30"
-    defaults = {"for_steps": 1, "rearm_when": "", "budget_per_year": 0}
+    defaults = {"for_steps": 1, "of_steps": 1, "rearm_when": "", "budget_per_year": 0}
     assert spec.parameters == {"retrain_when": rule, "cooldown_days": 30, **defaults}
     parts = [
         catalogue()[name].parameters["retrain_when"] for name in ("f1_only", "psi_only", "nulls_only", "age_only")

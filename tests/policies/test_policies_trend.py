@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.decision import Truth
+from policies.decision import Action, Truth
 from policies.expression import Expression
 from policies.manual import Manual
 from policies.rule import Rule
@@ -152,3 +152,18 @@ def test_what_a_rule_cannot_use_is_refused(parameters, pieces):
     with pytest.raises(InputError) as error:
         Rule("f1 < 0.5", **parameters)
     assert all(piece in str(error.value) for piece in pieces)
+
+
+def test_the_work_after_a_look_takes_its_own_time_in_each_world():
+    ready = set()
+    for seen in range(12):
+        someone = Manual(fastest_days=0, slowest_days=90)
+        numbers = {"f1_drop": 0.2, "psi_max": 0.01 * seen, "score_psi": 0.02, "f1": 0.5}
+        days = []
+        for again in (someone, Manual(fastest_days=0, slowest_days=90)):
+            decided = [again.decide(Signals(step=s, day=10 * s, job_open=False, **numbers)) for s in range(20)]
+            days.append(next(10 * s for s, each in enumerate(decided) if each.action is Action.RETRAIN))
+        assert days[0] == days[1]
+        ready.add(days[0])
+    assert len(ready) > 4
+    assert all(90 <= day <= 180 for day in ready)

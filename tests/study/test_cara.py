@@ -6,12 +6,20 @@ from math import inf
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from lives import TWIN, script, small
 
 from policies.cara import STRATEGIES, Cara
+from policies.catalogue import load_policy
 from policies.decision import Action
 from policies.signals import Signals
+from scenarios.injectors import ConceptDrift
+from scenarios.schema import Offers, Prices
 from sim.errors import InputError
-from sim.study.cara import best_schedule, fit_cara, total_cost
+from sim.mlops.gates.profiles import load_profile
+from sim.study.cara import best_schedule, fit_cara, staleness_of, total_cost
+from sim.study.replay.replay import Replay
+from sim.study.scores.money import offer_value
+from sim.world.world import World
 
 # a shift at step 2 costs the first model 6 a step, a second one at step 4 costs all older ones 6 more
 SHIFTS = [[0 if t < 2 else 6 if t < 4 or s >= 2 else 12 for t in range(6)] for s in range(2)]
@@ -161,3 +169,39 @@ def test_an_unknown_strategy_is_no_strategy():
 def test_no_level_fits_a_past_without_steps(strategy):
     with pytest.raises(InputError, match="must have at least one step, got none"):
         fit_cara(strategy, [], 1.0)
+
+
+# In a replayed world
+
+CONCEPT = ConceptDrift(
+    kind="concept", onset_step=2, shifts={"InternetService=DSL": 2.4, "InternetService=Fiber optic": -2.5}
+)
+WORLD = small(steps=6, customers=200, delay_days=30, drift=[CONCEPT]).model_copy(
+    update={"prices": Prices(retrain_cost=300.0)}
+)
+
+
+def test_staleness_is_what_the_offers_of_a_newer_model_are_worth_more():
+    replay = Replay(World(WORLD, 1, TWIN, kept_steps=None))
+    staleness = staleness_of(replay)
+    assert [staleness[step][step] for step in range(6)] == [0] * 6
+    never = replay.record(load_policy("never").build(), load_profile("none"), "never")
+    once = replay.record(script("kkr"), load_profile("none"), "once")
+    for step in range(3, 6):  # asked for at step 2, it serves from step 3 on
+        gain = offer_value(once.steps[step].tally, WORLD.prices) - offer_value(never.steps[step].tally, WORLD.prices)
+        assert staleness[0][step] - staleness[2][step] == pytest.approx(gain)
+
+
+@pytest.mark.parametrize("strategy", ["threshold", "cumulative", "periodic"])
+def test_a_level_is_fitted_to_a_replayed_world(strategy):
+    staleness = staleness_of(Replay(World(WORLD, 1, TWIN, kept_steps=None)))
+    price = WORLD.prices.retrain_cost
+    fit, best = fit_cara(strategy, staleness, price), best_schedule(staleness, price)
+    assert fit.cost == total_cost(staleness, price, fit.steps)
+    assert best.cost <= fit.cost <= total_cost(staleness, price, ())
+
+
+def test_where_labels_depend_on_what_was_served_no_level_is_fitted():
+    contaminated = WORLD.model_copy(update={"offers": Offers(seen_in_labels=True)})
+    with pytest.raises(InputError, match="do not depend on what was served"):
+        staleness_of(Replay(World(contaminated, 1, TWIN, kept_steps=None)))

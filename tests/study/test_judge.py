@@ -18,7 +18,7 @@ from sim.mlops.records.record import Record, Served, StepRow, tally
 from sim.mlops.statistics.metrics import expected_f1 as exact_f1
 from sim.study.scores import judge, money
 from sim.world.world import Batch
-from sim.world.world import Truth as Outcome
+from sim.world.world import GroundTruth as Outcome
 
 PRICES = Prices(customer_value=1000, offer_cost=10, success_rate=0.5, retrain_cost=300)
 ONSET_2 = NumberDrift(kind="number", column="tenure", factor=0.5, onset_step=2)

@@ -14,11 +14,12 @@ from policies.decision import Action
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Jobs, Labels, Offers, Prices
 from sim.mlops.gates.profiles import load_profile
+from sim.study.comparison.contestants import placebo
 from sim.study.replay.replay import Replay
-from sim.study.replay.schedule import Schedule, coin
+from sim.study.replay.schedule import Schedule, coins
 from sim.study.scores import money
 from sim.study.scores.oracle import MAX_STEPS, MAX_STEPS_WITH_BEST, Planner, plan, planner
-from sim.study.scores.regret import beyond_oracle, constraint_prices, needless
+from sim.study.scores.regret import at_once, beyond_oracle, constraint_prices, needless
 from sim.world.world import World
 
 SEEDS = st.integers(0, 2**40)
@@ -126,7 +127,7 @@ def test_no_policy_beats_the_oracle(scenario, seed, profile):
         for name, spec in {**catalogue(), "noisy": load_policy("psi_max > 0.1 or f1_drop > 0")}.items()
     }
     records = {name: record for name, record in records.items() if not beyond_oracle(record)}
-    records["coin"] = replay.record(coin(records["always"]), profile, "coin")
+    records["coin"] = placebo(records["always"], replay, profile, "coin")
     records["oracle"] = replay.record(best.schedule, profile, "oracle")
     values = {name: money.net_value(money.ledger(each, scenario.prices)) for name, each in records.items()}
     assert values["oracle"] == pytest.approx(best.net_value, abs=1e-6)
@@ -171,6 +172,35 @@ def test_the_prices_add_up_to_what_an_unconstrained_oracle_gains():
     assert unbound > bound
 
 
+@pytest.mark.parametrize(
+    "labels",
+    [
+        Labels(delay_days=0, horizon_days=0, never_share=0.5),
+        Labels(delay_days=0, horizon_days=0, correction_share=0.4, correction_days=30),
+        Labels(delay_days=0, horizon_days=0, cohorts="naive"),
+    ],
+)
+def test_where_labels_come_at_once_their_delay_has_no_price_whatever_else_is_wrong_with_them(labels):
+    scenario = world_of(8, labels=labels)
+    found = constraint_prices(replay_of(scenario), load_profile("none"), scenario.prices)
+    assert found.price_of_label_delay == 0
+
+
+@pytest.mark.parametrize("delay", ["fixed", "churners_early", "long_tailed"])
+def test_lifting_the_delay_loses_the_same_labels_and_reports_the_same_wrong_ones(delay):
+    late = Labels(delay=delay, delay_days=60, horizon_days=90, never_share=0.3, correction_share=0.2)
+    worlds = [replay_of(world_of(6, labels=labels)).world for labels in (late, at_once(late))]
+    first = []
+    for world in worlds:
+        events = world.labels(2, np.zeros(100, dtype=np.bool_))
+        order = np.argsort(events.arrives_at, kind="stable")
+        rows, at = np.unique(events.row[order], return_index=True)
+        first.append((rows.tolist(), events.label[order][at].tolist()))
+        assert world is worlds[0] or set(events.arrives_at.tolist()) <= {60, 60 + late.correction_days}
+    assert first[0] == first[1]
+    assert len(first[0][0]) < 90
+
+
 # Needless retrainings
 
 
@@ -202,12 +232,30 @@ def test_a_retraining_at_the_last_step_is_needless_and_the_one_that_helped_is_no
 
 
 @settings(max_examples=8)
-@given(scenarios(may_feed_back=False), SEEDS, st.sampled_from(("always", "proposal", "every(days=60)", "never")))
-def test_a_coin_retrains_as_often_as_the_policy_that_it_is_like(scenario, seed, policy):
-    replay, profile = replay_of(scenario, seed), load_profile("none")
+@given(
+    scenarios(may_feed_back=False),
+    SEEDS,
+    st.sampled_from(("always", "proposal", "every(days=60)", "never")),
+    st.sampled_from((load_profile("none"), IMPOSSIBLE, load_profile("telco_churn"))),
+    st.sampled_from((Jobs(), Jobs(train_days=31, approval_days=60))),
+)
+def test_a_coin_retrains_as_often_as_the_policy_that_it_is_like(scenario, seed, policy, profile, jobs):
+    replay = replay_of(scenario.model_copy(update={"jobs": jobs}), seed)
     record = replay.record(load_policy(policy).build(), profile, policy)
-    placebo = replay.record(coin(record), profile, "coin")
-    assert len(placebo.jobs) == len(record.jobs)
+    found = placebo(record, replay, profile, "coin")
+    assert len(found.retrainings) == len(record.retrainings)
+
+
+def test_a_coin_draws_again_where_its_jobs_take_longer_than_those_that_the_gates_ended():
+    """Rejected jobs end at their gates, so the model may ask in nearly every step; approved ones take longer."""
+    jobs, asked = Jobs(approval_days=60), []
+    for seed in range(8):
+        replay = replay_of(world_of(24, jobs=jobs), seed)
+        record = replay.record(load_policy("always").build(), load_profile("telco_churn"), "always")
+        found = placebo(record, replay, load_profile("telco_churn"), "coin")
+        asked.append((len(record.retrainings), len(found.retrainings)))
+    assert all(model == coin for model, coin in asked)
+    assert len({model for model, _ in asked}) > 1
 
 
 def test_coins_of_other_seeds_fall_elsewhere():
@@ -215,5 +263,5 @@ def test_coins_of_other_seeds_fall_elsewhere():
     for seed in range(6):
         replay = replay_of(world_of(12), seed)
         record = replay.record(load_policy("every(days=120)").build(), load_profile("none"), "p")
-        steps.add(tuple(np.sort(list(coin(record).actions))))
+        steps.add(tuple(next(coins(record)).steps))
     assert len(steps) > 3

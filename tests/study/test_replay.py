@@ -192,6 +192,8 @@ PASTS = {
         ("kkkkkkkk", "kkrkkkkk", "kkrqkkkk", "kkrkqkkk", "kkqkkkkk"),
         ("none",),
     ),
+    "another best champion": (DRIFTING, ("rbkkrkk", "krbkrkk", "kkrbrkk", "kkkkrkk"), ("do_no_harm",)),
+    "rolled back": (DRIFTING, ("kkkkkkk", "rkkbkkk", "krkbkkk"), ("none",)),
     "gates": (CALM, ("rkrkrkrk", "kkrkrkrk", "rkrbrkrk"), ("none", "telco_churn", "do_no_harm")),
 }
 

@@ -18,14 +18,14 @@ from sim.study.comparison.leaderboard import leaderboard
 from sim.study.comparison.results import Cell, CellIdentity, Judgement, from_row, to_frame, to_row
 from sim.study.scores.judge import ClauseCount, Summary
 from sim.study.scores.monthly import Monthly
-from sim.study.scores.table import Score, Source
+from sim.study.scores.table import Origin, Score
 
 ROOT = Path(__file__).parents[2]
 IDENTITY = CellIdentity("a@1", "none", "proposal", None, None, 1)
 
 
 def judged(**words):
-    scores = {score: 7 if score.source is Source.RESPONSE else 0.5 for score in Score if score.is_in_cells}
+    scores = {score: 7 if score.source is Origin.RESPONSE else 0.5 for score in Score if score.is_in_cells}
     life = Monthly((0.5, None), (1, 2), (0.5, 0.7), (1,), ())
     return Judgement(scores, None, (ClauseCount("x > 1", 3, 2, 1),), life, **words)
 
@@ -45,7 +45,7 @@ def test_the_docs_page_is_what_the_table_says():
 
 def test_what_comes_from_the_record_alone_is_its_summary():
     """`roi_estimated` is an estimate with an interval there, and three columns in the results."""
-    of_record = {score.value for score in Score if score.source is Source.RECORD}
+    of_record = {score.value for score in Score if score.source is Origin.RECORD}
     assert of_record == {each.name for each in fields(Summary)} - {"roi_estimated"}
 
 
@@ -81,7 +81,7 @@ def test_a_whole_number_stays_whole_in_the_results():
 
 
 def test_what_was_not_asked_for_is_no_column():
-    few = {score: value for score, value in judged().scores.items() if score.source is not Source.CONSTRAINTS}
+    few = {score: value for score, value in judged().scores.items() if score.source is not Origin.CONSTRAINTS}
     row = to_row(Cell(IDENTITY, judgement=Judgement(few, None, (), None)))
     assert "price_of_gates" not in row
     assert "monthly" not in row

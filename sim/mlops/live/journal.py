@@ -15,10 +15,13 @@ from scenarios.schema import Recipe
 from sim.errors import InputError
 from sim.mlops.loop.platform import State
 from sim.mlops.loop.resume import Checkpoint
-from sim.mlops.records.jobs import Alias, AliasChange, Job
+from sim.mlops.models.model import Model
+from sim.mlops.models.training import TrainingWindow
+from sim.mlops.records.jobs import Alias, AliasChange, Challenger, Job, why_not
 from sim.mlops.records.record import StepRow
 from sim.mlops.stores.ledger import Ledger, Place, Registered
 from sim.mlops.stores.mlflow_registry import MlflowRegistry
+from sim.world.schema.columns import Schema
 
 _SIGNAL_COLUMNS = ",\n".join(f"    {name} DOUBLE" for name in CATALOGUE)
 _TABLES = f"""
@@ -41,6 +44,14 @@ CREATE TABLE IF NOT EXISTS model_versions (
     f1_challenger DOUBLE, f1_champion DOUBLE, ended_step INTEGER, ended_day INTEGER, latency_ms DOUBLE,
     action VARCHAR, training VARCHAR, change_step INTEGER, change_low_step INTEGER, change_high_step INTEGER,
     effective_rows DOUBLE
+);
+CREATE TABLE IF NOT EXISTS challengers (
+    job VARCHAR, training VARCHAR, recent_steps INTEGER[], historical_steps INTEGER[], n_recent INTEGER,
+    n_historical INTEGER, change_step INTEGER, change_low_step INTEGER, change_high_step INTEGER,
+    effective_rows DOUBLE, log_loss DOUBLE, chosen BOOLEAN, why_not VARCHAR, PRIMARY KEY (job, training)
+);
+CREATE TABLE IF NOT EXISTS candidate_models (
+    job VARCHAR, number INTEGER, threshold DOUBLE, trees VARCHAR, PRIMARY KEY (job, number)
 );
 CREATE TABLE IF NOT EXISTS gate_results (
     job VARCHAR, step INTEGER, gate VARCHAR, value DOUBLE, comparison VARCHAR, threshold DOUBLE,
@@ -149,6 +160,21 @@ class DuckDBJournal:
         scores, errors = (None if part is None else tuple(part) for part in found[0])
         return replace(signals, scores=scores, errors=errors)
 
+    def keep_candidates(self, job: str, models: Sequence[Model]) -> None:
+        """Keep the models of a tournament until one of them is chosen."""
+        rows = [(job, number, model.threshold, model.trees) for number, model in enumerate(models)]
+        self._insert("candidate_models", rows)
+
+    def candidates(self, job: str, schema: Schema) -> list[Model]:
+        """Return the models of a tournament that were kept, in the same order."""
+        query = "SELECT trees, threshold FROM candidate_models WHERE job = ? ORDER BY number"
+        found = self._connection.execute(query, [job]).fetchall()
+        return [Model(trees, threshold, schema) for trees, threshold in found]
+
+    def drop_candidates(self, job: str) -> None:
+        """Forget the models of a tournament, of which one was chosen."""
+        self._connection.execute("DELETE FROM candidate_models WHERE job = ?", [job])
+
     def checkpoint(self) -> Checkpoint | None:
         """Return the life as it was last committed, `None` if nothing was."""
         found = self._connection.execute("SELECT state, row FROM checkpoints ORDER BY step").fetchall()
@@ -196,12 +222,13 @@ class DuckDBJournal:
         self._insert("decisions", [(*told, str(decision.cause), clauses, decision.training, job, *values)])
 
     def _write_job(self, job: Job) -> None:
-        number, run_id = self._registry.address(job.version)
-        window, meeting, change = job.window, job.meeting, job.window.change
+        number, run_id = self._registry.address(job.version) if job.version else (None, None)
+        window, meeting = job.window, job.meeting
+        rows, reasons = _window_values(window)[:4], _window_values(window)[4:]
         values: list[Any] = [
             *(job.name, job.version, self._registry.model_name, number, run_id),
             *(job.requested_step, job.requested_day, str(job.cause), job.reason),
-            *(list(window.recent_steps), list(window.historical_steps), window.n_recent, window.n_historical),
+            *rows,
             str(job.status),
             *((meeting.step, meeting.day, meeting.verdict.passed) if meeting else (None, None, None)),
             list(meeting.verdict.failed) if meeting else None,
@@ -209,10 +236,11 @@ class DuckDBJournal:
             meeting.champion.f1 if meeting and meeting.champion else None,
             *(job.ended_step, job.ended_day, self.latency_ms.get(job.name), str(job.action)),
             window.profile,
-            *((change.step, change.low_step, change.high_step) if change else (None, None, None)),
-            window.effective_rows,
+            *reasons,
         ]
         self._insert("model_versions", [tuple(values)], how="INSERT OR REPLACE")
+        for each in job.challengers:
+            self._write_challenger(job, each)
         if meeting:
             results = meeting.verdict.results
             self._insert(
@@ -222,6 +250,13 @@ class DuckDBJournal:
                     for r in results
                 ],
             )
+
+    def _write_challenger(self, job: Job, challenger: Challenger) -> None:
+        values = (
+            *(job.name, challenger.profile, *_window_values(challenger.window)),
+            *(challenger.log_loss, challenger.is_chosen, why_not(job, challenger)),
+        )
+        self._insert("challengers", [values], how="INSERT OR REPLACE")
 
     def _write_aliases(self, step: int, changes: Sequence[AliasChange]) -> None:
         self._insert("alias_changes", [(step, c.day, str(c.alias), c.job, c.version) for c in changes])
@@ -236,3 +271,13 @@ class DuckDBJournal:
             self._connection.register("journal_rows", pa.table(columns))
             self._connection.execute(f"{how} INTO {table} SELECT * FROM journal_rows").fetchall()
             self._connection.unregister("journal_rows")
+
+
+def _window_values(window: TrainingWindow) -> tuple[Any, ...]:
+    """Return which rows a model was trained on (four values), and what its profile saw in them (four more)."""
+    change = window.change
+    return (
+        *(list(window.recent_steps), list(window.historical_steps), window.n_recent, window.n_historical),
+        *((change.step, change.low_step, change.high_step) if change else (None, None, None)),
+        window.effective_rows,
+    )

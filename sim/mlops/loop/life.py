@@ -1,17 +1,19 @@
 """The loop: one life of a deployed model, step after step."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from policies.decision import Cause, Policy, wanted
+from policies.decision import Cause, Decision, Policy, wanted
 from scenarios.schema import Recipe
 from sim.mlops.loop.lifecycle import act, allowed, end_due
+from sim.mlops.loop.monitor import Observation
+from sim.mlops.loop.on_request import Wants
 from sim.mlops.loop.platform import LocalPlatform, Platform, State
 from sim.mlops.models.cohort import LabelledRows
-from sim.mlops.records.jobs import FIRST_JOB, Alias, Job, Status, deployed
-from sim.mlops.records.record import StepRow
+from sim.mlops.records.jobs import FIRST_JOB, Alias, AliasChange, Job, Status, deployed
+from sim.mlops.records.record import Served, StepRow, Tally
 
 
 def begin(platform: LocalPlatform, choose_recipe: Callable[[LabelledRows], Recipe]) -> State:
@@ -40,6 +42,19 @@ def begin(platform: LocalPlatform, choose_recipe: Callable[[LabelledRows], Recip
     return state
 
 
+@dataclass(frozen=True, slots=True)
+class Morning:
+    """What has happened in a step before anybody decides: steps 1 to 5 of the loop."""
+
+    step: int
+    day: int
+    ended: Job | None
+    changes: tuple[AliasChange, ...]
+    served: Served
+    tally: Tally
+    arrived: int
+
+
 def play(platform: Platform, policy: Policy, state: State) -> Iterator[StepRow]:
     """Live through the steps that `state` has not seen yet and yield what happened in each, once it is committed.
 
@@ -47,38 +62,54 @@ def play(platform: Platform, policy: Policy, state: State) -> Iterator[StepRow]:
     """
     wants = wanted(policy)
     for step in platform.world.steps[state.next_step :]:
-        day = platform.world.day(step)
         platform.journal.begin()
-        # 1. Jobs due by today end; a rollback takes effect.
-        ended, changes = end_due(platform, state, step)
-        if changes:
+        morning = wake(platform, state, step)
+        if morning.changes:
             policy.deployed(state.champion.job)
-        # 2. The champion scores today's batch. 3. Offers go out.
-        served = platform.serve(step, state.champion)
-        # 4. The world settles the outcomes; each label gets its date.
-        tally = platform.settle(served)
-        # 5. Labels due today arrive.
-        arrived = platform.receive(day)
         # 6. Signals are computed from what is visible today.
-        seen = platform.observe(step, state.champion, job_open=state.job is not None, wants=wants)
+        seen = look(platform, state, morning, wants)
         # 7. The policy decides.
         decision = allowed(policy.decide(seen.signals), state)
-        # 8. On `retrain` a job opens on the labels visible today.
-        opened = act(platform, state, step, decision)
-        row = StepRow(
-            step=step,
-            day=day,
-            champion=served.job,
-            version=served.version,
-            tally=tally,
-            labels_arrived=arrived,
-            signals=seen.signals.without_rows(),
-            drift=seen.drift,
-            decision=decision,
-            job_ended=ended,
-            job_opened=opened,
-            alias_changes=changes,
-        )
-        state.next_step = step + 1
+        row = close(platform, state, morning, seen, decision)
         platform.journal.commit(state, row)
         yield row
+
+
+def wake(platform: Platform, state: State, step: int) -> Morning:
+    """Live through a step up to where signals can be measured."""
+    day = platform.world.day(step)
+    # 1. Jobs due by today end; a rollback takes effect.
+    ended, changes = end_due(platform, state, step)
+    # 2. The champion scores today's batch. 3. Offers go out.
+    served = platform.serve(step, state.champion)
+    # 4. The world settles the outcomes; each label gets its date.
+    tally = platform.settle(served)
+    # 5. Labels due today arrive.
+    arrived = platform.receive(day)
+    return Morning(step, day, ended, changes, served, tally, arrived)
+
+
+def look(platform: Platform, state: State, morning: Morning, wants: Wants) -> Observation:
+    """Measure what is visible in a step, and of the signals on request those that are wanted."""
+    return platform.observe(morning.step, state.champion, job_open=state.job is not None, wants=wants)
+
+
+def close(platform: Platform, state: State, morning: Morning, seen: Observation, decision: Decision) -> StepRow:
+    """Do what was decided, and may be done, and return all that happened in the step."""
+    # 8. On `retrain` a job opens on the labels visible today.
+    opened = act(platform, state, morning.step, decision)
+    state.next_step = morning.step + 1
+    return StepRow(
+        step=morning.step,
+        day=morning.day,
+        champion=morning.served.job,
+        version=morning.served.version,
+        tally=morning.tally,
+        labels_arrived=morning.arrived,
+        signals=seen.signals.without_rows(),
+        drift=seen.drift,
+        decision=decision,
+        job_ended=morning.ended,
+        job_opened=opened,
+        alias_changes=morning.changes,
+    )

@@ -67,8 +67,11 @@ def end_due(platform: Platform, state: State, step: int) -> tuple[Job | None, tu
 def _meet_gates(platform: Platform, state: State, job: Job, step: int) -> Job:
     """Have the challenger meet the gates against the champion of today.
 
-    No champion can change while a job is open, since a rollback is refused then, so one meeting is enough.
+    No champion can change while a job is open, since a rollback is refused then, so one meeting is enough. Of a
+    tournament's challengers the best is chosen first, and it alone meets the gates.
     """
+    if job.challengers:
+        job = platform.choose(step, job)
     return replace(job, meeting=platform.validate(step, job, state.champion, state.best))
 
 

@@ -1,5 +1,6 @@
 """What the loop works with, and what it remembers between two steps."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -8,6 +9,7 @@ from scenarios.schema import Recipe
 from sim.mlops.loop.monitor import Monitor, Observation
 from sim.mlops.loop.observer import Observer
 from sim.mlops.loop.on_request import Wants
+from sim.mlops.loop.tournament import best_of, entered
 from sim.mlops.loop.trainer import Trainer
 from sim.mlops.loop.validator import Validator
 from sim.mlops.models.model import Model
@@ -16,9 +18,10 @@ from sim.mlops.records.business import choose_offers
 from sim.mlops.records.jobs import Alias, Deployed, Job, Validation, deployed
 from sim.mlops.records.log import InferenceLog
 from sim.mlops.records.record import Served, StepRow, Tally, tally
-from sim.mlops.records.registry import Registry
+from sim.mlops.records.registry import FIRST_VERSION, Registry
 from sim.mlops.records.stopwatch import Stopwatch
 from sim.world.label_queue import LabelQueue
+from sim.world.schema.columns import Schema
 from sim.world.world import World
 
 
@@ -64,6 +67,18 @@ class Journal(Protocol):
         """Return the signals of a past step with the single rows that were noted for it."""
         ...
 
+    def keep_candidates(self, job: str, models: Sequence[Model]) -> None:
+        """Keep the models of a tournament until one of them is chosen."""
+        ...
+
+    def candidates(self, job: str, schema: Schema) -> list[Model]:
+        """Return the models of a tournament that were kept, in the same order."""
+        ...
+
+    def drop_candidates(self, job: str) -> None:
+        """Forget the models of a tournament, of which one was chosen."""
+        ...
+
 
 class NoJournal:
     """Keeps nothing: a life in memory starts again from the beginning."""
@@ -83,6 +98,17 @@ class NoJournal:
     def with_rows(self, signals: Signals) -> Signals:
         """Return the signals as they are: a life in memory is never resumed."""
         return signals
+
+    def keep_candidates(self, job: str, models: Sequence[Model]) -> None:
+        """Keep nothing: the platform has them in memory."""
+
+    def candidates(self, job: str, schema: Schema) -> list[Model]:  # noqa: ARG002  see Journal
+        """Have none: a life in memory is never resumed."""
+        msg = f"the candidates of {job} must be in memory"
+        raise LookupError(msg)
+
+    def drop_candidates(self, job: str) -> None:
+        """Have none to drop."""
 
 
 class Platform(Protocol):
@@ -117,7 +143,8 @@ class Platform(Protocol):
     def train(self, job: Job, champion: Deployed) -> Job:
         """Train a job's model with the champion's recipe on the rows of its profile, and register it.
 
-        Returns the job with window and version.
+        Returns the job with window and version; with its challengers where the profile is a tournament, whose models
+        are kept until one of them is chosen.
         """
         ...
 
@@ -127,6 +154,10 @@ class Platform(Protocol):
 
     def quarantine(self, step: int) -> None:
         """Keep the batch of a step out of training, gates, references and baselines for good."""
+        ...
+
+    def choose(self, step: int, job: Job) -> Job:
+        """Choose the best challenger of a tournament on its share of the gate's rows, and register it."""
         ...
 
     def validate(self, step: int, job: Job, champion: Deployed, best: Deployed) -> Validation:
@@ -159,6 +190,7 @@ class LocalPlatform:
     label_queue: LabelQueue = field(default_factory=LabelQueue)
     stopwatch: Stopwatch = field(default_factory=Stopwatch)
     trainings: Trainings | None = None
+    candidates: dict[str, list[Model]] = field(default_factory=dict)
 
     def serve(self, step: int, champion: Deployed) -> Served:
         """Score the batch of a step with the model behind the alias `Champion`."""
@@ -188,10 +220,23 @@ class LocalPlatform:
 
     def train(self, job: Job, champion: Deployed) -> Job:
         """Train and register a job's model."""
-        recipe = self.registry.recipe(champion.version)
+        recipe, profile = self.registry.recipe(champion.version), self._training(job)
         with self.stopwatch.timing("training"):
-            trained = self.trainer.train(job.requested_step, recipe, self._training(job))
-        return self.register(replace(job, window=trained.window), trained.model, recipe)
+            trained = [self.trainer.train(job.requested_step, recipe, each) for each in profile.entrants]
+        if not profile.challengers:
+            return self.register(replace(job, window=trained[0].window), trained[0].model, recipe)
+        self.candidates[job.name] = [each.model for each in trained]
+        self.journal.keep_candidates(job.name, self.candidates[job.name])
+        return entered(job, [each.window for each in trained])
+
+    def choose(self, step: int, job: Job) -> Job:
+        """Let the choosing rows choose, and register the model."""
+        models = self.candidates.pop(job.name, None) or self.journal.candidates(job.name, self.world.schema)
+        with self.stopwatch.timing("validation"):
+            losses = self.validator.log_losses(step, models, self._training(job).choosing_share)
+        chosen, index = best_of(job, losses)
+        self.journal.drop_candidates(job.name)
+        return self.register(chosen, models[index], self.registry.recipe(FIRST_VERSION))
 
     def recalibrate(self, job: Job, champion: Deployed) -> Job:
         """Calibrate the champion's trees anew and register the model."""
@@ -225,6 +270,7 @@ class LocalPlatform:
                 self.registry.model(champion.version) if champion else None,
                 self.registry.model(asked.version) if asked else None,
                 lambda latency_ms: self.journal.note_latency(job, step, latency_ms),
+                self._training(job).choosing_share if job.challengers else 0.0,
             )
 
     def move(self, alias: Alias, model: Deployed) -> None:

@@ -43,10 +43,11 @@ def restore_aliases(registry: Registry, checkpoint: Checkpoint) -> None:
     the previous champion while it may come back.
     """
     state = checkpoint.state
-    challengers = [row.job_opened.version for row in checkpoint.rows if row.job_opened]
-    _restore(
-        registry, Alias.CHALLENGER, max(challengers, default=state.first.version), is_needed=state.job is not None
-    )
+    jobs = [job for row in checkpoint.rows for job in (row.job_ended, row.job_opened) if job is not None]
+    open_job = [state.job] if state.job is not None else []
+    newest = max((job.version for job in [*jobs, *open_job]), default=0)  # 0: of a tournament that is undecided
+    is_needed = state.job is not None and state.job.version > 0
+    _restore(registry, Alias.CHALLENGER, max(newest, state.first.version), is_needed=is_needed)
     if state.previous is not None:
         is_needed = state.may_roll_back or state.is_rollback_due
         _restore(registry, Alias.PREVIOUS_CHAMPION, state.previous.version, is_needed=is_needed)

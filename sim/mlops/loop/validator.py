@@ -4,6 +4,8 @@ from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequenc
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from scenarios.schema import Scenario
 from sim.mlops.gates.checks import apply_gates
@@ -14,7 +16,7 @@ from sim.mlops.models.model import Model
 from sim.mlops.records.jobs import Validation
 from sim.mlops.records.log import LogReader, usable_steps
 from sim.mlops.records.quarantine import without_quarantined
-from sim.mlops.statistics.metrics import confusion
+from sim.mlops.statistics.metrics import confusion, log_loss
 from sim.world.schema.columns import Matrix, Schema, read_back
 from sim.world.world import World
 
@@ -25,6 +27,10 @@ MeasureLatency = Callable[[Model, Matrix], float]
 
 NoteLatency = Callable[[float], None]
 """Takes note of the measured milliseconds of a gate meeting."""
+
+_CHOOSING_KEY = "choosing-of-best"  # of 16 letters
+_Window = tuple[int, tuple[int, ...], float]
+"""The step of a meeting, the steps of its rows, and the share of them that chose its challenger."""
 
 KeptScores = MutableMapping[Hashable, Mapping[str, Matrix]]
 """Probabilities that examiners of one world keep."""
@@ -67,20 +73,19 @@ class Validator:
         champion: Model | None,
         best: Model | None = None,
         note_latency: NoteLatency = lambda _: None,
+        choosing_share: float = 0.0,
     ) -> Validation:
         """Return the verdict at `step`; labels that arrive today are not yet visible.
 
-        `best` is the best champion so far, for profiles whose gates ask for it.
+        `best` is the best champion so far, for profiles whose gates ask for it. A challenger that was chosen among
+        several on a share of the rows is judged on the others, which had no say in that.
 
         A measured latency is told to `note_latency`. The verdict has it only where its gate is enforced: elsewhere a
         wall clock would make equal lives unequal.
         """
-        scenario = self._world.scenario
-        usable = without_quarantined(usable_steps(scenario, self._log, self._world.day(step - 1)), self._log)
-        cohorts = newest_judged(self._log, usable, scenario)
-        steps = tuple(cohort.step for cohort in cohorts)
-        rows = labelled_rows(cohorts, scenario.offers, holdout=True)
-        window = (step, steps)
+        steps, everyone = self._gate_rows(step)
+        rows = everyone.take(np.flatnonzero(~chooses(everyone, choosing_share))) if choosing_share else everyone
+        window = (step, steps, choosing_share)
         evidence = self._evidence(window, rows, challenger, champion)
         if best is not None:
             evidence = replace(evidence, best=self._clean(window, rows, best), best_threshold=best.threshold)
@@ -103,10 +108,24 @@ class Validator:
             else confusion(rows.label, best.decide(evidence.best), rows.weight),
         )
 
-    def _evidence(
-        self, window: tuple[int, tuple[int, ...]], rows: LabelledRows, challenger: Model, champion: Model | None
-    ) -> Evidence:
-        """Return what the models answer on the rows of a window: (step of the meeting, steps of the rows)."""
+    def log_losses(self, step: int, challengers: Sequence[Model], choosing_share: float) -> tuple[float | None, ...]:
+        """Return what each challenger of a tournament reaches on the share of the rows on which the best is chosen.
+
+        The other rows of the gate are not looked at.
+        """
+        _, everyone = self._gate_rows(step)
+        rows = everyone.take(np.flatnonzero(chooses(everyone, choosing_share)))
+        return tuple(log_loss(rows.label, model.probability(rows.features), rows.weight) for model in challengers)
+
+    def _gate_rows(self, step: int) -> tuple[tuple[int, ...], LabelledRows]:
+        """Return the holdout rows that a gate meeting at `step` may look at, and the steps they come from."""
+        scenario = self._world.scenario
+        usable = without_quarantined(usable_steps(scenario, self._log, self._world.day(step - 1)), self._log)
+        cohorts = newest_judged(self._log, usable, scenario)
+        return tuple(cohort.step for cohort in cohorts), labelled_rows(cohorts, scenario.offers, holdout=True)
+
+    def _evidence(self, window: "_Window", rows: LabelledRows, challenger: Model, champion: Model | None) -> Evidence:
+        """Return what the models answer on the rows of a window."""
         return Evidence(
             label=rows.label,
             challenger=self._clean(window, rows, challenger),
@@ -133,6 +152,15 @@ class Validator:
         if key not in self._scores:
             self._scores[key] = compute()
         return self._scores[key]
+
+
+def chooses(rows: LabelledRows, choosing_share: float) -> NDArray[np.bool_]:
+    """Return who is among the share of customers on whom the best of several challengers is chosen.
+
+    By a hash of the customer: one who is there twice is on one side.
+    """
+    hashes = pd.util.hash_array(rows.customer_id.astype(object), hash_key=_CHOOSING_KEY, categorize=False)
+    return np.asarray(hashes / 2.0**64 < choosing_share)
 
 
 def newest_judged(log: LogReader, usable: Sequence[int], scenario: Scenario) -> list[Cohort]:

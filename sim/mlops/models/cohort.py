@@ -1,6 +1,6 @@
 """Cohorts: the rows of one step as the inference log knows them today."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -141,15 +141,4 @@ def rows_of(cohorts: Sequence[Cohort], rows: Rows, offers: Offers) -> LabelledRo
         np.concatenate([cohort.features[own] for cohort, own in pairs]),
         np.concatenate([cohort.label[own] == 1 for cohort, own in pairs]),
         np.concatenate([weights(cohort.outcomes, offers)[own] for cohort, own in pairs]),
-    )
-
-
-def join_rows(parts: Iterable[LabelledRows]) -> LabelledRows:
-    """Return the rows of all parts, one after another."""
-    listed = list(parts)
-    return LabelledRows(
-        np.concatenate([part.customer_id for part in listed]),
-        np.concatenate([part.features for part in listed]),
-        np.concatenate([part.label for part in listed]),
-        np.concatenate([part.weight for part in listed]),
     )

@@ -53,12 +53,28 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True)
+class Challenger:
+    """One of the models that a tournament trained: its training profile and rows.
+
+    `log_loss` is what it reached on the rows on which the best is chosen, known (if it can be) once that is done.
+    """
+
+    profile: str
+    window: TrainingWindow
+    log_loss: float | None = None
+    is_chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A retraining or recalibration: asked for, made, validated, promoted or rejected. Its name also names its model.
 
     `window` and `version` are known once the model is made and registered. A recalibration keeps trees that were
     asked for on `trees_day` and trained on `trees_steps`; its own window is that of the rows it was calibrated on.
     `training` names the training profile that its decision asked for, empty for the run's own.
+
+    A tournament's job has several `challengers`. One of them is chosen when the gates are due; until then `version`
+    is 0 and the window that of the first of them.
     """
 
     name: str
@@ -76,11 +92,33 @@ class Job:
     trees_day: int | None = None
     trees_steps: tuple[int, ...] = ()
     training: str = ""
+    challengers: tuple[Challenger, ...] = ()
+
+    @property
+    def trainings(self) -> int:
+        """How many models were trained, each of which is paid for; a recalibration trains none."""
+        return max(len(self.challengers), 1) if self.action is Action.RETRAIN else 0
 
     @property
     def reference_steps(self) -> tuple[int, ...]:
         """The recent steps that the trees were trained on."""
         return self.trees_steps or self.window.recent_steps
+
+
+def why_not(job: Job, challenger: Challenger) -> str:
+    """Say why a challenger of a tournament was not promoted; empty if it was, or nothing is decided yet."""
+    chosen = next((each for each in job.challengers if each.is_chosen), None)
+    if chosen is None or job.status is Status.OPEN:
+        return ""
+    if not challenger.is_chosen:
+        return f"{chosen.profile} was chosen: log-loss {_figure(chosen)}, against {_figure(challenger)} here"
+    if job.status is Status.PROMOTED or job.meeting is None:
+        return ""
+    return f"chosen, but failed {', '.join(job.meeting.verdict.failed)}"
+
+
+def _figure(challenger: Challenger) -> str:
+    return "missing" if challenger.log_loss is None else f"{challenger.log_loss:.4f}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from sim.mlops.records.business import HIGH_RISK, MEDIUM_RISK
 from sim.mlops.records.jobs import FIRST_JOB, AliasChange, Job
 from sim.mlops.statistics.stability import FeatureDrift
 from sim.world.schema.columns import Matrix
-from sim.world.world import Batch, Truth
+from sim.world.world import Batch, GroundTruth
 
 N_CALIBRATION_BINS = 10
 SCHEMA_VERSION = 1
@@ -133,7 +133,7 @@ class Record:
         return tuple(change for row in self.steps for change in row.alias_changes)
 
 
-def tally(batch: Batch, truth: Truth, served: Served) -> Tally:
+def tally(batch: Batch, truth: GroundTruth, served: Served) -> Tally:
     """Count one step. Sums are correctly rounded, so that no order of rows changes a bit."""
     known = ~np.isnan(truth.propensity)
     if not known.all():
@@ -172,7 +172,9 @@ def tally(batch: Batch, truth: Truth, served: Served) -> Tally:
     )
 
 
-def _only(rows: NDArray[np.bool_], batch: Batch, truth: Truth, served: Served) -> tuple[Batch, Truth, Served]:
+def _only(
+    rows: NDArray[np.bool_], batch: Batch, truth: GroundTruth, served: Served
+) -> tuple[Batch, GroundTruth, Served]:
     """Return what is to be counted of some customers of a step."""
     return (
         replace(batch, held_out=batch.held_out[rows]),

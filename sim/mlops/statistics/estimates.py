@@ -62,11 +62,11 @@ class Estimate:
 
 
 def estimate(probability: Matrix, prediction: Booleans, score: Matrix) -> Estimate | None:
-    """Return the expected performance of predictions on rows with calibrated probabilities; missing for no rows.
+    """Return the expected performance of predictions on rows with calibrated probabilities; missing without an F1.
 
     Scores are functions of expected counts, as in NannyML's CBPE: precision is Σpŷ / Σŷ, recall Σpŷ / Σp, F1
-    2Σpŷ / (Σŷ + Σp); each is 0 where its denominator is. The AUC ranks by the raw score and is missing where one
-    class has no weight.
+    2Σpŷ / (Σŷ + Σp); precision is 0 where nobody is predicted. Of rows that are surely of one class, or none, nothing
+    is said. The AUC ranks by the raw score and is missing where one class has no weight.
 
     Notes
     -----
@@ -88,9 +88,9 @@ def estimate(probability: Matrix, prediction: Booleans, score: Matrix) -> Estima
     right_stays = n_rows - predicted - (churners - hits)
     return Estimate(
         f1=f1,
-        f1_se=sqrt(spread) / whole if whole else 0.0,
+        f1_se=sqrt(spread) / whole,
         precision=hits / predicted if predicted else 0.0,
-        recall=hits / churners if churners else 0.0,
+        recall=hits / churners,
         accuracy=(hits + right_stays) / n_rows,
         roc_auc=_expected_auc(probability, score),
     )

@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
+_TINY = 1e-15
+
 
 @dataclass(frozen=True, slots=True)
 class Confusion:
@@ -88,11 +90,6 @@ class Confusion:
         if self.squared_true_positives is None or self.squared_mistakes is None:
             return f1_standard_error(self.true_positives, mistakes, self.true_positives, mistakes)
         return f1_standard_error(self.true_positives, mistakes, self.squared_true_positives, self.squared_mistakes)
-
-    @property
-    def predicted_share(self) -> float | None:
-        """The share of rows predicted to churn."""
-        return self._score(self.true_positives + self.false_positives, self.rows)
 
     def _score(self, part: int, whole: int) -> float | None:
         if not self.rows:
@@ -181,17 +178,33 @@ def f1_standard_error(
 def expected_f1(propensity: Floats, prediction: Booleans) -> float | None:
     """Return the F1 of the predictions under the true propensities p: ``2 * sum(p * yhat) / (sum(yhat) + sum(p))``.
 
-    It is free of label noise: the ratio of the expectations of F1's numerator and denominator. It is 0 if the
-    denominator is.
+    It is free of label noise: the ratio of the expectations of F1's numerator and denominator. Missing as
+    `f1_of_sums` is.
 
     >>> expected_f1(np.array([0.75, 0.25, 0.0]), np.array([True, False, False]))
     0.75
     """
-    if not len(propensity):
-        return None
-    found = math.fsum(propensity[prediction])
-    whole = int(np.count_nonzero(prediction)) + math.fsum(propensity)
-    return 2 * found / whole if whole else 0.0
+    churners, right = math.fsum(propensity), math.fsum(propensity[prediction])
+    return f1_of_sums(len(propensity), churners, int(np.count_nonzero(prediction)), right)
+
+
+def f1_of_sums(rows: int, churners: float, predicted: int, right: float) -> float | None:
+    """Return F1, ``2 * right / (predicted + churners)``, counted or in expectation.
+
+    Missing where nobody came, or all churn or all stay, for sure: rows of one class have no F1.
+
+    Parameters
+    ----------
+    rows, churners, predicted, right
+        How many there are, how many churn, how many were predicted to, and how many of those were right; with the
+        true propensities `churners` and `right` are expectations.
+
+    Examples
+    --------
+    >>> f1_of_sums(rows=20, churners=7, predicted=5, right=3)
+    0.5
+    """
+    return 2 * right / (predicted + churners) if 0 < churners < rows else None
 
 
 def roc_auc(label: Booleans, probability: Floats) -> float | None:
@@ -213,34 +226,20 @@ def roc_auc(label: Booleans, probability: Floats) -> float | None:
     return half_wins / (2 * positives * negatives)
 
 
-def brier(label: Booleans, probability: Floats) -> float | None:
-    """Return the mean squared difference of probability and label; 0 is perfect.
+def log_loss(label: Booleans, probability: Floats, weight: NDArray[np.int64] | None = None) -> float | None:
+    """Return the mean log-loss, a row counting as often as its weight; missing without rows or for no probabilities.
 
-    >>> brier(np.array([True, False]), np.array([0.5, 0.0]))
-    0.125
+    Correctly rounded, so that no order of rows changes a bit. Probabilities are kept 1e-15 away from 0 and 1.
+
+    >>> round(log_loss(np.array([True, False]), np.array([0.5, 0.5])), 6)
+    0.693147
     """
-    return mean((probability - label) ** 2)
-
-
-def expected_calibration_error(label: Booleans, probability: Floats, bins: int = 10) -> float | None:
-    """Return the mean gap between churn rate and mean probability over equal-width bins, weighted by rows.
-
-    Bins are open on the right, ``[0, 0.1), [0.1, 0.2), ...``, but for the last (Naeini et al. 2015,
-    doi:10.1609/aaai.v29i1.9602).
-
-    >>> expected_calibration_error(np.array([True, False]), np.array([0.75, 0.25]))
-    0.25
-    """
-    if not len(label):
+    if not len(label) or not np.isfinite(probability).all():
         return None
-    edges = np.arange(1, bins) / bins
-    bin_of = np.searchsorted(edges, probability, side="right")
-    gaps = (_gap(label[bin_of == index], probability[bin_of == index]) for index in range(bins))
-    return math.fsum(gaps) / len(label)
-
-
-def _gap(label: Booleans, probability: Floats) -> float:
-    return abs(int(np.count_nonzero(label)) - math.fsum(probability))
+    clipped = np.clip(probability, _TINY, 1 - _TINY)
+    times = np.ones(len(label), dtype=np.int64) if weight is None else weight
+    losses = -np.log(np.where(label, clipped, 1 - clipped)) * times
+    return math.fsum(losses.tolist()) / int(times.sum())
 
 
 def mean(values: Floats) -> float | None:

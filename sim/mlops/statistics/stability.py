@@ -109,16 +109,6 @@ def population_stability_p(psi: float, n_reference: int, n_today: int, bins: int
     return float(chdtrc(bins - 1, psi / (1 / n_reference + 1 / n_today)))
 
 
-def chi_squared_p(reference: NDArray[np.int64], today: NDArray[np.int64]) -> float:
-    """Return the asymptotic p-value of Pearson's chi-squared test that two vectors of counts have one distribution.
-
-    >>> round(chi_squared_p(np.array([50, 50, 0]), np.array([60, 40, 0])), 3)
-    0.155
-    """
-    start, whole = np.array([0]), np.array([len(reference)])
-    return float(_chi_squared_p(reference, today, start, whole)[0])
-
-
 def missing_p(missing: int, n_reference: int, missing_today: int, n_today: int) -> float | None:
     """Return the exact p-value that the share of missing values has not moved, `None` where it can't differ.
 
@@ -225,7 +215,7 @@ class Reference:
         then the smaller p-value counts twice (Bonferroni).
         """
         counts = self._count(features)
-        chi_squared = _chi_squared_p(self._counts, counts, self._starts, self._sizes).tolist()
+        chi_squared = chi_squared_p(self._counts, counts, self._starts, self._sizes).tolist()
         missing = self._starts + self._sizes - 1
         pairs = zip(self._counts[missing].tolist(), counts[missing].tolist(), strict=True)
         return [
@@ -283,7 +273,7 @@ def _smoothed(counts: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArr
     return np.asarray((counts + SMOOTHING) / np.repeat(totals, sizes))
 
 
-def _chi_squared_p(
+def chi_squared_p(
     reference: NDArray[np.int64], today: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]
 ) -> Matrix:
     """Return the p-value of each feature, whose counts stand one after another; 1 where nothing can differ."""

@@ -11,7 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 from scenarios.schema import Recipe
 from sim.errors import InputError
 from sim.mlops.models.model import Model
-from sim.mlops.records.jobs import Alias, Job
+from sim.mlops.records.jobs import Alias, Challenger, Job
 from sim.mlops.records.registry import Predictions
 from sim.mlops.stores.ledger import Ledger, Place, Registered
 from sim.mlops.stores.mlflow_files import digest, fetched, load, load_scorer, readable, written
@@ -25,7 +25,16 @@ from sim.mlops.stores.mlflow_setting import (
     quieten,
     told_as_input,
 )
-from sim.mlops.stores.mlflow_words import NOTE_TAG, describe_job, gate_metrics, params, run_tags, verdict_tags
+from sim.mlops.stores.mlflow_words import (
+    NOTE_TAG,
+    challenger_tags,
+    describe_job,
+    gate_metrics,
+    params,
+    run_tags,
+    verdict_tags,
+    window_params,
+)
 from sim.mlops.stores.patience import patient, patiently
 from sim.mlops.stores.sqlite_store import make_store
 from sim.mlops.stores.tenancy import (
@@ -351,7 +360,9 @@ class MlflowRegistry:
 
     def _sweep(self) -> None:
         """Delete what broken attempts of this life made twice: runs, logged models and versions of no job."""
-        kept = {self.run_id, *(model.run_id for model in self.ledger)}
+        found = {run.data.tags.get(JOB_TAG, ""): str(run.info.run_id) for run in self._known_runs()}
+        challengers = {run_id for name, run_id in found.items() if self.ledger.of_job(name.partition("/")[0])}
+        kept = {self.run_id, *(model.run_id for model in self.ledger), *challengers}
         own = {str(run.info.run_id) for run in self._known_runs()} | kept
         numbers = {model.number for model in self.ledger}
         model = registered_model(self._client, self.model_name)
@@ -425,11 +436,26 @@ class MlflowRegistry:
             return
         told = [RunTag(key, value) for key, value in {**tags, NOTE_TAG: describe_job(job)}.items()]
         self._log_batch(registered.run_id, gate_metrics(job, self._started), told)
+        for challenger in job.challengers:
+            self._describe_challenger(job, challenger)
         if not self._stands(job.version):
             return
         for key, value in tags.items():
             self._client.set_model_version_tag(self.model_name, registered.number, key, value)
         self._client.update_model_version(self.model_name, registered.number, describe_job(job))
+
+    def _describe_challenger(self, job: Job, challenger: Challenger) -> None:
+        """Tell of a tournament's challenger in a run below that of its job, and why it was not promoted."""
+        name = f"{job.name}/{challenger.profile}"
+        if name not in self._runs:
+            tags = {"mlflow.parentRunId": self.ledger[job.version].run_id, **_SOURCE_TAGS}
+            self._runs[name] = self._open_run(name, name, tags)
+        loss, run_id = challenger.log_loss, self._runs[name]
+        metrics = [] if loss is None else [Metric("log_loss", loss, self._started, job.requested_step)]
+        with self._unless_gone(run_id):
+            told = challenger_tags(job, challenger)
+            self._client.log_batch(run_id, metrics, window_params(challenger.window), told)
+            self._client.set_terminated(run_id)
 
     def _log_batch(self, run_id: str, metrics: Sequence[Metric], tags: Sequence[RunTag]) -> None:
         with self._unless_gone(run_id):

@@ -8,7 +8,7 @@ from policies.decision import Action
 from scenarios.schema import Recipe
 from sim.mlops.gates.checks import Outcome
 from sim.mlops.models.training import TrainingWindow
-from sim.mlops.records.jobs import Job, Status
+from sim.mlops.records.jobs import Challenger, Job, Status, why_not
 
 NOTE_TAG = "mlflow.note.content"
 """What the MLflow UI shows as a run's description."""
@@ -46,9 +46,18 @@ def _why(window: TrainingWindow) -> str:
 
 def params(job: Job, recipe: Recipe) -> list[Param]:
     """Return what a job's model was made with."""
-    window = job.window
+    return [*(Param(key, str(value)) for key, value in recipe.model_dump().items()), *window_params(job.window)]
+
+
+def challenger_tags(job: Job, challenger: Challenger) -> list[RunTag]:
+    """Return what is said on the run of a tournament's challenger once the tournament is over."""
+    told = {"chosen": str(challenger.is_chosen).lower(), "why_not": why_not(job, challenger)}
+    return [RunTag(key, value) for key, value in told.items()]
+
+
+def window_params(window: TrainingWindow) -> list[Param]:
+    """Return which rows a model was trained on, and which training profile chose them."""
     told = {
-        **recipe.model_dump(),
         "recent_steps": _span(window.recent_steps),
         "historical_steps": _span(window.historical_steps),
         "recent_rows": window.n_recent,

@@ -8,7 +8,7 @@ from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.records.record import Record
 from sim.study.comparison.contestants import Contestant, play_contestant
-from sim.study.comparison.results import Cell, CellIdentity, Judgement, Number
+from sim.study.comparison.results import Cell, CellIdentity, Judgement, ScoreValue
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import Replay
 from sim.study.scores import money
@@ -19,7 +19,7 @@ from sim.study.scores.oracle import Plan, Planner, planner
 from sim.study.scores.recovery import recovery
 from sim.study.scores.regret import ConstraintPrices, beyond_oracle, constraint_prices, needless
 from sim.study.scores.response import response
-from sim.study.scores.table import Score, Source
+from sim.study.scores.table import Origin, Score
 from sim.world.population import Population
 from sim.world.world import World
 
@@ -139,13 +139,13 @@ def _judged(record: Record, bench: _Bench, baseline: Record | None, *, with_need
 
 def _scores(
     record: Record, bench: _Bench, baseline: Record | None, regret_missing: str
-) -> dict[Score, Number | None]:
+) -> dict[Score, ScoreValue | None]:
     """Return every score that each record has."""
     summary, recovered, times = summarise(record), recovery(record, bench.never, bench.fresh), response(record)
     estimate, best = summary.roi_estimated, bench.best.net_value
     break_even = money.break_even_retrain_cost(record, baseline, record.scenario.prices) if baseline else None
     return {
-        **{score: getattr(summary, score) for score in Score if score.source is Source.RECORD},
+        **{score: getattr(summary, score) for score in Score if score.source is Origin.RECORD},
         Score.ROI_ESTIMATED: estimate.value if estimate else None,
         Score.ROI_ESTIMATED_LOW: estimate.low if estimate else None,
         Score.ROI_ESTIMATED_HIGH: estimate.high if estimate else None,
@@ -162,7 +162,7 @@ def _scores(
     }
 
 
-def _prices_of(constraints: ConstraintPrices | None) -> dict[Score, Number | None]:
+def _prices_of(constraints: ConstraintPrices | None) -> dict[Score, ScoreValue | None]:
     """Return what each constraint costs the oracle, nothing where that was not asked for or can't be known."""
     if constraints is None:
         return {}

@@ -112,7 +112,7 @@ class Study:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class StudyResult:
     """What came of a study: a row a cell, and the leaderboard drawn from them."""
 
     cells: pd.DataFrame
@@ -132,7 +132,7 @@ def compare(
     resume: bool = False,
     cache_folder: Path | None = None,
     on_world: Callable[[int], None] = lambda _: None,
-) -> Comparison:
+) -> StudyResult:
     """Play a study and leave `results.parquet` and `leaderboard.json` in a folder.
 
     Each world is played in one process and kept as soon as it is done, so that a killed comparison goes on with
@@ -162,7 +162,7 @@ def compare(
     with whole_file(folder / RESULTS_FILE) as part:
         frame.to_parquet(part, index=False)
     write_leaderboard(board, folder / LEADERBOARD_FILE)
-    return Comparison(frame, board)
+    return StudyResult(frame, board)
 
 
 def expected_seconds(study: Study, workers: int) -> float:

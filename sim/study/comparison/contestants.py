@@ -14,7 +14,7 @@ from sim.errors import InputError, did_you_mean
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.records.record import Record
 from sim.study.replay.replay import Replay
-from sim.study.replay.schedule import coin
+from sim.study.replay.schedule import coins
 from sim.study.scores.oracle import Plan
 
 ORACLE = "oracle"
@@ -125,8 +125,19 @@ def play_contestant(
         if contestant.like not in known:
             msg = f"a coin needs the record of {contestant.like}, which failed"
             raise RuntimeError(msg)
-        return replay.record(coin(known[contestant.like]), profile, contestant.name)
+        return placebo(known[contestant.like], replay, profile, contestant.name)
     return replay.record(best.schedule, profile, contestant.name) if best.schedule else None
+
+
+def placebo(model: Record, replay: Replay, profile: GateProfile, name: str) -> Record:
+    """Return the record of the first coin that asks as often as its model, or of the one that comes nearest."""
+    wanted = len(model.retrainings)
+    played: list[Record] = []
+    for coin in coins(model):
+        played.append(replay.record(coin, profile, name))
+        if len(played[-1].retrainings) == wanted:
+            break
+    return max(played, key=lambda record: len(record.retrainings))
 
 
 def _contestant(text: str) -> Contestant:

@@ -7,7 +7,7 @@ from scenarios.files import load_scenario
 from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import load_profile
 from sim.study.comparison.compare import Study
-from sim.study.comparison.conditions import Condition, parse_condition
+from sim.study.comparison.conditions import FailCondition, parse_condition
 from sim.study.comparison.contestants import contestants, parse_grid
 from sim.world.population_spec import PopulationSpec
 
@@ -33,7 +33,7 @@ class PlannedStudy:
     """What is to be played, and the conditions on what comes of it."""
 
     study: Study
-    conditions: tuple[Condition, ...]
+    conditions: tuple[FailCondition, ...]
 
 
 def plan_study(request: StudyRequest, tell: Callable[[str], None]) -> PlannedStudy:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from sim.errors import InputError
 from sim.mlops.stores.mlflow_setting import STORE_ERRORS, gist
-from sim.study.comparison.compare import Comparison, Study
+from sim.study.comparison.compare import Study, StudyResult
 from sim.study.comparison.tracking import own_store, track
 
 
-def problems(study: Study, comparison: Comparison, met: Sequence[str], tracking_uri: str, folder: Path) -> list[str]:
+def problems(study: Study, comparison: StudyResult, met: Sequence[str], tracking_uri: str, folder: Path) -> list[str]:
     """Log a comparison to MLflow and return, a sentence each, what went wrong with it or was asked to be told.
 
     The results are in `folder` all the same. `met` are the conditions that hold; an empty `tracking_uri` is a SQLite
@@ -24,6 +24,6 @@ def problems(study: Study, comparison: Comparison, met: Sequence[str], tracking_
     return found
 
 
-def _failures(comparison: Comparison) -> Iterator[str]:
+def _failures(comparison: StudyResult) -> Iterator[str]:
     for row in comparison.failures.to_dict("records"):
         yield f"{row['scenario']} seed {row['seed']} {row['policy']}: {row['error']}"

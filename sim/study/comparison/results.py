@@ -11,10 +11,10 @@ from pydantic import TypeAdapter
 
 from sim.study.scores.judge import ClauseCount, clauses_from_text, clauses_to_text
 from sim.study.scores.monthly import Monthly, from_text, to_text
-from sim.study.scores.table import Score, Source
+from sim.study.scores.table import Origin, Score
 from sim.whole_file import write_whole
 
-Number = int | float
+ScoreValue = int | float
 """A score: a count or days where it is whole."""
 
 
@@ -38,7 +38,7 @@ class Judgement:
     results may have no `monthly`.
     """
 
-    scores: Mapping[Score, Number | None]
+    scores: Mapping[Score, ScoreValue | None]
     regret_missing: str | None
     clauses: tuple[ClauseCount, ...]
     monthly: Monthly | None
@@ -68,10 +68,10 @@ def to_row(cell: Cell) -> dict[str, Any]:
 
 def _columns(judgement: Judgement) -> Iterator[tuple[str, Any]]:
     """Yield the columns of a judgement, by the source of the scores, the words among them."""
-    for source in Source:
-        if source is Source.ORACLE:
+    for source in Origin:
+        if source is Origin.ORACLE:
             yield "regret_missing", judgement.regret_missing
-        if source is Source.CONSTRAINTS:
+        if source is Origin.CONSTRAINTS:
             yield "clauses", clauses_to_text(judgement.clauses)
             if judgement.monthly is not None:
                 yield "monthly", to_text(judgement.monthly)

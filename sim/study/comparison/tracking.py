@@ -9,7 +9,7 @@ from sim.mlops.stores.mlflow_setting import quiet_client, told_as_input
 from sim.mlops.stores.sqlite_store import make_store
 from sim.mlops.stores.tenancy import COMPARISON_TAG, check_experiment_is_ours
 from sim.study.comparison.boards import BoardRow
-from sim.study.comparison.compare import Comparison, Study
+from sim.study.comparison.compare import Study, StudyResult
 from sim.study.scores.table import Score
 
 EXPERIMENT = "retrainlab/compare"
@@ -30,7 +30,7 @@ def own_store(folder: Path) -> str:
     return f"sqlite:///{(folder / 'mlflow.db').resolve()}"
 
 
-def track(study: Study, comparison: Comparison, tracking_uri: str, folder: Path) -> str:
+def track(study: Study, comparison: StudyResult, tracking_uri: str, folder: Path) -> str:
     """Log a comparison to MLflow, one call for all metrics of a policy, and return the id of the parent run.
 
     A comparison whose folder is known there already, as after a resume, is not logged again.

@@ -6,6 +6,7 @@ from typing import Any, TypeVar, cast
 
 from sim.mlops.loop.validator import KeptScores
 from sim.mlops.models.model import Model
+from sim.world.labels import LabelEvents
 
 T = TypeVar("T")
 Contents = tuple[dict[Hashable, Any], dict[Hashable, int], dict[int, Model]]
@@ -18,14 +19,15 @@ class Memory:
     """Everything that was ever computed in a world, by what went into it.
 
     `known` holds the results, `numbers` small numbers that stand for long keys, `models` the models by their number,
-    and `scores` their probabilities on the rows of gates, which are not kept for another process. `has_changed` says
-    whether anything was computed.
+    `scores` their probabilities on the rows of gates and `labels` the news of each batch, by its step and who got an
+    offer; these two are not kept for another process. `has_changed` says whether anything was computed.
     """
 
     known: dict[Hashable, Any] = field(default_factory=dict)
     numbers: dict[Hashable, int] = field(default_factory=dict)
     models: dict[int, Model] = field(default_factory=dict)
     scores: KeptScores = field(default_factory=dict)
+    labels: dict[tuple[int, bytes], LabelEvents] = field(default_factory=dict)
     has_changed: bool = False
 
     def computed_once(self, key: Hashable, compute: Callable[[], T]) -> T:
@@ -72,6 +74,12 @@ class LifeMemory:
     def scores(self) -> KeptScores | None:
         """Where models' probabilities on the rows of gates are kept, nowhere if those rows depend on the past."""
         return None if self._has_feedback else self._memory.scores
+
+    def fork(self) -> "LifeMemory":
+        """Return the memory of a life with the same past, which may go another way from here on."""
+        other = LifeMemory(self._memory, has_feedback=self._has_feedback)
+        other._past = self._past
+        return other
 
     def has_served(self, model: int) -> None:
         """Add a step to the past: a model has served it."""

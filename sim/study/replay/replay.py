@@ -17,11 +17,13 @@ from sim.mlops.loop.monitor import Monitor, Observation, make_reference
 from sim.mlops.loop.observer import Observer
 from sim.mlops.loop.on_request import Wants
 from sim.mlops.loop.platform import Journal, LocalPlatform, NoJournal, State
+from sim.mlops.loop.tournament import best_of, entered
 from sim.mlops.loop.trainer import Trained, Trainer
 from sim.mlops.loop.validator import Validator
 from sim.mlops.models.cohort import Cohort, LabelledRows, Outcomes
 from sim.mlops.models.model import Model
 from sim.mlops.models.profiles import TrainingProfile, Trainings, load_training
+from sim.mlops.models.training import TrainingWindow
 from sim.mlops.models.tuning import search_first_recipe
 from sim.mlops.records.business import choose_offers
 from sim.mlops.records.jobs import FIRST_JOB, Alias, Deployed, Job, Validation, deployed
@@ -30,6 +32,7 @@ from sim.mlops.records.record import Record, Served, StepRow, Tally, tally
 from sim.mlops.records.registry import MemoryRegistry
 from sim.mlops.statistics.stability import Reference
 from sim.study.replay.memory import LifeMemory, Memory
+from sim.world.labels import LabelEvents
 from sim.world.schema.columns import Matrix
 from sim.world.world import World
 
@@ -84,6 +87,13 @@ class Replay:
         self.trials = trials
         self.has_feedback = world.scenario.offers.feed_back
         self.memory = Memory()
+
+    def labels(self, served: Served) -> LabelEvents:
+        """Return the news of a batch, which depends on who got an offer."""
+        key, kept = (served.step, served.offered.tobytes()), self.memory.labels
+        if key not in kept:
+            kept[key] = self.world.labels(served.step, served.offered)
+        return kept[key]
 
     def model(self, number: int) -> Model:
         """Return a model by its number; the first champion's is 0."""
@@ -182,6 +192,15 @@ class ReplayPlatform:
         monitor = Monitor(replay.world, self.log, self, self._reference)
         self._observer = Observer(replay.world, self.log, self, monitor, self.changes, self._remembered)
         self._models = [_FIRST]
+        self._candidates: list[int] = []
+
+    def fork(self) -> "ReplayPlatform":
+        """Return a platform with the same past, whose life may go another way from here on."""
+        other = ReplayPlatform(self._replay, self._profile, self._trainings)
+        other.log.served, other.log.today = [*self.log.served], self.log.today
+        other.log.quarantined = self.log.quarantined
+        other._memory, other._models = self._memory.fork(), [*self._models]
+        return other
 
     def serve(self, step: int, champion: Deployed) -> Served:
         """Answer the batch of a step, and send the offers out."""
@@ -213,14 +232,35 @@ class ReplayPlatform:
 
     def train(self, job: Job, champion: Deployed) -> Job:  # noqa: ARG002 - every model of a world has one recipe
         """Train a job's model on the labels visible at its step."""
-        step, recipe, profile = job.requested_step, self._replay.beginning.recipe, self._trainings.find(job.training)
-        return self._made(job, ("trained", step, profile), lambda: self._trainer.train(step, recipe, profile))
+        profile = self._trainings.find(job.training)
+        trained = [self._trained(job.requested_step, each) for each in profile.entrants]
+        numbers, windows = [number for number, _ in trained], [window for _, window in trained]
+        if profile.challengers:
+            self._candidates = numbers
+            return entered(job, windows)
+        self._models += numbers
+        return replace(job, window=windows[0], version=len(self._models))
+
+    def choose(self, step: int, job: Job) -> Job:
+        """Let the choosing rows choose."""
+        share, numbers = self._trainings.find(job.training).choosing_share, tuple(self._candidates)
+        models = [self._replay.model(number) for number in numbers]
+        losses = self._memory.of_life(
+            ("log_losses", step, numbers, share), lambda: self.validator.log_losses(step, models, share)
+        )
+        chosen, index = best_of(job, losses)
+        self._models.append(numbers[index])
+        return replace(chosen, version=len(self._models))
 
     def recalibrate(self, job: Job, champion: Deployed) -> Job:
         """Calibrate the champion's trees anew on the labels visible at the job's step."""
         step, base, recipe = job.requested_step, self._models[champion.version - 1], self._replay.beginning.recipe
         model = self._replay.model(base)
-        return self._made(job, ("recalibrated", step, base), lambda: self._trainer.recalibrate(step, model, recipe))
+        number, window = self._made(
+            ("recalibrated", step, base), lambda: self._trainer.recalibrate(step, model, recipe)
+        )
+        self._models.append(number)
+        return replace(job, window=window, version=len(self._models))
 
     def quarantine(self, step: int) -> None:
         """Set the batch of a step apart."""
@@ -232,13 +272,15 @@ class ReplayPlatform:
         challenger, other = self._models[job.version - 1], self._models[champion.version - 1]
         asked = best if self._profile.enforces("f1_against_best") else None
         anchor = self._models[asked.version - 1] if asked else None
+        share = self._trainings.find(job.training).choosing_share if job.challengers else 0.0
         return self._memory.of_life(
-            ("validated", self._profile, step, challenger, other, anchor),
+            ("validated", self._profile, step, challenger, other, anchor, share),
             lambda: self.validator.validate(
                 step,
                 self.model(job.version),
                 self.model(champion.version),
                 self.model(asked.version) if asked else None,
+                choosing_share=share,
             ),
         )
 
@@ -256,11 +298,15 @@ class ReplayPlatform:
         key = ("reference", self._models[champion.version - 1], champion.gate_steps)
         return self._memory.of_world(key, lambda: make_reference(self.world, self.log, self, champion))
 
-    def _made(self, job: Job, key: Hashable, make: Callable[[], Trained]) -> Job:
-        """Return a job with the model that it makes, which becomes the next version of this life."""
+    def _trained(self, step: int, profile: TrainingProfile) -> tuple[int, TrainingWindow]:
+        """Return the number and the window of the model of a step and profile, trained once."""
+        recipe = self._replay.beginning.recipe
+        return self._made(("trained", step, profile), lambda: self._trainer.train(step, recipe, profile))
+
+    def _made(self, key: Hashable, make: Callable[[], Trained]) -> tuple[int, TrainingWindow]:
+        """Return the number and the window of a model that is made once."""
         trained = self._memory.of_life(key, make)
-        self._models.append(self._memory.model_of_life(key, trained.model))
-        return replace(job, window=trained.window, version=len(self._models))
+        return self._memory.model_of_life(key, trained.model), trained.window
 
     def _first_scores(self, cohort: Cohort) -> Matrix:
         """Return the first model's probabilities for a cohort, which are those of a life in which it serves."""
@@ -285,7 +331,7 @@ class ReplayPlatform:
 
     def _count_arrivals(self, day: int) -> int:
         before = self.log.today
-        events = (self.world.labels(served.step, served.offered) for served in self.log.served)
+        events = (self._replay.labels(served) for served in self.log.served)
         return sum(int(np.count_nonzero((e.arrives_at > before) & (e.arrives_at <= day))) for e in events)
 
 
@@ -317,14 +363,14 @@ class _ReplayLog:
     def newest_labelled_step(self) -> int:
         """Return the newest step of which a label is known today."""
         for served in reversed(self.served):
-            if (self._replay.world.labels(served.step, served.offered).arrives_at <= self.today).any():
+            if (self._replay.labels(served).arrives_at <= self.today).any():
                 return served.step
         return -1
 
     def arrived_at(self, step: int) -> Matrix:
         """Return the first step day on or after each label's date that has come, which is when it is joined."""
         served, step_days = self.served[step], self._replay.world.scenario.time.step_days
-        here = self._replay.world.labels(step, served.offered)
+        here = self._replay.labels(served)
         here = here.take(here.arrives_at <= self.today)
         arrived = np.full(len(served.prediction), np.nan)
         arrived[here.row] = -(-here.arrives_at // step_days) * step_days
@@ -332,7 +378,7 @@ class _ReplayLog:
 
     def _cohort(self, step: int) -> Cohort:
         served, batch = self.served[step], self._replay.world.batch(step)
-        events = self._replay.world.labels(step, served.offered)
+        events = self._replay.labels(served)
         return Cohort(
             step=step,
             customer_id=batch.customer_id,

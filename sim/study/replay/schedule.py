@@ -1,6 +1,6 @@
 """Schedules: policies that act on given steps. The study builds them; they know more than production could."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +9,8 @@ from policies.decision import Action, Cause, Decision
 from policies.signals import Signals
 from sim.mlops.records.record import Record
 from sim.world.schema.streams import Streams
+
+_COINS = 25
 
 
 @dataclass(frozen=True)
@@ -29,22 +31,35 @@ class Schedule:
         """Nothing to remember."""
 
 
-def coin(record: Record) -> Schedule:
-    """Return the placebo of a record: as many retrainings as it asked for, at random steps of the same world.
+@dataclass
+class Coin:
+    """Asks for a retraining at each of the given steps, or at the first after it at which no job is open."""
 
-    They lie so far apart that none is refused because a job is open.
+    steps: Sequence[int]
+    asked: int = 0
+
+    def decide(self, signals: Signals) -> Decision:
+        """Answer by the step, and by whether a request would be refused."""
+        if self.asked == len(self.steps) or signals.step < self.steps[self.asked]:
+            return Decision(Action.KEEP, "quiet")
+        if signals.job_open:
+            return Decision(Action.KEEP, "job_open")
+        self.asked += 1
+        return Decision(Action.RETRAIN, "coin", Cause.SCHEDULE)
+
+    def deployed(self, version: str) -> None:
+        """Nothing to remember."""
+
+
+def coins(record: Record) -> Iterator[Coin]:
+    """Yield placebos of a record, each with as many retrainings as it asked for at random steps of the same world.
+
+    One whose jobs take longer than the record's own, which the gates may have ended, may run out of steps before it
+    has asked as often. So each is drawn from fewer of the first steps than the one before, down to one that asks as
+    early as it can.
     """
-    asked, gap = len(record.retrainings), _job_steps(record)
-    free = len(record.steps) - (asked - 1) * (gap - 1)
-    while free < asked:  # the record's own jobs ended sooner, by a rejection
-        gap, free = gap - 1, free + asked - 1
-    drawn = Streams(record.seed).generator("coin").choice(max(free, 1), size=asked, replace=False)
-    steps = np.sort(drawn) + np.arange(asked) * (gap - 1)
-    return Schedule({int(step): Action.RETRAIN for step in steps}, "coin")
-
-
-def _job_steps(record: Record) -> int:
-    """Return the steps from a request to the promotion, in which no other job opens."""
-    jobs, step_days = record.scenario.jobs, record.scenario.time.step_days
-    gates = max(1, -(-jobs.train_days // step_days))
-    return gates + -(-jobs.approval_days // step_days)
+    asked, n_steps = len(record.retrainings), len(record.steps)
+    for attempt in range(_COINS):
+        span = max(asked, round(n_steps * (1 - attempt / (_COINS - 1))))
+        drawn = Streams(record.seed).generator("coin", attempt).choice(max(span, 1), size=asked, replace=False)
+        yield Coin(np.sort(drawn).tolist())

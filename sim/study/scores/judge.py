@@ -11,6 +11,7 @@ from policies.decision import Action, Cause, Truth
 from scenarios.schema import Prices
 from sim.mlops.records.jobs import Job, Status
 from sim.mlops.records.record import Record, StepRow, Tally
+from sim.mlops.statistics.metrics import f1_of_sums
 from sim.study.scores import money
 
 DAYS_PER_YEAR = 365.25
@@ -45,7 +46,7 @@ class Summary:
     net_value: float
     net_value_realised: float
     roi_realised: float | None
-    roi_estimated: money.Estimate | None
+    roi_estimated: money.RoiEstimate | None
     roi_proposal: float | None
     brier: float
     expected_calibration_error: float
@@ -109,9 +110,7 @@ def expected_f1(tally: Tally) -> float | None:
     >>> expected_f1(Row(customers=20, predicted_expected_churners=3.0, predicted=5, expected_churners=7.0))
     0.5
     """
-    if not 0.0 < tally.expected_churners < tally.customers:
-        return None
-    return 2 * tally.predicted_expected_churners / (tally.predicted + tally.expected_churners)
+    return f1_of_sums(tally.customers, tally.expected_churners, tally.predicted, tally.predicted_expected_churners)
 
 
 def observed_f1(tally: Tally) -> float | None:
@@ -121,9 +120,7 @@ def observed_f1(tally: Tally) -> float | None:
     >>> observed_f1(Row(customers=20, predicted_churners=3, predicted=5, churners=7))
     0.5
     """
-    if not 0 < tally.churners < tally.customers:
-        return None
-    return 2 * tally.predicted_churners / (tally.predicted + tally.churners)
+    return f1_of_sums(tally.customers, tally.churners, tally.predicted, tally.predicted_churners)
 
 
 def precision_at_capacity(record: Record) -> float | None:

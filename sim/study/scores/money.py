@@ -26,7 +26,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class RoiEstimate:
     """What a company could know of its return, with a 95 % interval."""
 
     value: float
@@ -38,9 +38,9 @@ def ledger(record: Record, prices: Prices) -> tuple[Entry, ...]:
     """Return every entry of a record at the given prices, in order of time.
 
     For each step the value saved (offered churners x success rate x customer value; realised: saved customers x
-    value) and the cost of the offers; for each retraining asked for, accepted or not, its cost. The first model is
-    free, for every policy has it; so are recalibrations, which train nothing. The prices may differ from those that
-    the record was played with.
+    value) and the cost of the offers; for each model trained, accepted or not, the cost of a retraining. The first
+    model is free, for every policy has it; so are recalibrations, which train nothing. The prices may differ from
+    those that the record was played with.
     """
     entries = []
     for row in record.steps:
@@ -57,6 +57,7 @@ def ledger(record: Record, prices: Prices) -> tuple[Entry, ...]:
     entries += [
         Entry(job.requested_step, "retraining", -prices.retrain_cost, -prices.retrain_cost)
         for job in record.retrainings
+        for _ in range(job.trainings)
     ]
     return tuple(sorted(entries, key=lambda entry: entry.step))
 
@@ -89,7 +90,7 @@ def break_even_retrain_cost(record: Record, baseline: Record, prices: Prices) ->
 
     Below it the policy is worth more, if it retrains more often. `None` where both retrain equally often.
     """
-    more = len(record.retrainings) - len(baseline.retrainings)
+    more = sum(job.trainings for job in record.retrainings) - sum(job.trainings for job in baseline.retrainings)
     gain = fsum(offer_value(row.tally, prices) for row in record.steps) - fsum(
         offer_value(row.tally, prices) for row in baseline.steps
     )
@@ -103,7 +104,7 @@ def roi_realised(record: Record, prices: Prices) -> float | None:
     return (gained - cost) / cost if cost else None
 
 
-def roi_estimated(record: Record, prices: Prices) -> Estimate | None:
+def roi_estimated(record: Record, prices: Prices) -> RoiEstimate | None:
     """Return the return on offers that the held-out customers tell the company of.
 
     Saved are taken to be offers x (churn rate of comparable held-out customers - churn rate after an offer), where
@@ -119,7 +120,7 @@ def roi_estimated(record: Record, prices: Prices) -> Estimate | None:
     error = sqrt(held_rate * (1 - held_rate) / comparable + after_rate * (1 - after_rate) / offers)
     worth = prices.customer_value / prices.offer_cost
     middle, margin = (held_rate - after_rate) * worth - 1, _NORMAL_QUANTILE * error * worth
-    return Estimate(middle, middle - margin, middle + margin)
+    return RoiEstimate(middle, middle - margin, middle + margin)
 
 
 def roi_proposal(record: Record, prices: Prices) -> float | None:

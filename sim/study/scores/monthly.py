@@ -3,11 +3,12 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import fsum
 
 from pydantic import TypeAdapter
 
 from scenarios.schema import Prices
-from sim.mlops.records.jobs import FIRST_JOB, Status
+from sim.mlops.records.jobs import Status
 from sim.mlops.records.record import Record
 from sim.study.scores.judge import expected_f1
 
@@ -17,7 +18,8 @@ class Monthly:
     """One life, step by step: expected F1 (`None` where there is none), offers, and churners that they reach.
 
     `offered_expected_churners` is in expectation, so that net value at any prices follows. `requested` and `promoted`
-    hold the steps at which a retraining was asked for and at which one began to serve.
+    hold the steps at which a retraining was asked for, once for each model that it trained, and at which one began to
+    serve: what is paid for, as in the ledger.
     """
 
     f1: tuple[float | None, ...]
@@ -32,12 +34,12 @@ _MONTHLY = TypeAdapter(Monthly)
 
 def monthly(record: Record) -> Monthly:
     """Return a record step by step."""
-    jobs = [job for job in record.jobs if job.name != FIRST_JOB]
+    jobs = record.retrainings
     return Monthly(
         f1=tuple(expected_f1(row.tally) for row in record.steps),
         offers=tuple(row.tally.offers for row in record.steps),
         offered_expected_churners=tuple(row.tally.offered_expected_churners for row in record.steps),
-        requested=tuple(job.requested_step for job in jobs),
+        requested=tuple(job.requested_step for job in record.retrainings for _ in range(job.trainings)),
         promoted=tuple(
             job.ended_step for job in jobs if job.status is Status.PROMOTED and job.ended_step is not None
         ),
@@ -56,6 +58,22 @@ def net_values(life: Monthly, prices: Prices) -> tuple[float, ...]:
     return tuple(
         churners * worth - offers * prices.offer_cost - life.requested.count(step) * prices.retrain_cost
         for step, (offers, churners) in enumerate(pairs)
+    )
+
+
+def net_value(life: Monthly, prices: Prices) -> float:
+    """Return the expected net value of a life, correctly rounded: to the last bit that of its record's ledger.
+
+    >>> life = Monthly((0.5,), (10,), (4.0,), (0,), ())
+    >>> net_value(life, Prices(customer_value=100, offer_cost=2, success_rate=0.5, retrain_cost=30))
+    150.0
+    """
+    return fsum(
+        [
+            *(churners * prices.success_rate * prices.customer_value for churners in life.offered_expected_churners),
+            *(-offers * prices.offer_cost for offers in life.offers),
+            *(-prices.retrain_cost for _ in life.requested),
+        ]
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from scenarios.schema import Prices
 from sim.errors import InputError, did_you_mean
 from sim.mlops.records.record import Record
-from sim.study.scores.monthly import from_text, net_values
+from sim.study.scores.monthly import from_text, net_value
 from sim.study.scores.table import Score
 
 _SHORT = {"value": "customer_value"}
@@ -57,19 +57,24 @@ def reprice_record(record: Record, change: Mapping[str, float]) -> Record:
     return replace(record, scenario=record.scenario.model_copy(update={"prices": prices}))
 
 
-def reprice_cells(cells: pd.DataFrame, prices: Mapping[str, Prices]) -> pd.DataFrame:
-    """Return the cells of a comparison at other prices, given for each scenario by name.
+def reprice_cells(cells: pd.DataFrame, played: Mapping[str, Prices], prices: Mapping[str, Prices]) -> pd.DataFrame:
+    """Return the cells of a comparison at other prices than they were `played` at, both for each scenario by name.
 
-    Net value and the usual formula are computed anew; what a cell can't say at other prices is missing.
+    Net value and the usual formula are computed anew; what a cell can't say at other prices is missing. A cell whose
+    prices stay as they were stays as it was.
     """
+    moved = np.array([played[name] != prices[name] for name in cells["scenario"].astype(str)], dtype=np.bool_)
+    if not moved.any():
+        return cells
     again = cells.copy()
     for score in Score:
         if not score.follows_prices and score in again:
-            again[score.value] = np.nan
-    again["regret_missing"] = REASON
-    played = again["error"].isna() & again["monthly"].notna()
-    for index, row in again[played].iterrows():
+            again.loc[moved, score.value] = np.nan
+    again.loc[moved, "regret_missing"] = REASON
+    lived = moved & again["error"].isna() & again["monthly"].notna()
+    for index, row in again[lived].iterrows():
         now = prices[str(row["scenario"])]
-        again.loc[index, Score.NET_VALUE.value] = sum(net_values(from_text(str(row["monthly"])), now))
-        again.loc[index, Score.ROI_PROPOSAL.value] = now.success_rate * now.customer_value / now.offer_cost - 1
+        again.loc[index, Score.NET_VALUE.value] = net_value(from_text(str(row["monthly"])), now)
+        if pd.notna(row[Score.ROI_PROPOSAL.value]):  # it is missing where nobody was at high risk
+            again.loc[index, Score.ROI_PROPOSAL.value] = now.success_rate * now.customer_value / now.offer_cost - 1
     return again

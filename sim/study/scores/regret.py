@@ -78,7 +78,7 @@ def _constraint_prices(replay: Replay, profile: GateProfile, prices: Prices) -> 
     jobs = replay.world.scenario.jobs
     no_approval = _lifted(replay, jobs=Jobs(train_days=jobs.train_days, approval_days=0))
     no_training = _lifted(no_approval, jobs=Jobs())
-    no_delay = _lifted(no_training, labels=Labels(delay_days=0, horizon_days=0))
+    no_delay = _lifted(no_training, labels=at_once(replay.world.scenario.labels))
     values = [
         plan(replay, profile, prices).net_value,
         *(plan(world, free, prices).net_value for world in (replay, no_approval, no_training, no_delay)),
@@ -87,6 +87,16 @@ def _constraint_prices(replay: Replay, profile: GateProfile, prices: Prices) -> 
     if len(known) < len(values):
         return None
     return ConstraintPrices(*(after - before for before, after in pairwise(known)))
+
+
+def at_once(labels: Labels) -> Labels:
+    """Return labels that come on the day of scoring; those that are lost, wrong at first or naive stay so.
+
+    >>> found = at_once(Labels(delay="long_tailed", never_share=0.2, cohorts="naive"))
+    >>> found.delay, found.delay_days, found.horizon_days, found.never_share, found.cohorts
+    ('fixed', 0, 0, 0.2, 'naive')
+    """
+    return Labels.model_validate({**labels.model_dump(), "delay": "fixed", "delay_days": 0, "horizon_days": 0})
 
 
 def _without(actions: Mapping[int, Action], step: int) -> Mapping[int, Action]:

@@ -1,7 +1,7 @@
 """The table of scores: what each is, in which unit, how seeds are put together, and where it comes from.
 
 A score that is added here is a column of `results.parquet`, a score of the boards, of `--fail-if`, of MLflow and of
-docs/scores.md. Its value stands beside the others of its `Source`: in `judge.Summary` for what comes from the record
+docs/scores.md. Its value stands beside the others of its `Origin`: in `judge.Summary` for what comes from the record
 alone, else in `sim.study.comparison.cells`.
 """
 
@@ -22,7 +22,7 @@ class Unit(StrEnum):
     MONEY = "money"
 
 
-class Source(StrEnum):
+class Origin(StrEnum):
     """What a score is computed from, in the order of the columns of `results.parquet`."""
 
     RECORD = "the record alone"
@@ -58,7 +58,7 @@ class Definition:
     """
 
     unit: Unit
-    source: Source
+    source: Origin
     meaning: str
     pooling: Pooling = Pooling.MEAN
     higher_is_better: bool | None = None
@@ -95,7 +95,7 @@ class Score(StrEnum):
         return self.definition.meaning
 
     @property
-    def source(self) -> Source:
+    def source(self) -> Origin:
         """What it is computed from."""
         return self.definition.source
 
@@ -147,18 +147,18 @@ class Score(StrEnum):
     @property
     def against_oracle(self) -> bool:
         """Whether a life that does what the oracle can't has none."""
-        return self.source in {Source.ORACLE, Source.NEEDLESS}
+        return self.source in {Origin.ORACLE, Origin.NEEDLESS}
 
     F1_BEFORE = (
         "f1_before",
         Definition(
-            Unit.F1, Source.RECORD, "expected F1, mean over the steps before the onset", higher_is_better=True
+            Unit.F1, Origin.RECORD, "expected F1, mean over the steps before the onset", higher_is_better=True
         ),
     )
     F1_AFTER = (
         "f1_after",
         Definition(
-            *(Unit.F1, Source.RECORD, "expected F1, mean over the steps from the onset on"),
+            *(Unit.F1, Origin.RECORD, "expected F1, mean over the steps from the onset on"),
             higher_is_better=True,
             is_paired=True,
         ),
@@ -166,51 +166,51 @@ class Score(StrEnum):
     F1_END = (
         "f1_end",
         Definition(
-            *(Unit.F1, Source.RECORD, "expected F1, mean over the last six steps"),
+            *(Unit.F1, Origin.RECORD, "expected F1, mean over the last six steps"),
             higher_is_better=True,
             is_paired=True,
         ),
     )
     F1_OBSERVED = (
         "f1_observed",
-        Definition(Unit.F1, Source.RECORD, "F1 against what happened, mean over all steps", higher_is_better=True),
+        Definition(Unit.F1, Origin.RECORD, "F1 against what happened, mean over all steps", higher_is_better=True),
     )
     PRECISION_AT_CAPACITY = (
         "precision_at_capacity",
         Definition(
-            Unit.SHARE, Source.RECORD, "expected churners among those who got an offer", higher_is_better=True
+            Unit.SHARE, Origin.RECORD, "expected churners among those who got an offer", higher_is_better=True
         ),
     )
     LIFT_AT_CAPACITY = (
         "lift_at_capacity",
         Definition(
-            *(Unit.RATIO, Source.RECORD, "how many times more churners there are among them than among all"),
+            *(Unit.RATIO, Origin.RECORD, "how many times more churners there are among them than among all"),
             higher_is_better=True,
         ),
     )
     DETECTION_DAYS = (
         "detection_days",
         Definition(
-            *(Unit.DAYS, Source.RECORD, "onset to the first retraining that a monitoring clause asked for"),
+            *(Unit.DAYS, Origin.RECORD, "onset to the first retraining that a monitoring clause asked for"),
             pooling=Pooling.RESTRICTED_MEAN,
             higher_is_better=False,
         ),
     )
     RECOVERY_GAINED = (
         "recovery_gained",
-        Definition(Unit.F1, Source.RECOVERY, "sum of F1 less that of the first champion kept", pooling=Pooling.NONE),
+        Definition(Unit.F1, Origin.RECOVERY, "sum of F1 less that of the first champion kept", pooling=Pooling.NONE),
     )
     RECOVERY_ATTAINABLE = (
         "recovery_attainable",
         Definition(
-            *(Unit.F1, Source.RECOVERY, "sum of F1 of fresh models less that of the first champion kept"),
+            *(Unit.F1, Origin.RECOVERY, "sum of F1 of fresh models less that of the first champion kept"),
             pooling=Pooling.NONE,
         ),
     )
     RECOVERY_DAYS = (
         "recovery_days",
         Definition(
-            *(Unit.DAYS, Source.RECOVERY, "onset to 90 % of what was attainable, held for two steps"),
+            *(Unit.DAYS, Origin.RECOVERY, "onset to 90 % of what was attainable, held for two steps"),
             pooling=Pooling.RESTRICTED_MEAN,
             higher_is_better=False,
         ),
@@ -218,54 +218,60 @@ class Score(StrEnum):
     DAYS_AFTER_ONSET = (
         "days_after_onset",
         Definition(
-            *(Unit.DAYS, Source.RECOVERY, "onset to the end, at which every time is censored"), pooling=Pooling.NONE
+            *(Unit.DAYS, Origin.RECOVERY, "onset to the end, at which every time is censored"),
+            pooling=Pooling.NONE,
         ),
     )
     F1_RECOVERY = (
         "f1_recovery",
         Definition(
-            *(Unit.RATIO, Source.RECOVERY, "recovery_gained / recovery_attainable: 0 is never, 1 no delay at all"),
+            *(
+                Unit.RATIO,
+                Origin.RECOVERY,
+                "recovery_gained / recovery_attainable: 0 is never, 1 no delay at all",
+            ),
             pooling=Pooling.RATIO_OF_SUMS,
             higher_is_better=True,
         ),
     )
-    RETRAINS = ("retrains", Definition(Unit.COUNT, Source.RECORD, "retrainings asked for after the first model"))
-    PROMOTIONS = ("promotions", Definition(Unit.COUNT, Source.RECORD, "retrained models that began to serve"))
-    REJECTIONS = ("rejections", Definition(Unit.COUNT, Source.RECORD, "retrained models that the gates stopped"))
-    RECALIBRATIONS = ("recalibrations", Definition(Unit.COUNT, Source.RECORD, "recalibrations asked for"))
-    ROLLBACKS = ("rollbacks", Definition(Unit.COUNT, Source.RECORD, "returns to the champion before"))
-    QUARANTINES = ("quarantines", Definition(Unit.COUNT, Source.RECORD, "batches set apart"))
+    RETRAINS = ("retrains", Definition(Unit.COUNT, Origin.RECORD, "retrainings asked for after the first model"))
+    PROMOTIONS = ("promotions", Definition(Unit.COUNT, Origin.RECORD, "retrained models that began to serve"))
+    REJECTIONS = ("rejections", Definition(Unit.COUNT, Origin.RECORD, "retrained models that the gates stopped"))
+    RECALIBRATIONS = ("recalibrations", Definition(Unit.COUNT, Origin.RECORD, "recalibrations asked for"))
+    ROLLBACKS = ("rollbacks", Definition(Unit.COUNT, Origin.RECORD, "returns to the champion before"))
+    QUARANTINES = ("quarantines", Definition(Unit.COUNT, Origin.RECORD, "batches set apart"))
     FALSE_RETRAINS_ALARM = (
         "false_retrains_alarm",
         Definition(
-            *(Unit.COUNT, Source.RECORD, "retrainings without drift that a monitoring clause asked for"),
+            *(Unit.COUNT, Origin.RECORD, "retrainings without drift that a monitoring clause asked for"),
             higher_is_better=False,
         ),
     )
     FALSE_RETRAINS_SCHEDULED = (
         "false_retrains_scheduled",
         Definition(
-            *(Unit.COUNT, Source.RECORD, "retrainings without drift that age or calendar asked for"),
+            *(Unit.COUNT, Origin.RECORD, "retrainings without drift that age or calendar asked for"),
             higher_is_better=False,
         ),
     )
     FALSE_ALARMS_PER_YEAR = (
         "false_alarms_per_year",
         Definition(
-            *(Unit.PER_YEAR, Source.RECORD, "false_retrains_alarm for each year without drift"),
+            *(Unit.PER_YEAR, Origin.RECORD, "false_retrains_alarm for each year without drift"),
             higher_is_better=False,
         ),
     )
     STALENESS_DAYS = (
         "staleness_days",
         Definition(
-            *(Unit.DAYS, Source.RECORD, "mean age of the champion's newest training label"), higher_is_better=False
+            *(Unit.DAYS, Origin.RECORD, "mean age of the champion's newest training label"),
+            higher_is_better=False,
         ),
     )
     NET_VALUE = (
         "net_value",
         Definition(
-            *(Unit.MONEY, Source.RECORD, "expected value saved less offers and retrainings, against no offers"),
+            *(Unit.MONEY, Origin.RECORD, "expected value saved less offers and retrainings, against no offers"),
             higher_is_better=True,
             is_paired=True,
         ),
@@ -273,7 +279,7 @@ class Score(StrEnum):
     NET_VALUE_REALISED = (
         "net_value_realised",
         Definition(
-            *(Unit.MONEY, Source.RECORD, "the same, as the draws made it"),
+            *(Unit.MONEY, Origin.RECORD, "the same, as the draws made it"),
             higher_is_better=True,
             follows_prices=False,
         ),
@@ -281,7 +287,7 @@ class Score(StrEnum):
     ROI_REALISED = (
         "roi_realised",
         Definition(
-            *(Unit.RATIO, Source.RECORD, "(value saved - offer cost) / offer cost, from the outcomes"),
+            *(Unit.RATIO, Origin.RECORD, "(value saved - offer cost) / offer cost, from the outcomes"),
             higher_is_better=True,
             follows_prices=False,
         ),
@@ -289,7 +295,7 @@ class Score(StrEnum):
     ROI_ESTIMATED = (
         "roi_estimated",
         Definition(
-            *(Unit.RATIO, Source.HELD_OUT, "what the held-out customers tell the company of the same"),
+            *(Unit.RATIO, Origin.HELD_OUT, "what the held-out customers tell the company of the same"),
             higher_is_better=True,
             follows_prices=False,
         ),
@@ -297,7 +303,7 @@ class Score(StrEnum):
     ROI_ESTIMATED_LOW = (
         "roi_estimated_low",
         Definition(
-            *(Unit.RATIO, Source.HELD_OUT, "lower end of its 95 % interval"),
+            *(Unit.RATIO, Origin.HELD_OUT, "lower end of its 95 % interval"),
             pooling=Pooling.NONE,
             follows_prices=False,
         ),
@@ -305,19 +311,19 @@ class Score(StrEnum):
     ROI_ESTIMATED_HIGH = (
         "roi_estimated_high",
         Definition(
-            *(Unit.RATIO, Source.HELD_OUT, "upper end of its 95 % interval"),
+            *(Unit.RATIO, Origin.HELD_OUT, "upper end of its 95 % interval"),
             pooling=Pooling.NONE,
             follows_prices=False,
         ),
     )
     ROI_PROPOSAL = (
         "roi_proposal",
-        Definition(Unit.RATIO, Source.RECORD, "the usual formula, which takes everybody at high risk for a churner"),
+        Definition(Unit.RATIO, Origin.RECORD, "the usual formula, which takes everybody at high risk for a churner"),
     )
     REGRET = (
         "regret",
         Definition(
-            *(Unit.MONEY, Source.ORACLE, "net value of the best schedule in hindsight less net_value"),
+            *(Unit.MONEY, Origin.ORACLE, "net value of the best schedule in hindsight less net_value"),
             higher_is_better=False,
             follows_prices=False,
         ),
@@ -325,7 +331,7 @@ class Score(StrEnum):
     NEEDLESS_RETRAINS = (
         "needless_retrains",
         Definition(
-            *(Unit.COUNT, Source.NEEDLESS, "retrainings whose removal raises the net value"),
+            *(Unit.COUNT, Origin.NEEDLESS, "retrainings whose removal raises the net value"),
             higher_is_better=False,
             follows_prices=False,
         ),
@@ -333,82 +339,82 @@ class Score(StrEnum):
     NEEDLESS_COST = (
         "needless_cost",
         Definition(
-            *(Unit.MONEY, Source.NEEDLESS, "how much their removal raises it in all"),
+            *(Unit.MONEY, Origin.NEEDLESS, "how much their removal raises it in all"),
             higher_is_better=False,
             follows_prices=False,
         ),
     )
     BRIER = (
         "brier",
-        Definition(Unit.SHARE, Source.RECORD, "mean squared error of what was served", higher_is_better=False),
+        Definition(Unit.SHARE, Origin.RECORD, "mean squared error of what was served", higher_is_better=False),
     )
     EXPECTED_CALIBRATION_ERROR = (
         "expected_calibration_error",
         Definition(
-            *(Unit.SHARE, Source.RECORD, "mean gap of probability and propensity over ten bins"),
+            *(Unit.SHARE, Origin.RECORD, "mean gap of probability and propensity over ten bins"),
             higher_is_better=False,
         ),
     )
     BREAK_EVEN_RETRAIN_COST = (
         "break_even_retrain_cost",
         Definition(
-            *(Unit.MONEY, Source.BASELINE, "cost of a retraining at which it is worth as much as the baseline"),
+            *(Unit.MONEY, Origin.BASELINE, "cost of a retraining at which it is worth as much as the baseline"),
             follows_prices=False,
         ),
     )
     PRICE_OF_GATES = (
         "price_of_gates",
         Definition(
-            *(Unit.MONEY, Source.CONSTRAINTS, "what the oracle gains without gates"),
+            *(Unit.MONEY, Origin.CONSTRAINTS, "what the oracle gains without gates"),
             follows_prices=False,
         ),
     )
     PRICE_OF_APPROVAL_TIME = (
         "price_of_approval_time",
         Definition(
-            *(Unit.MONEY, Source.CONSTRAINTS, "what it gains on top without approval time"),
+            *(Unit.MONEY, Origin.CONSTRAINTS, "what it gains on top without approval time"),
             follows_prices=False,
         ),
     )
     PRICE_OF_TRAINING_TIME = (
         "price_of_training_time",
         Definition(
-            *(Unit.MONEY, Source.CONSTRAINTS, "what it gains on top without training time"),
+            *(Unit.MONEY, Origin.CONSTRAINTS, "what it gains on top without training time"),
             follows_prices=False,
         ),
     )
     PRICE_OF_LABEL_DELAY = (
         "price_of_label_delay",
         Definition(
-            *(Unit.MONEY, Source.CONSTRAINTS, "what it gains on top with labels at once"),
+            *(Unit.MONEY, Origin.CONSTRAINTS, "what it gains on top with labels at once"),
             follows_prices=False,
         ),
     )
     RESPONSE_LABEL_WAIT_DAYS = (
         "response_label_wait_days",
         Definition(
-            *(Unit.DAYS, Source.RESPONSE, "detection to a request mostly of rows from after the onset"),
+            *(Unit.DAYS, Origin.RESPONSE, "detection to a request mostly of rows from after the onset"),
             pooling=Pooling.MEAN_WHERE_ENDED,
         ),
     )
     RESPONSE_TRAINING_DAYS = (
         "response_training_days",
         Definition(
-            *(Unit.DAYS, Source.RESPONSE, "from there to the end of its training"),
+            *(Unit.DAYS, Origin.RESPONSE, "from there to the end of its training"),
             pooling=Pooling.MEAN_WHERE_ENDED,
         ),
     )
     RESPONSE_VALIDATION_DAYS = (
         "response_validation_days",
         Definition(
-            *(Unit.DAYS, Source.RESPONSE, "from there to the gates that the first such model passes"),
+            *(Unit.DAYS, Origin.RESPONSE, "from there to the gates that the first such model passes"),
             pooling=Pooling.MEAN_WHERE_ENDED,
         ),
     )
     RESPONSE_APPROVAL_DAYS = (
         "response_approval_days",
         Definition(
-            *(Unit.DAYS, Source.RESPONSE, "from there to serving"),
+            *(Unit.DAYS, Origin.RESPONSE, "from there to serving"),
             pooling=Pooling.MEAN_WHERE_ENDED,
         ),
     )

@@ -1,0 +1,1 @@
+"""Lives that fork: many settings live one life until they act differently."""

@@ -1,0 +1,153 @@
+"""The overlay: the regions of many worlds laid over one another, so that every mean over them is exact everywhere."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.errors import InputError
+from sim.study.lives.box import Axis, Box, Cut, Span, merged
+
+MOST_CELLS = 100_000_000
+"""Cells of an overlay, in all worlds together: in each, the product of the numbers of spans on its axes."""
+
+Counts = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class WorldRegions:
+    """The regions of one world: for each of its lives the boxes of settings that lead it."""
+
+    boxes: tuple[tuple[Box, ...], ...]
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """All settings as cells between neighbouring cuts; settings in one cell lead the same life in every world.
+
+    Parameters
+    ----------
+    axes
+        What each placeholder may be.
+    cuts
+        For each axis the cuts of all worlds, ascending, from the lowest number searched to the highest.
+    codes
+        For each cell the number of its class, in the order of the axes.
+    lives
+        A row for each class: the number of its life in each world.
+    """
+
+    axes: tuple[Axis, ...]
+    cuts: tuple[tuple[Cut, ...], ...]
+    codes: Counts
+    lives: Counts
+
+    def spans(self, axis: int) -> Iterator[Span]:
+        """Yield the spans between neighbouring cuts of an axis."""
+        cuts = self.cuts[axis]
+        for low, high in pairwise(cuts):
+            yield Span(low, high)
+
+    def classes_at(self, *values: Floats) -> Counts:
+        """Return the class of every combination of values of the axes; -1 outside what was searched.
+
+        The result has an axis for each vector of values, so that a grid of a million settings is read at once.
+        """
+        places = [_places(cuts, wanted) for cuts, wanted in zip(self.cuts, values, strict=True)]
+        sides = list(zip(places, self.codes.shape, strict=True))
+        found: Counts = self.codes[np.ix_(*(np.clip(place, 0, size - 1) for place, size in sides))]
+        for axis, (place, size) in enumerate(sides):
+            if (outside := (place < 0) | (place >= size)).any():
+                shape = [1] * found.ndim
+                shape[axis] = len(place)
+                found = np.where(outside.reshape(shape), -1, found)
+        return found
+
+    def class_of(self, setting: Mapping[str, float]) -> int:
+        """Return the class of a setting; -1 outside what was searched."""
+        return int(self.classes_at(*(np.array([setting[axis.name]], dtype=np.float64) for axis in self.axes)).item())
+
+    def boxes(self, classes: NDArray[np.bool_]) -> list[Box]:
+        """Return the settings of the classes that a mask has, as few disjoint boxes."""
+        inside = classes[self.codes]
+        spans = [list(self.spans(axis)) for axis in range(len(self.axes))]
+        lines: list[Box] = []
+        for place in np.argwhere(inside.any(axis=-1)):
+            row = inside[tuple(place)]
+            edges = np.flatnonzero(np.diff(np.concatenate([[False], row, [False]]).astype(np.int8)))
+            others = tuple(spans[axis][at] for axis, at in enumerate(place))
+            lines += [
+                (*others, Span(self.cuts[-1][first], self.cuts[-1][end]))
+                for first, end in zip(edges[::2], edges[1::2], strict=True)
+            ]
+        return merged(lines)
+
+
+def overlay(axes: tuple[Axis, ...], searched: Box, worlds: Sequence[WorldRegions]) -> Overlay:
+    """Lay the regions of worlds over one another.
+
+    Raises
+    ------
+    InputError
+        If that makes more than `MOST_CELLS` cells.
+    """
+    places = [_numbered_cuts(axis, place, searched, worlds) for place, axis in enumerate(axes)]
+    cuts = tuple(_first_of_each(each) for each in places)
+    shape = tuple(len(each) - 1 for each in cuts)
+    size = float(np.prod([float(each) for each in shape]))
+    if size * len(worlds) > MOST_CELLS:
+        raise InputError(
+            f"an overlay may have at most {MOST_CELLS:,} cells in all worlds, but these {len(worlds)} make "
+            f"{size * len(worlds):,.0f} ({' x '.join(map(str, shape))} in each); put a number in place of a "
+            f"placeholder, give a --range, or take fewer seeds."
+        )
+    codes, painted = np.zeros(shape, dtype=np.int64), []
+    for world in worlds:
+        painted.append(_painted(world, places, shape))
+        _, codes = np.unique(codes * (len(world.boxes) + 1) + painted[-1], return_inverse=True)
+        codes = codes.reshape(shape)
+    _, first = np.unique(codes, return_index=True)
+    return Overlay(axes, cuts, codes, np.stack([lives.ravel()[first] for lives in painted], axis=1))
+
+
+def _numbered_cuts(axis: Axis, place: int, searched: Box, worlds: Sequence[WorldRegions]) -> dict[Cut, int]:
+    """Return the cuts of an axis, ascending, with their numbers; cuts without a number between them share one."""
+    low, high = searched[place]
+    found = {cut for world in worlds for boxes in world.boxes for box in boxes for cut in box[place]}
+    last, numbers = low, {low: 0}
+    for cut in sorted(found - {low, high}):
+        is_new = axis.within(last, cut) is not None
+        numbers[cut] = numbers[last] + is_new
+        last = cut if is_new else last
+    numbers[high] = numbers[last] + 1
+    return numbers
+
+
+def _first_of_each(numbers: Mapping[Cut, int]) -> tuple[Cut, ...]:
+    cuts: dict[int, Cut] = {}
+    for cut, number in numbers.items():
+        cuts.setdefault(number, cut)
+    return tuple(cuts.values())
+
+
+def _painted(world: WorldRegions, places: Sequence[Mapping[Cut, int]], shape: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return the life of every cell in a world."""
+    lives = np.full(shape, -1, dtype=np.int32)
+    for life, boxes in enumerate(world.boxes):
+        for box in boxes:
+            part = tuple(slice(numbers[low], numbers[high]) for numbers, (low, high) in zip(places, box, strict=True))
+            lives[part] = life
+    return lives
+
+
+def _places(cuts: Sequence[Cut], values: Floats) -> Counts:
+    """Return for each value the number of the span that has it; -1 below the lowest."""
+    at = np.array([cut.value for cut in cuts])
+    is_after = np.array([cut.is_after for cut in cuts])
+    below = np.searchsorted(at, values, side="left")  # cuts whose value is smaller
+    upto = np.searchsorted(at, values, side="right")
+    before = np.concatenate([[0], np.cumsum(~is_after)])  # of the cuts at the value itself, those just before it
+    return np.asarray(below + (before[upto] - before[below]) - 1, dtype=np.int64)
