@@ -13,6 +13,7 @@ from sim.cli.interrupt import EXIT_CODE
 from sim.cli.options import command
 from sim.cli.report import ReportOptions, report
 from sim.cli.run import RunOptions, run
+from sim.cli.terminal import tell
 from sim.errors import InputError, WorkError
 
 _QUESTION = "When should a deployed model be retrained, and what is that worth?"
@@ -60,6 +61,10 @@ def run_app() -> None:
         _end(error.format_message(), error.exit_code)
     except (InputError, WorkError) as error:
         _end(str(error), 2 if isinstance(error, InputError) else 1)
+    except RecursionError:
+        _end(
+            "what is read must not be nested hundreds of levels deep, but a file or an expression is; flatten it.", 2
+        )
     else:
         if code == EXIT_CODE:  # what Typer makes of it
             raise KeyboardInterrupt
@@ -68,5 +73,5 @@ def run_app() -> None:
 
 def _end(sentence: str, code: int) -> None:
     if sentence:  # help that was shown for want of a command says all
-        typer.echo(f"retrainlab: {sentence}", err=True)
+        tell(sentence)
     sys.exit(code)

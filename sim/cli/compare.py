@@ -9,6 +9,7 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, PopulationOptions, cache_folder, seeds
+from sim.cli.sizes import check_comparison
 from sim.cli.terminal import complain, counting, show, show_boards, tell, tell_of_gates
 
 
@@ -82,6 +83,11 @@ def compare(options: CompareOptions) -> None:
 
 
 def _planned(options: CompareOptions) -> Any:
+    from scenarios.files import load_scenario
+
+    asked = [load_scenario(name) for name in options.scenarios]
+    check_comparison(asked, len(options.policy or "1"), len(options.gates or "1"), options.seeds, options.workers)
+
     from sim.study.comparison.plan import StudyRequest, plan_study
 
     fitting = options.population.defaults()
