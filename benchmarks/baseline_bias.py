@@ -37,7 +37,8 @@ def bias(record: Record) -> float:
     """Return the mean difference over the models that were promoted and served."""
     gaps = []
     for job in record.jobs:
-        served = [expected_f1(row.tally) for row in record.steps if row.champion == job.name]
+        months = [expected_f1(row.tally) for row in record.steps if row.champion == job.name]
+        served = [f1 for f1 in months if f1 is not None]
         if job.name != FIRST_JOB and job.meeting is not None and served:
             gaps.append((job.meeting.challenger.f1 or 0.0) - fmean(served))
     return fmean(gaps)

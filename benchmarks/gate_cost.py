@@ -64,7 +64,8 @@ def main(seeds: int) -> None:
 def costs(scenario: Scenario, seed: int) -> list[Cost]:
     """Return what each profile did in one world."""
     replay = Replay(World(scenario, seed, load_population("telco"), kept_steps=None))
-    fresh = {step: fresh_f1(replay, step) for step in replay.world.steps[scenario.onset_step :]}
+    measured = {step: fresh_f1(replay, step) for step in replay.world.steps[scenario.onset_step :]}
+    fresh = {step: f1 for step, f1 in measured.items() if f1 is not None}
     return [cost(replay, load_profile(name), fresh) for name in PROFILES]
 
 
@@ -95,12 +96,11 @@ def cost(replay: Replay, profile: GateProfile, fresh: dict[int, float]) -> Cost:
 
 def half_back(record: Record, never: Record, fresh: dict[int, float], end: int) -> int:
     """Return the days from the onset until half of what could be had is back for good, or to the end."""
-    short = [
-        step
-        for step, attainable in fresh.items()
-        if 2 * (judged_f1(record.steps[step].tally) - judged_f1(never.steps[step].tally))
-        < attainable - judged_f1(never.steps[step].tally)
-    ]
+    short = []
+    for step, attainable in fresh.items():
+        had, kept = judged_f1(record.steps[step].tally), judged_f1(never.steps[step].tally)
+        if had is not None and kept is not None and 2 * (had - kept) < attainable - kept:
+            short.append(step)
     first = max(short) + 1 if short else min(fresh)
     return min((first - min(fresh)) * record.scenario.time.step_days, end)
 

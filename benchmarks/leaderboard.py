@@ -1,9 +1,11 @@
-"""Play every family of policies in every world: `python benchmarks/leaderboard.py FOLDER [SEEDS] [WORKERS]`.
+"""Play every family of policies in every world: `python benchmarks/leaderboard.py FOLDER`.
 
-Prints docs/leaderboard.md. The worlds are kept in the folder, so that an interrupted run goes on where it was.
+Prints docs/leaderboard.md. The worlds are kept in the folder, so that an interrupted run goes on where it was. On a
+cluster: `--engine dask --address tcp://host:8786`, or `--engine spark --address spark://host:7077`.
 """
 
 import sys
+from argparse import ArgumentParser
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from sim.mlops.gates.profiles import load_profile
 from sim.study.comparison.boards import Board, BoardRow
 from sim.study.comparison.compare import Study, StudyResult, compare
 from sim.study.comparison.contestants import ORACLE, contestants
+from sim.study.engines.engine import Engine
 from sim.study.inference.contests import PairedDifference, paired_difference
 from sim.study.scores.table import RANKED_BY, Score
 
@@ -53,14 +56,14 @@ RowsByPolicy = Mapping[str, BoardRow]
 """The rows of a board by policy."""
 
 
-def main(folder: Path, seeds: int = 20, workers: int = 2) -> None:
+def main(folder: Path, seeds: int, engine: Engine) -> None:
     """Play what has not been played, and print what came of it."""
     names = [name for family in FAMILIES.values() for name in family]
     worlds = [name for group in GROUPS.values() for name in group if name not in GATES]
-    found = [play([*names, ORACLE], worlds, "telco_churn", folder / "telco_churn", seeds, workers)]
-    found += [play([*names, ORACLE], [name], gates, folder / gates, seeds, workers) for name, gates in GATES.items()]
+    found = [play([*names, ORACLE], worlds, "telco_churn", folder / "telco_churn", seeds, engine)]
+    found += [play([*names, ORACLE], [name], gates, folder / gates, seeds, engine) for name, gates in GATES.items()]
     feeds = GROUPS["Broken feeds"]
-    guards = play([*GUARDS, *GUARDS.values()], feeds, "telco_churn", folder / "guards", seeds, workers)
+    guards = play([*GUARDS, *GUARDS.values()], feeds, "telco_churn", folder / "guards", seeds, engine)
     boards = {
         _id(board.scenario): {row.policy: row for row in board.policies}
         for comparison in found
@@ -78,7 +81,7 @@ def _id(scenario: str) -> str:
 
 
 def play(
-    policies: Sequence[str], scenarios: Sequence[str], gates: str, folder: Path, seeds: int, workers: int
+    policies: Sequence[str], scenarios: Sequence[str], gates: str, folder: Path, seeds: int, engine: Engine
 ) -> StudyResult:
     """Return a comparison, from its folder as far as it is there."""
     study = Study(
@@ -88,7 +91,15 @@ def play(
         seeds=tuple(range(1, seeds + 1)),
         baseline=policies[0],
     )
-    return compare(study, folder, workers=workers, resume=folder.exists(), on_world=_tell)
+    return compare(
+        study,
+        folder,
+        workers=engine.workers,
+        engine=engine.name,
+        address=engine.address,
+        resume=folder.exists(),
+        on_world=_tell,
+    )
 
 
 def page(boards: Mapping[str, RowsByPolicy], cells: pd.DataFrame, seeds: int, overall: Board) -> Iterator[str]:
@@ -144,13 +155,13 @@ def table(
 def values(rows: RowsByPolicy, cells: pd.DataFrame, scenario: str) -> dict[str, str]:
     """Return what each policy earns more than the baseline, with the best group in bold."""
     net = by_seed(cells, scenario, RANKED_BY)
-    contest = {policy: row for policy, row in rows.items() if policy != ORACLE}
-    best = max(contest, key=lambda policy: float(net[policy].mean()))
+    contestants = [policy for policy in rows if policy != ORACLE]
+    best = max(contestants, key=lambda policy: float(net[policy].to_numpy().mean()))
     told = {}
     for policy, row in rows.items():
         contest = row.against_baseline[RANKED_BY]
         text = "0" if policy == BASELINE else _told(contest.mean, contest.interval)
-        is_good = policy in contest and _is_shared(paired_difference(net[policy].tolist(), net[best].tolist()))
+        is_good = policy in contestants and _is_shared(paired_difference(net[policy].tolist(), net[best].tolist()))
         told[policy] = f"**{text}**" if is_good else text
     return told
 
@@ -195,7 +206,9 @@ def worth_of_guards(cells: pd.DataFrame) -> Iterator[str]:
             for feed in feeds:
                 scores = by_seed(cells, feed, score)
                 found = paired_difference(scores[guarded].tolist(), scores[policy].tolist())
-                texts.append(_told(found.mean, found.interval and (found.interval.low, found.interval.high), unit))
+                texts.append(
+                    _told(found.mean, (found.interval.low, found.interval.high) if found.interval else None, unit)
+                )
             yield f"| `{policy}` | {words} | " + " | ".join(texts) + " |"
 
 
@@ -218,5 +231,17 @@ def _tell(done: int) -> None:
     print(done, "worlds", file=sys.stderr, flush=True)  # noqa: T201 - a script that prints
 
 
+def _arguments() -> tuple[Path, int, Engine]:
+    """Return what the command line asks for."""
+    parser = ArgumentParser(description="Play every family of policies in every world.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--engine", default="processes")
+    parser.add_argument("--address", default="")
+    asked = parser.parse_args()
+    return asked.folder, asked.seeds, Engine(asked.engine, asked.address, asked.workers)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), *(int(text) for text in sys.argv[2:]))
+    main(*_arguments())

@@ -7,6 +7,7 @@ NannyML about 2 s for two of its methods.
 from typing import Any
 
 import numpy as np
+from figures import Figure, Tell
 
 from sim.mlops.statistics.stability import Reference
 from sim.world.telco.table import SCHEMA
@@ -15,7 +16,7 @@ from sim.world.telco.twin import sample
 _BATCHES = 36
 
 
-def test_the_checks_of_36_batches(benchmark: Any) -> None:
+def test_the_checks_of_36_batches(benchmark: Any, tell: Tell) -> None:
     """The reference included: it is made once for a champion."""
     rng = np.random.default_rng(0)
     rows, scores = sample(rng, 5000), rng.random(1000)
@@ -27,9 +28,13 @@ def test_the_checks_of_36_batches(benchmark: Any) -> None:
             reference.compare(batch)
 
     benchmark.pedantic(check, rounds=20, warmup_rounds=2)
+    seconds = benchmark.stats.stats.min
+    tell(
+        Figure("monitor: PSI, KS, nulls of 36 batches", f"{1000 * seconds:.0f} ms", seconds / 0.1, "0.1 s", at_most=1)
+    )
 
 
-def test_the_tests_of_36_batches(benchmark: Any) -> None:
+def test_the_tests_of_36_batches(benchmark: Any, tell: Tell) -> None:
     """What is measured on request: the p-values of PSI, and KS and chi-squared."""
     rng = np.random.default_rng(0)
     reference = Reference(SCHEMA, sample(rng, 5000), rng.random(1000))
@@ -41,3 +46,4 @@ def test_the_tests_of_36_batches(benchmark: Any) -> None:
             reference.test_p_values(batch)
 
     benchmark.pedantic(check, rounds=20, warmup_rounds=2)
+    tell(Figure("monitor: tests on request, 36 batches", f"{1000 * benchmark.stats.stats.min:.0f} ms"))

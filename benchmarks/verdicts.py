@@ -5,6 +5,7 @@ table of seeds x policies, drawn anew each time: a baseline, and others that dif
 Rates have exact 95 % intervals (Clopper and Pearson).
 """
 
+import math
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ def _rare(share_of_zeros: float, draw: Draw) -> Draw:
 
 
 def _lognormal(rng: np.random.Generator, shape: tuple[int, ...]) -> Floats:
-    mean, variance = np.exp(0.5), (np.e - 1) * np.e
+    mean, variance = math.exp(0.5), (math.e - 1) * math.e
     return np.asarray((rng.lognormal(size=shape) - mean) / np.sqrt(variance))
 
 

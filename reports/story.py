@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from functools import singledispatch
 
-from scenarios.impacts import Impact, Span
+from scenarios.impacts import Impact, ImpactMean
 from scenarios.injectors import (
     CategoryDrift,
     ConceptDrift,
@@ -190,7 +190,7 @@ def _moves(signals: Mapping[str, tuple[float | None, float | None]]) -> Iterator
             yield f"{name} {before:.2f} to {during:.2f}"
 
 
-def _told(span: Span) -> str:
+def _told(span: ImpactMean) -> str:
     interval = f" ({span.low:.3f} to {span.high:.3f})" if span.low is not None else ""
     return f"{span.mean:.3f}{interval}"
 

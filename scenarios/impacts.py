@@ -13,7 +13,7 @@ from scenarios.schema import Scenario
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ImpactMean:
     """A mean over seeds, and its 95 % interval; `low` and `high` are missing below five seeds."""
 
     mean: float
@@ -36,12 +36,12 @@ class Impact:
     digest: str
     population: str
     seeds: int
-    before: Span
-    fresh: Span
-    at_work: Span | None = None
-    late: Span | None = None
-    calm: Span | None = None
-    loss: Span | None = None
+    before: ImpactMean
+    fresh: ImpactMean
+    at_work: ImpactMean | None = None
+    late: ImpactMean | None = None
+    calm: ImpactMean | None = None
+    loss: ImpactMean | None = None
     psi_alarms: float = 0.0
     signals: Mapping[str, tuple[float | None, float | None]] = field(default_factory=dict)
 

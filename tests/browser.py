@@ -58,7 +58,8 @@ class Tab:
             message = json.loads(self._socket.recv())
             if message.get("id") == self._number:
                 assert "error" not in message, message
-                return message["result"]
+                result: dict[str, Any] = message["result"]
+                return result
             self.events.append(message)
 
     def open(self, path: Path) -> None:

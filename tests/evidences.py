@@ -27,7 +27,7 @@ LENIENT = replace(load_profile("do_no_harm"), least_churners=5)
 Floats = NDArray[np.float64]
 
 
-def only(*gates: str, **thresholds: float) -> GateProfile:
+def only(*gates: str, **thresholds: Any) -> GateProfile:
     return replace(TELCO, enforced=gates, **thresholds)
 
 
@@ -186,7 +186,7 @@ def broken_tables(draw: st.DrawFn) -> BrokenTable:
     sound = _sound_table()
     frame = sound.frame
     column = st.sampled_from(SCHEMA.names)
-    breaks = {
+    breaks: dict[str, Callable[[pd.DataFrame, str], pd.DataFrame]] = {
         "a column is lost": lambda f, c: f.drop(columns=c, errors="ignore"),
         "a column is renamed": lambda f, c: f.rename(columns={c: c.lower() + "_"}),
         "a column comes twice": lambda f, c: pd.concat([f, f[[c]]], axis=1) if c in f else f,

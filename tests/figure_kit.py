@@ -18,10 +18,10 @@ class _Listening(RendererAgg):
     """Draws as ever, and notes the names of the texts that are drawn."""
 
     def __init__(self, width: float, height: float, dpi: float) -> None:
-        super().__init__(width, height, dpi)
+        super().__init__(width, height, dpi)  # type: ignore[no-untyped-call] # matplotlib has no types here
         self.drawn: list[str] = []
 
-    def open_group(self, s, gid=None):
+    def open_group(self, s: str, gid: str | None = None) -> None:
         if s == "text" and gid:
             self.drawn.append(gid)
 
@@ -46,7 +46,8 @@ def drawn(figure: Figure) -> Drawn:
         text.set_gid(None)
     shown = [texts[name] for name in dict.fromkeys(renderer.drawn)]
     boxes = [(text.get_text(), Text.get_window_extent(text, renderer)) for text in shown if text.get_text().strip()]
-    return Drawn(boxes, np.asarray(renderer.buffer_rgba()))
+    pixels = np.asarray(renderer.buffer_rgba())  # type: ignore[no-untyped-call] # as above
+    return Drawn(boxes, pixels)
 
 
 def check(figure: Figure) -> None:

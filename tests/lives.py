@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, cast
 
 import numpy as np
 from hypothesis import assume
@@ -16,7 +16,6 @@ from scenarios.injectors import (
     Drift,
     DroppedFault,
     DuplicateFault,
-    Injector,
     LateFault,
     MislabelFault,
     MixDrift,
@@ -44,14 +43,14 @@ from sim.mlops.records.log import MemoryLog
 from sim.mlops.records.record import Record, StepRow
 from sim.mlops.records.registry import MemoryRegistry
 from sim.world.labels import LabelEvents
-from sim.world.population import Population, TablePopulation, load_population
+from sim.world.population import Population, TablePopulation, TwinPopulation, load_population
 from sim.world.schema.table import Table
 from sim.world.telco.table import SCHEMA
 from sim.world.telco.twin import sample
 from sim.world.world import World
 
 CHEAP = Recipe(rounds=6, num_leaves=5, min_child_samples=5, learning_rate=0.3)
-TWIN = load_population("twin")
+TWIN = cast(TwinPopulation, load_population("twin"))
 ANCHORED = replace(
     load_profile("do_no_harm"), name="anchored", enforced=("non_inferiority", "f1_against_best"), f1_against_best=0.03
 )
@@ -295,7 +294,7 @@ def drifts(first_onset: int, last_onset: int, max_size: int, min_size: int = 0) 
     return st.lists(injectors(first_onset, last_onset), min_size=min_size, max_size=max_size, unique_by=_lot)
 
 
-def _lot(injector: Injector) -> object:
+def _lot(injector: Drift) -> object:
     """Return what must differ between two injectors of one world."""
     return (injector.kind, injector.subject, injector.onset_step) if injector.draws_lots else id(injector)
 
@@ -315,7 +314,8 @@ def scenarios(draw: st.DrawFn, *, may_feed_back: bool = True, may_drift: bool = 
     """Draw a small scenario of any kind."""
     steps = draw(st.integers(4, 10))
     step_days = draw(st.sampled_from((30, 7, 1)))
-    rule = draw(st.sampled_from(("top", "high_risk")))
+    rules: tuple[Literal["top", "high_risk"], ...] = ("top", "high_risk")
+    rule = draw(st.sampled_from(rules))
     weighted = ("weighted",) if may_feed_back and rule == "top" else ()
     drift = draw(drifts(0, steps - 1, max_size=3)) if may_drift else []
     scenario = Scenario(

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 from lives import TWIN, small
@@ -38,7 +39,7 @@ KILLED = small(steps=6, delay_days=30, drift=[CONCEPT])
 
 
 def settings_of(
-    folder: Path, scenario: Scenario, policy: str, seed: int = 1, gates: str = "none", **more
+    folder: Path, scenario: Scenario, policy: str, seed: int = 1, gates: str = "none", **more: Any
 ) -> LiveSettings:
     return LiveSettings(
         scenario=scenario,
@@ -59,7 +60,7 @@ def assert_whole(folder: Path, record: Record) -> None:
     last_day = (time_.steps - 1) * time_.step_days
     with duckdb.connect(str(folder / "loop.duckdb"), read_only=True) as connection:
 
-        def one(query: str) -> tuple:
+        def one(query: str) -> tuple[Any, ...]:
             return connection.execute(query).fetchall()[0]
 
         scored = time_.steps * time_.customers
@@ -96,7 +97,7 @@ class Server:
 
     folder: Path
     port: int = field(default_factory=free_port)
-    process: subprocess.Popen | None = None
+    process: subprocess.Popen[bytes] | None = None
 
     @property
     def address(self) -> str:
@@ -119,7 +120,7 @@ class Server:
             self.process = None
 
 
-def wait_for(address: str, process: subprocess.Popen, limit_seconds: float = 90) -> None:
+def wait_for(address: str, process: subprocess.Popen[bytes], limit_seconds: float = 90) -> None:
     end = time.monotonic() + limit_seconds
     while time.monotonic() < end and process.poll() is None:
         try:

@@ -61,7 +61,7 @@ def told_in_mlflow(path: Path, life_run: str) -> dict[str, Any]:
     """Return what a store holds of a life: runs with their metrics, logged models, versions and aliases."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as store:
 
-        def rows(query: str, *values: Any) -> list[tuple]:
+        def rows(query: str, *values: Any) -> list[tuple[Any, ...]]:
             return store.execute(query, values).fetchall()
 
         life = rows("SELECT value FROM tags WHERE run_uuid = ? AND key = 'retrainlab.life'", life_run)[0][0]
@@ -102,9 +102,10 @@ def _marks(values: list[Any]) -> str:
     return ", ".join("?" for _ in values)
 
 
-def _versions(rows: Any, ids: list[str]) -> list[tuple]:
+def _versions(rows: Any, ids: list[str]) -> list[tuple[Any, ...]]:
     query = "SELECT name, version, run_id FROM model_versions WHERE current_stage != 'Deleted_Internal' AND run_id IN"
-    return rows(f"{query} ({_marks(ids)})", *ids)
+    found: list[tuple[Any, ...]] = rows(f"{query} ({_marks(ids)})", *ids)
+    return found
 
 
 def _run(rows: Any, run: str) -> str:
@@ -121,7 +122,7 @@ def _run(rows: Any, run: str) -> str:
     return json.dumps({**told, "metrics": sorted(map(repr, metrics.items()))})
 
 
-def _version(rows: Any, jobs: dict[str, str], name: str, number: int, run: str) -> tuple:
+def _version(rows: Any, jobs: dict[str, str], name: str, number: int, run: str) -> tuple[Any, ...]:
     where = "name = ? AND version = ?"
     tags = rows(f"SELECT key, value FROM model_version_tags WHERE {where}", name, number)
     described, status = rows(f"SELECT description, status FROM model_versions WHERE {where}", name, number)[0]

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sim.cli.interrupt import resumable
-from sim.cli.options import RUNS_FOLDER, AsJson, PopulationOptions, cache_folder, seeds
+from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
 from sim.cli.sizes import check_comparison
 from sim.cli.terminal import complain, counting, show, show_boards, tell, tell_of_gates
 
@@ -35,7 +35,7 @@ class CompareOptions:
     seeds: Annotated[int, typer.Option(help="How many lives of each scenario, from seed 1 on.")] = 10
     population: PopulationOptions = field(default_factory=PopulationOptions)
     trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0
-    workers: Annotated[int, typer.Option(min=1, help="Worlds played at once, each in its own process.")] = 1
+    place: EngineOptions = field(default_factory=EngineOptions)
     out: Annotated[Path | None, typer.Option(help="The study folder; a new one under runs/ by default.")] = None
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted comparison.")] = False
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say how much work it is, and stop.")] = False
@@ -52,6 +52,7 @@ class CompareOptions:
 
 def compare(options: CompareOptions) -> None:
     """Compare policies over scenarios and seeds, paired, with intervals; each world is trained for once."""
+    options.place.spec()  # refused before anything is read
     planned = _planned(options)
 
     from sim.study.comparison.boards import plain_leaderboard
@@ -62,7 +63,7 @@ def compare(options: CompareOptions) -> None:
 
     study = planned.study
     if options.dry_run:
-        seconds = expected_seconds(study, options.workers)
+        seconds = expected_seconds(study, options.place.workers)
         told = {"worlds": len(study.orders()), "cells": study.cell_count, "seconds": seconds}
         show("Work", [told], options.as_json)
         return
@@ -86,7 +87,9 @@ def _planned(options: CompareOptions) -> Any:
     from scenarios.files import load_scenario
 
     asked = [load_scenario(name) for name in options.scenarios]
-    check_comparison(asked, len(options.policy or "1"), len(options.gates or "1"), options.seeds, options.workers)
+    kinds = max(len(options.policy), 1), max(len(options.gates), 1)
+    if options.place.engine == "processes":  # how large a cluster is, only the cluster knows
+        check_comparison(asked, *kinds, options.seeds, options.place.workers)
 
     from sim.study.comparison.plan import StudyRequest, plan_study
 
@@ -113,7 +116,9 @@ def _played(options: CompareOptions, study: Any, folder: Path) -> Any:
         return play_study(
             study,
             folder,
-            workers=options.workers,
+            workers=options.place.workers,
+            engine=options.place.engine,
+            address=options.place.address,
             resume=options.resume,
             cache_folder=options.cache or cache_folder(),
             on_world=on_world,

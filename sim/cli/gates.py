@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from sim.cli.options import AsJson, EntryName, numbers, whole_numbers
+from sim.cli.options import AsJson, EngineOptions, EntryName, numbers, whole_numbers
 from sim.cli.sizes import check_power
 from sim.cli.terminal import show, show_tables
 
@@ -39,6 +39,7 @@ class PowerOptions:
     scenario: Annotated[str, typer.Option(help="The world whose step 0 models come from, on the twin.")] = "steady"
     seeds: Annotated[int, typer.Option(help="Worlds; intervals are over them.")] = 10
     holdouts: Annotated[int, typer.Option(help="Holdouts of each size drawn in each world.")] = 40
+    place: EngineOptions = field(default_factory=EngineOptions)
     chart: Annotated[Path | None, typer.Option(help="Draw it too, as a file ending in .svg or .png.")] = None
     as_json: AsJson = False
 
@@ -79,7 +80,7 @@ def power_of_gates(options: PowerOptions) -> None:
     )
     if options.chart is not None:
         check_chart_path(options.chart)
-    result = gate_power(study)
+    result = gate_power(study, options.place.spec())
     if options.chart is not None:
         draw_power(result, options.chart)
     if options.as_json:

@@ -149,6 +149,26 @@ class Defaults:
 _TELCO, _OWN = Defaults("proposal", "telco_churn"), Defaults("own_table", "non_inferiority")
 
 
+@dataclass(frozen=True, kw_only=True)
+class EngineOptions:
+    """Where independent work is done."""
+
+    engine: Annotated[str, typer.Option(help="processes of this machine, or dask or spark (extras).")] = "processes"
+    address: Annotated[
+        str,
+        typer.Option(help="A running cluster: tcp://host:8786 for dask, spark://host:7077 for spark; else one here."),
+    ] = ""
+    workers: Annotated[
+        int, typer.Option(min=1, help="Worlds played at once on this machine; a cluster has its own number.")
+    ] = 1
+
+    def spec(self) -> Any:
+        """Return the `Engine` that is asked for."""
+        from sim.study.engines.engine import Engine
+
+        return Engine(self.engine, self.address, self.workers)
+
+
 def numbers(option: str, text: str) -> list[float]:
     """Return the numbers of a text with commas between them; `InputError` names the option if it holds others."""
     try:

@@ -24,6 +24,7 @@ from sim.mlops.models.cohort import LabelledRows
 from sim.mlops.models.model import Model
 from sim.mlops.models.training import fit
 from sim.mlops.statistics.metrics import expected_f1
+from sim.study.engines.engine import Engine, as_done
 from sim.study.inference.contests import MIN_SEEDS, Interval, clopper_pearson, mean_interval
 from sim.study.scores.fresh import retraining_rows
 from sim.world.injectors.customers import numbered
@@ -121,25 +122,35 @@ class PowerResult:
     rows_sd: float
 
 
-def gate_power(study: PowerStudy) -> PowerResult:
+def gate_power(study: PowerStudy, engine: Engine | None = None) -> PowerResult:
     """Simulate the gates and return how often they pass models of each true difference at each holdout size.
 
     A challenger that is worse meets an unblurred champion; one that is better meets a blurred one. So the better of
     both is always a model as the world makes it, and absolute thresholds see what they would see there. The champion
     is also the best so far. Latency is not simulated: its gate always passes.
+
+    Parameters
+    ----------
+    study
+        What is simulated.
+    engine
+        Where; in this process by default. The result does not depend on it.
     """
-    benches = [_bench(study.scenario, seed) for seed in range(1, study.seeds + 1)]
-    shares = [dict(_shares(study, bench, seed)) for seed, bench in enumerate(benches, start=1)]
+    seeds = range(1, study.seeds + 1)
+    with (engine or Engine()).executor() as executor:
+        ended = as_done(executor, _simulated, [(study, seed) for seed in seeds])
+        found = {seed: future.result() for (_, seed), future in ended}
+    worlds = [found[seed] for seed in seeds]
     powers = []
-    for key in shares[0]:
-        passed, undecided = zip(*(share[key] for share in shares), strict=True)
+    for key in worlds[0].shares:
+        passed, undecided = zip(*(world.shares[key] for world in worlds), strict=True)
         interval = _share_interval(passed, study.holdouts_per_world)
         powers.append(Power(*key, fmean(passed), interval, fmean(undecided)))
     return PowerResult(
         tuple(powers),
-        true_f1=fmean(value for bench in benches for value in bench.true_f1),
-        retraining_sd=_spread([(bench.true_f1[1], bench.sibling_f1) for bench in benches]),
-        rows_sd=_spread([bench.true_f1 for bench in benches]),
+        true_f1=fmean(value for world in worlds for value in world.true_f1),
+        retraining_sd=_spread([(world.true_f1[1], world.sibling_f1) for world in worlds]),
+        rows_sd=_spread([world.true_f1 for world in worlds]),
     )
 
 
@@ -162,6 +173,22 @@ def _spread(pairs: Sequence[tuple[float, float]]) -> float:
 
 Key = tuple[str, str, int, float]
 """Profile, gate, holdout size, true difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class _PowerWorld:
+    """What came of one world: how often each gate passed and was undecided, and the true F1 of its models."""
+
+    shares: Mapping[Key, tuple[float, float]]
+    true_f1: tuple[float, float]
+    sibling_f1: float
+
+
+def _simulated(task: tuple[PowerStudy, int]) -> _PowerWorld:
+    """Return what comes of a study in the world of one seed."""
+    study, seed = task
+    bench = _bench(study.scenario, seed)
+    return _PowerWorld(dict(_shares(study, bench, seed)), bench.true_f1, bench.sibling_f1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from math import fsum
 
 from policies.never import Never
 from policies.signals import CATALOGUE
-from scenarios.impacts import Impact, Span, digest_of
+from scenarios.impacts import Impact, ImpactMean, digest_of
 from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.records.record import StepRow
@@ -43,8 +43,8 @@ def measure_impact(scenario: Scenario, population: Population, seeds: Sequence[i
         digest=digest_of(scenario),
         population=population.name,
         seeds=len(seeds),
-        before=_span([sitting.before for sitting in sittings]) or Span(0.0),
-        fresh=_span([sitting.fresh for sitting in sittings]) or Span(0.0),
+        before=_span([sitting.before for sitting in sittings]) or ImpactMean(0.0),
+        fresh=_span([sitting.fresh for sitting in sittings]) or ImpactMean(0.0),
         at_work=_span([sitting.at_work for sitting in sittings]),
         late=_span([sitting.late for sitting in sittings]),
         calm=_span([sitting.calm for sitting in sittings]),
@@ -107,13 +107,17 @@ def _pair(pairs: Sequence[tuple[float | None, float | None]]) -> tuple[float | N
     return _rounded(before), _rounded(at_work)
 
 
-def _span(values: Sequence[float | None]) -> Span | None:
+def _span(values: Sequence[float | None]) -> ImpactMean | None:
     known = [value for value in values if value is not None]
     if not known:
         return None
     interval = mean_interval(known)
     mean = round(fsum(known) / len(known), _DIGITS)
-    return Span(mean, round(interval.low, _DIGITS), round(interval.high, _DIGITS)) if interval else Span(mean)
+    return (
+        ImpactMean(mean, round(interval.low, _DIGITS), round(interval.high, _DIGITS))
+        if interval
+        else ImpactMean(mean)
+    )
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

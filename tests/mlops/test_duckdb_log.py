@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim.errors import InputError
-from sim.mlops.models.cohort import Cohort, Outcomes
+from sim.mlops.models.cohort import Cohort, KnownOutcomes
 from sim.mlops.records.log import InferenceLog, MemoryLog
 from sim.mlops.records.record import Served
 from sim.mlops.stores.duckdb_log import DuckDBLog, connect
@@ -92,7 +92,7 @@ def test_it_keeps_what_the_log_in_memory_keeps(history):
             assert memory.newest_step_scored_by(job, newest) == real.newest_step_scored_by(job, newest)
     for step in steps[1:]:
         np.testing.assert_array_equal(memory.offered(step), real.offered(step))
-        for name in Outcomes.__slots__:
+        for name in KnownOutcomes.__slots__:
             pair = (getattr(log.outcomes(step), name) for log in (memory, real))
             np.testing.assert_array_equal(*pair, err_msg=name)
     if any(kind == "backfill" and len(what.label) for kind, what, _ in history):

@@ -1,5 +1,7 @@
 """A run and a comparison, played once for all tests of reports in a process."""
 
+from pathlib import Path
+
 import pytest
 from report_lives import ATTACK, CALM, DRIFTING, RULES, played
 
@@ -11,12 +13,12 @@ from sim.world.population_spec import PopulationSpec
 
 
 @pytest.fixture(scope="session")
-def run(tmp_path_factory):
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return played(tmp_path_factory.mktemp("run"), "f1_drop > 0.02 or age_days > 40", ATTACK)
 
 
 @pytest.fixture(scope="session")
-def study(tmp_path_factory):
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("studies") / "study"
     chosen = contestants(["never", *RULES, "oracle"], {})
     asked = Study(
@@ -27,10 +29,10 @@ def study(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def run_page(run):
+def run_page(run: Path) -> Path:
     return write_report(run)
 
 
 @pytest.fixture(scope="session")
-def study_page(study):
+def study_page(study: Path) -> Path:
     return write_report(study)

@@ -6,7 +6,7 @@ from lives import TWIN, live, script, small
 
 from policies.never import Never
 from scenarios.schema import Labels, Offers
-from sim.mlops.models.cohort import Outcomes, weights
+from sim.mlops.models.cohort import KnownOutcomes, weights
 from sim.mlops.records.log import MemoryLog, usable_steps
 from sim.study.scores.judge import observed_f1
 from sim.world.world import World
@@ -97,7 +97,7 @@ def test_only_complete_cohorts_count_unless_naive_ones_do():
 
 
 def outcomes(held_out, offered, probability, label):
-    return Outcomes(
+    return KnownOutcomes(
         np.array(held_out, bool), np.array(offered, bool), np.array(probability), np.zeros(4, bool), np.array(label)
     )
 

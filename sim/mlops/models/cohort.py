@@ -30,13 +30,13 @@ class Cohort:
     label: Matrix
 
     @property
-    def outcomes(self) -> "Outcomes":
+    def outcomes(self) -> "KnownOutcomes":
         """What is known of them beside their features."""
-        return Outcomes(self.held_out, self.offered, self.probability, self.prediction, self.label)
+        return KnownOutcomes(self.held_out, self.offered, self.probability, self.prediction, self.label)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcomes:
+class KnownOutcomes:
     """What a model answered for the customers of one step, who got an offer, and the labels known today.
 
     A label is `nan` where none has arrived, a probability where nobody scored.
@@ -54,7 +54,7 @@ class Outcomes:
         return ~np.isnan(self.label)
 
 
-def weights(outcomes: Outcomes, offers: Offers) -> NDArray[np.int64]:
+def weights(outcomes: KnownOutcomes, offers: Offers) -> NDArray[np.int64]:
     """Return how often each row counts for training, gates and performance; 0 without a label.
 
     Where offers show in the labels, the label of a customer who got one no longer tells what happens without. Then
@@ -64,7 +64,7 @@ def weights(outcomes: Outcomes, offers: Offers) -> NDArray[np.int64]:
 
     >>> held_out, offered = np.array([True, False, False]), np.array([False, True, False])
     >>> scores = np.array([0.9, 0.8, 0.1])
-    >>> known = Outcomes(held_out, offered, scores, scores > 0.5, np.array([1.0, 0.0, 0.0]))
+    >>> known = KnownOutcomes(held_out, offered, scores, scores > 0.5, np.array([1.0, 0.0, 0.0]))
     >>> weights(known, Offers(learn_from="weighted", held_out_share=0.25)).tolist()
     [4, 0, 1]
     """

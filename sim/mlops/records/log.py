@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.schema import Scenario
-from sim.mlops.models.cohort import Cohort, Outcomes
+from sim.mlops.models.cohort import Cohort, KnownOutcomes
 from sim.mlops.records.record import Served
 from sim.world.labels import LabelEvents
 from sim.world.schema.columns import Matrix
@@ -27,7 +27,7 @@ class LogReader(Protocol):
         """Return the cohorts of these steps, as known today, in the order asked for."""
         ...
 
-    def outcomes(self, step: int) -> Outcomes:
+    def outcomes(self, step: int) -> KnownOutcomes:
         """Return the answers and labels of a scored step, without its features."""
         ...
 
@@ -120,7 +120,7 @@ class MemoryLog:
         """Return the cohorts of these steps, as known today."""
         return [self._cohorts[step] for step in steps]
 
-    def outcomes(self, step: int) -> Outcomes:
+    def outcomes(self, step: int) -> KnownOutcomes:
         """Return the answers and labels of a scored step."""
         return self._cohorts[step].outcomes
 

@@ -10,7 +10,7 @@ import pyarrow as pa  # type: ignore[import-untyped] # it ships no type informat
 from numpy.typing import NDArray
 
 from sim.errors import InputError
-from sim.mlops.models.cohort import Cohort, Outcomes
+from sim.mlops.models.cohort import Cohort, KnownOutcomes
 from sim.mlops.records.business import risk_category
 from sim.mlops.records.record import Served
 from sim.world.labels import LabelEvents
@@ -135,10 +135,10 @@ class DuckDBLog:
             found[step] = self._to_cohort(step, table.slice(start, end - start))
         return [found[step] for step in steps]
 
-    def outcomes(self, step: int) -> Outcomes:
+    def outcomes(self, step: int) -> KnownOutcomes:
         """Return the answers and labels of a scored step."""
         query = f"SELECT {_OUTCOMES} FROM inference_log WHERE step = ? ORDER BY customer_id"
-        return Outcomes(**_outcomes(self._connection.sql(query, params=[step]).to_arrow_table()))
+        return KnownOutcomes(**_outcomes(self._connection.sql(query, params=[step]).to_arrow_table()))
 
     def newest_step_scored_by(self, job: str, newest: int) -> int | None:
         """Return the newest step, up to `newest`, of which the job's model scored a customer."""

@@ -1,13 +1,8 @@
-"""Compare: policies x scenarios x seeds x gates, paired by seed, in as many processes as wanted."""
+"""Compare: policies x scenarios x seeds x gates, paired by seed, on as many workers as there are."""
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Thread
 from time import perf_counter
 
 import numpy as np
@@ -22,12 +17,13 @@ from sim.mlops.models.cohort import LabelledRows
 from sim.mlops.models.model import Model
 from sim.mlops.models.training import boosted
 from sim.study.comparison.boards import Leaderboard, write_leaderboard
-from sim.study.comparison.cells import WorldTask, failed_cells, play_world
+from sim.study.comparison.cells import WorldTask
 from sim.study.comparison.contestants import Contestant
 from sim.study.comparison.leaderboard import leaderboard
-from sim.study.comparison.results import Cell, read_cells, to_frame, write_cells
+from sim.study.comparison.playing import played_worlds
+from sim.study.comparison.results import read_cells, to_frame, write_cells
 from sim.study.comparison.study_file import STUDY_FILE, StudyIdentity, read_identity, write_identity
-from sim.study.replay.cache import ReplayCache
+from sim.study.engines.engine import Engine
 from sim.study.replay.replay import check_replayable
 from sim.study.scores.fresh import TRAINING_SEEDS, retraining_rows
 from sim.whole_file import whole_file
@@ -132,31 +128,50 @@ def compare(
     resume: bool = False,
     cache_folder: Path | None = None,
     on_world: Callable[[int], None] = lambda _: None,
+    engine: str = "processes",
+    address: str = "",
 ) -> StudyResult:
     """Play a study and leave `results.parquet` and `leaderboard.json` in a folder.
 
-    Each world is played in one process and kept as soon as it is done, so that a killed comparison goes on with
-    `resume`, which also plays worlds again in which a cell failed. The results do not depend on the number of
-    workers.
+    Each world is played by one worker and kept as soon as it is done, so that a killed comparison goes on with
+    `resume`, which also plays worlds again in which a cell failed. The results depend neither on the number of
+    workers nor on the engine.
+
+    Parameters
+    ----------
+    study, folder
+        What is compared, and where the results go.
+    workers, engine, address
+        Where the worlds are played, as `sim.study.engines.engine.Engine` explains.
+    resume
+        Whether the folder holds a part of the study already.
+    cache_folder
+        Where each worker keeps worlds for the next comparison; `None` for nowhere.
+    on_world
+        Hears how many worlds are done.
 
     Raises
     ------
     InputError
         If the folder holds something else, or another study; nothing is overwritten then. If the population can't be
-        had, or does not fit a scenario.
+        had, or does not fit a scenario. If the engine can't be had, or a worker runs other code.
     """
-    for scenario in study.scenarios:
-        world = World(scenario, study.seeds[0], study.population.load(scenario)[0])
-        check_trainable(world, trials=study.trials)
-    _claim(study, folder, resume=resume)
+    place = Engine(engine, address, workers)
+    populations = [study.population.load(scenario)[0] for scenario in study.scenarios]
+    for scenario, population in zip(study.scenarios, populations, strict=True):
+        check_trainable(World(scenario, study.seeds[0], population), trials=study.trials)
+    _check_folder(study, folder, resume=resume)
     orders = study.orders()
-    waiting = [order for order in orders if not _is_done(_cells_path(folder, order))]
-    done = len(orders) - len(waiting)
-    on_world(done)
-    for order, cells in _played(waiting, study.population, workers, cache_folder):
-        write_cells(cells, _cells_path(folder, order))
-        done += 1
+    with place.executor() as executor:
+        _claim(study, folder)
+        waiting = [order for order in orders if not _is_done(_cells_path(folder, order))]
+        done = len(orders) - len(waiting)
         on_world(done)
+        named = {scenario.name: each for scenario, each in zip(study.scenarios, populations, strict=True)}
+        for order, cells in played_worlds(waiting, named, executor, cache_folder):
+            write_cells(cells, _cells_path(folder, order))
+            done += 1
+            on_world(done)
     frame = to_frame([cell for order in orders for cell in read_cells(_cells_path(folder, order))])
     board = leaderboard(frame, study.baseline, study.policies)
     with whole_file(folder / RESULTS_FILE) as part:
@@ -181,62 +196,8 @@ def expected_seconds(study: Study, workers: int) -> float:
     return total / min(workers, len(study.orders()))
 
 
-def _played(
-    orders: Sequence[WorldTask], population: PopulationSpec, workers: int, cache_folder: Path | None
-) -> Iterator[tuple[WorldTask, list[Cell]]]:
-    """Yield each world's cells as they are done; one process plays a world from beginning to end."""
-    if workers <= 1 or len(orders) <= 1:
-        for order in orders:
-            yield order, _play(order, population, cache_folder)
-        return
-    context = multiprocessing.get_context("spawn")  # a forked LightGBM may hang on its threads
-    with _one_thread_each(), ProcessPoolExecutor(workers, mp_context=context, initializer=_end_with_parent) as pool:
-        futures: dict[Future[list[Cell]], WorldTask] = {
-            pool.submit(_play, order, population, cache_folder): order for order in orders
-        }
-        try:
-            for future in as_completed(futures):
-                order = futures[future]
-                error = future.exception()
-                yield order, failed_cells(order, error) if isinstance(error, Exception) else future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
-
-
-def _play(order: WorldTask, population: PopulationSpec, cache_folder: Path | None) -> list[Cell]:
-    try:
-        return play_world(order, population.load(order.scenario)[0], ReplayCache(cache_folder))
-    except Exception as error:  # noqa: BLE001 - the other worlds are still worth having
-        return failed_cells(order, error)
-
-
-@contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let each new process keep to one thread: the worlds are what runs in parallel."""
-    before = os.environ.get("OMP_NUM_THREADS")
-    os.environ["OMP_NUM_THREADS"] = "1"  # read when LightGBM is loaded, so it must be there before the process is
-    try:
-        yield
-    finally:
-        del os.environ["OMP_NUM_THREADS"]
-        if before is not None:
-            os.environ["OMP_NUM_THREADS"] = before
-
-
-def _end_with_parent() -> None:
-    """Let a worker end when the comparison is killed, which leaves it no chance to say so."""
-    parent = multiprocessing.parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
-
-
-def _claim(study: Study, folder: Path, *, resume: bool) -> None:
+def _check_folder(study: Study, folder: Path, *, resume: bool) -> None:
+    """Raise `InputError` unless a folder is free for a study, or holds a part of it that is to be resumed."""
     path = folder / STUDY_FILE
     if path.exists():
         if not _is_of(study, path):
@@ -252,6 +213,13 @@ def _claim(study: Study, folder: Path, *, resume: bool) -> None:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         msg = f"a study needs a folder of its own, but {folder} is not empty; use another --out."
         raise InputError(msg)
+
+
+def _claim(study: Study, folder: Path) -> None:
+    """Make a folder that of a study, unless it is."""
+    path = folder / STUDY_FILE
+    if path.exists():
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / _CELLS_FOLDER).mkdir(exist_ok=True)

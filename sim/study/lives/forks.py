@@ -51,8 +51,8 @@ C = TypeVar("C", bound=Crowd)
 class Lived(Generic[C]):
     """A life, and who lived it.
 
-    `record` is that of each of them, but for what a decision gives as its reason and evidence, which may be another's,
-    and for signals on request, which it leaves out.
+    `record` is that of each of them, but for what a decision gives as its reason and evidence, which may be that of
+    another, and for signals on request, which it leaves out.
     """
 
     record: Record

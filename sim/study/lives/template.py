@@ -213,7 +213,7 @@ def _marks(names: Sequence[str], body: str) -> dict[str, int]:
 def _axis(name: str, spec: PolicySpec, mark: int) -> Axis:
     uses = {key for key, value in spec.parameters.items() if not isinstance(value, str | bool) and value == mark}
     texts = [str(spec.parameters[key]) for key in _RULES]
-    in_rules = any(float(mark) in _numbers(text) for text in texts if text)
+    in_rules = any(mark in map(abs, _numbers(text)) for text in texts if text)
     if len(uses) + in_rules != 1 or not uses <= set(_PARAMETERS):
         raise InputError(
             f"a placeholder must stand for one number of a rule, a threshold or one of {', '.join(_PARAMETERS)}, "

@@ -3,20 +3,15 @@
 import hashlib
 import os
 from contextlib import suppress
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 
 import joblib  # type: ignore[import-untyped] # it ships no type information
 
 from scenarios.files import to_toml
+from sim.code_version import code_version
 from sim.study.replay.replay import Replay
 from sim.trusted_file import is_trusted
 from sim.whole_file import whole_file
-
-_CODE = ("scenarios", "policies", "sim")
-_SUFFIXES = {".py", ".json", ".toml"}
-_PACKAGES = ("lightgbm", "numpy", "optuna", "pandas", "scipy")
 
 
 class ReplayCache:
@@ -77,14 +72,6 @@ def _name(replay: Replay) -> str:
     return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32] + ".joblib"
 
 
-@cache
 def _code_digest() -> str:
-    """Return a digest of this package's code and of the libraries that compute."""
-    root = Path(__file__).parents[3]
-    digest = hashlib.sha256()
-    for package in _CODE:
-        for path in sorted(path for path in (root / package).rglob("*") if path.suffix in _SUFFIXES):
-            digest.update(path.read_bytes())
-    for name in _PACKAGES:
-        digest.update(version(name).encode())
-    return digest.hexdigest()
+    """Return what tells this package's code and the libraries that compute from all others."""
+    return repr(code_version())

@@ -20,7 +20,7 @@ from sim.mlops.loop.platform import Journal, LocalPlatform, NoJournal, State
 from sim.mlops.loop.tournament import best_of, entered
 from sim.mlops.loop.trainer import Trained, Trainer
 from sim.mlops.loop.validator import Validator
-from sim.mlops.models.cohort import Cohort, LabelledRows, Outcomes
+from sim.mlops.models.cohort import Cohort, KnownOutcomes, LabelledRows
 from sim.mlops.models.model import Model
 from sim.mlops.models.profiles import TrainingProfile, Trainings, load_training
 from sim.mlops.models.training import TrainingWindow
@@ -349,7 +349,7 @@ class _ReplayLog:
         warmup = self._replay.beginning.warmup
         return [self._cohort(step) if step >= 0 else warmup[step] for step in steps]
 
-    def outcomes(self, step: int) -> Outcomes:
+    def outcomes(self, step: int) -> KnownOutcomes:
         """Return the answers and labels of a scored step."""
         return self._cohort(step).outcomes
 
