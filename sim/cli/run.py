@@ -56,11 +56,12 @@ class RunOptions:
 
 def run(options: RunOptions) -> None:
     """Play one policy live on MLflow: score, wait for labels, monitor, retrain, validate, promote."""
+    settings = _settings(options)
+
     from reports.tables import closing_table
     from sim.mlops.live.run import tracking_uri
     from sim.study.run_folder import play_live, to_json
 
-    settings = _settings(options)
     with resumable(settings.folder), listening(settings.scenario.time.steps) as listener:
         record = play_live(settings, resume=options.resume, listener=listener)
     options.population.tell_defaults(tell, is_policy_open=options.policy is None, is_gates_open=options.gates is None)

@@ -47,6 +47,6 @@ def _rows(scenario: "Scenario") -> float:
     if factor == 1:
         return float(time.customers * steps)
     try:
-        return time.customers * (factor**steps - 1) / (factor - 1)
+        return float(time.customers * (factor**steps - 1) / (factor - 1))
     except OverflowError:
         return inf
