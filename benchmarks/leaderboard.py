@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports.leaderboard_tables import rank_words
 from scenarios.files import load_scenario
 from sim.mlops.gates.profiles import load_profile
-from sim.study.comparison.boards import Board, BoardRow
+from sim.study.comparison.boards import Board, BoardRow, Rank
 from sim.study.comparison.compare import Study, StudyResult, compare
 from sim.study.comparison.contestants import ORACLE, contestants
 from sim.study.engines.engine import Engine
@@ -132,10 +133,10 @@ def page(boards: Mapping[str, RowsByPolicy], cells: pd.DataFrame, seeds: int, ov
         "## Ranks",
         "",
         "By the mean net value over all worlds but `retail` and `fraud`, averaged over seeds; 1 is best. The worlds",
-        "with most money at stake count most: `competitor`, `late_labels`, `weekly_competitor`. Ranks that differ by",
-        f"less than {overall.critical_difference:.1f} can't be told apart (Nemenyi, 5 %).",
+        "with most money at stake count most: `competitor`, `late_labels`, `weekly_competitor`. In brackets the",
+        "places that the verdicts leave: as many policies are shown to earn more, or less, jointly at 95 %.",
         "",
-        *(f"- `{name}` {rank:.1f}" for name, rank in ranks(boards[overall.scenario])),
+        *(f"- `{name}` {rank_words(rank)}" for name, rank in ranks(boards[overall.scenario])),
     )
 
 
@@ -180,10 +181,10 @@ def detection(rows: RowsByPolicy) -> dict[str, str]:
     return told
 
 
-def ranks(rows: RowsByPolicy) -> list[tuple[str, float]]:
-    """Return the policies by their mean rank."""
-    found = {policy: row.mean_rank for policy, row in rows.items() if row.mean_rank is not None}
-    return sorted(found.items(), key=lambda item: item[1])
+def ranks(rows: RowsByPolicy) -> list[tuple[str, Rank]]:
+    """Return the policies by their place."""
+    found = {policy: row.rank for policy, row in rows.items() if row.rank is not None}
+    return sorted(found.items(), key=lambda item: item[1].place)
 
 
 def worth_of_guards(cells: pd.DataFrame) -> Iterator[str]:

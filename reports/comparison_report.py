@@ -26,7 +26,7 @@ from reports.save import Picture, file_name, save
 from scenarios.files import load_scenario, parse_scenario, to_toml
 from scenarios.schema import Scenario
 from sim.errors import InputError
-from sim.study.comparison.boards import Board, BoardRow, Leaderboard, read_leaderboard
+from sim.study.comparison.boards import NOTHING, Board, BoardRow, Difference, Leaderboard, read_leaderboard
 from sim.study.comparison.compare import LEADERBOARD_FILE, RESULTS_FILE
 from sim.study.comparison.leaderboard import leaderboard
 from sim.study.comparison.study_file import STUDY_FILE, StudyIdentity, read_identity
@@ -117,7 +117,10 @@ def board_charts(study: StudyFolder, board: Board) -> Iterator[tuple[str, Figure
     if sides is not None:
         before, after, seeds = sides
         scenario = study.scenarios[board.scenario]
-        yield "before_after", before_after_chart(before, after, scenario, seeds, population, board.gates)
+        yield (
+            "before_after",
+            before_after_chart(before, after, scenario, seeds, population, board.gates, _gain(board, after.policy)),
+        )
     rows = board.policies
     if any(row.estimate(Score.F1_RECOVERY) for row in rows):
         yield "recovery_cost", recovery_cost_chart(board, caption)
@@ -127,8 +130,14 @@ def board_charts(study: StudyFolder, board: Board) -> Iterator[tuple[str, Figure
         yield f"threshold_{number}", threshold_chart(family, board, caption)
         if any(row.estimate(Score.DETECTION_DAYS) for row in rows):
             yield f"trigger_roc_{number}", trigger_roc_chart(family, board, caption)
-    if any(row.mean_rank is not None for row in rows) and len(rows) > 1:
+    if any(row.rank is not None for row in rows) and len(rows) > 1:
         yield "ranks", rank_chart(board, caption)
+
+
+def _gain(board: Board, policy: str) -> Difference:
+    """Return what a board says of a policy less the baseline in net value."""
+    row = board.row(policy)
+    return NOTHING if row is None else row.against_baseline[RANKED_BY]
 
 
 def _sides(study: StudyFolder, board: Board) -> tuple[Side, Side, list[int]] | None:

@@ -7,11 +7,10 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from reports.tables import rows_table
-from sim.study.comparison.boards import Board, BoardRow, Difference, Ends, ScoreMean, ScoreRatio
+from sim.study.comparison.boards import Board, BoardRow, Difference, Ends, Rank, ScoreMean, ScoreRatio
 from sim.study.inference.contests import MIN_SEEDS
+from sim.study.inference.verdicts import Verdict
 from sim.study.scores.table import RANKED_BY, Score
-
-ALPHA = 0.05
 
 
 def board_tables(board: Board, baseline: str) -> RenderableType:
@@ -20,8 +19,8 @@ def board_tables(board: Board, baseline: str) -> RenderableType:
     parts: list[RenderableType] = [Text(f"\n{title}", style="bold"), *map(Text, sentences(board, baseline))]
     worth = "Worth (money in thousands; ± is half a 95 % interval over seeds)"
     response = "Response (a year's false alarms; days; the share of seeds where it never came)"
-    if board.critical_difference is not None:
-        worth += f"\nranks less than {board.critical_difference:.1f} apart can't be told apart"
+    if any(row.rank for row in board.policies):
+        worth += "\nrank: by mean net value, with the places that the verdicts leave"
     parts.append(rows_table(worth, [worth_row(row) for row in board.policies]))
     parts.append(rows_table(response, [response_row(row) for row in board.policies]))
     if any(row.clauses for row in board.policies):
@@ -33,25 +32,51 @@ def board_tables(board: Board, baseline: str) -> RenderableType:
 def sentences(board: Board, baseline: str) -> Iterator[str]:
     """Yield what a reader may conclude: for each policy whether it differs from the baseline, and by how much."""
     for row in board.policies:
-        contest = row.against_baseline[RANKED_BY]
-        if contest.mean is None or contest.interval is None:
-            continue
-        low, high = contest.interval
-        p_value = contest.p_value_holm
-        is_clear = p_value is not None and p_value < ALPHA and not low <= 0 <= high
-        verdict = "can't be told from" if not is_clear else "earns more than" if low > 0 else "earns less than"
-        yield (
-            f"{row.policy} {verdict} {baseline}: {contest.mean:+,.0f} in net value "
-            f"({low:+,.0f} to {high:+,.0f}, p {p_value:.3g})."
-        )
+        told = contest_words(row.against_baseline[RANKED_BY])
+        if told:
+            yield f"{row.policy} {told[0]} {baseline}{told[1]}."
     for reason in dict.fromkeys(row.regret_missing for row in board.policies if row.regret_missing):
         yield f"There is no regret here: {reason}."
+    if board.seeds_left_out:
+        seeds = ", ".join(map(str, board.seeds_left_out))
+        yield f"Seeds in which a policy failed count for none: {seeds}."
     closest = board.closest_contest
-    if closest is not None:
-        first, second = closest.policies
-        needed = closest.seeds_needed
-        told = f"about {needed} seeds" if needed else "more seeds than can be told from these"
-        yield f"To tell {first} from {second} takes {told}."
+    if closest is not None and closest.difference.verdict is not None:
+        yield _closest_words(*closest.policies, closest.difference)
+
+
+def contest_words(found: Difference) -> tuple[str, str] | None:
+    """Return what may be said of a policy less another in net value, to stand before and behind the other's name.
+
+    >>> contest_words(Difference(12.0, (4.0, 20.0), 0.01, 9, Verdict.MORE))
+    ('earns more than', ': +12 in net value (+4 to +20, p 0.01)')
+    """
+    if found.verdict is None or found.mean is None:
+        return None
+    if found.verdict is Verdict.SAME:
+        return "did the same as", f", in all {found.n} seeds"
+    number = f": {found.mean:+,.0f} in net value"
+    if found.interval is None:
+        return "can't be told from", f"{number}, no interval can be given ({found.reason})"
+    low, high = found.interval
+    said = {Verdict.MORE: "earns more than", Verdict.LESS: "earns less than"}.get(found.verdict, "can't be told from")
+    return said, f"{number} ({low:+,.0f} to {high:+,.0f}, p {found.p_value:.3g})"
+
+
+def _closest_words(first: str, second: str, found: Difference) -> str:
+    if found.verdict is Verdict.SAME:
+        return f"{first} and {second} did the same, in all {found.n} seeds."
+    if found.verdict in {Verdict.MORE, Verdict.LESS}:
+        return f"These {found.n} seeds tell {first} from {second}."
+    needed = found.seeds_needed
+    if needed is None:
+        return f"{first} can't be told from {second}, nor how many seeds would do: {found.reason}."
+    if needed.seeds is None:
+        return f"To tell {first} from {second} takes more seeds than can be told from these."
+    reach = (
+        f"{needed.least:,} to {needed.most:,}" if needed.most else f"{needed.least:,} or more, without an upper end"
+    )
+    return f"To tell {first} from {second} takes about {needed.seeds:,} seeds ({reach})."
 
 
 def worth_row(row: BoardRow) -> dict[str, Any]:
@@ -59,13 +84,22 @@ def worth_row(row: BoardRow) -> dict[str, Any]:
     scores = row.scores
     return {
         "policy": row.policy,
-        "rank": "-" if row.mean_rank is None else f"{row.mean_rank:.1f}",
+        "rank": rank_words(row.rank),
         "net value": _thousands(scores[Score.NET_VALUE]),
         "regret": _thousands(scores[Score.REGRET]),
         "F1 after": _with_margin(scores[Score.F1_AFTER], ".3f"),
         "recovery": _recovery(row.f1_recovery),
         "ROI": _with_margin(scores[Score.ROI_REALISED], ".0%"),
     }
+
+
+def rank_words(rank: Rank | None) -> str:
+    """Return a place with its range.
+
+    >>> rank_words(Rank(1.5, 1, 3))
+    '1.5 (1 to 3)'
+    """
+    return "-" if rank is None else f"{rank.place:g} ({rank.best} to {rank.worst})"
 
 
 def response_row(row: BoardRow) -> dict[str, Any]:

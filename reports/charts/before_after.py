@@ -14,8 +14,9 @@ from reports.caption import onset_words, seeds_words, source
 from reports.steps import mark_onset, step_axis
 from reports.style import BLUE, LINES, RED, chart, legend, sheet
 from scenarios.schema import Scenario
-from sim.study.inference.contests import mean_interval, paired_difference
-from sim.study.scores.monthly import Monthly, net_values
+from sim.study.comparison.boards import NOTHING, Difference
+from sim.study.inference.contests import mean_interval
+from sim.study.scores.monthly import Monthly, net_value, net_values
 
 _HEIGHT = 5.6
 _THOUSAND = 1000
@@ -56,7 +57,13 @@ def money_so_far(life: Monthly, scenario: Scenario) -> list[float]:
 
 @chart
 def before_after_chart(
-    before: Side, after: Side, scenario: Scenario, seeds: Sequence[int], population: str, gates: str
+    before: Side,
+    after: Side,
+    scenario: Scenario,
+    seeds: Sequence[int],
+    population: str,
+    gates: str,
+    gain: Difference = NOTHING,
 ) -> Figure:
     """Draw both sides: F1 by step, and the net value so far.
 
@@ -70,12 +77,14 @@ def before_after_chart(
         The seed of each world.
     population, gates
         Named in the caption.
+    gain
+        What the board says of the difference in net value, if there is one.
     """
     caption = (
         f"Source: the same customers, outcomes and delays for both; {scenario.name} on {source(population)}; "
         f"gates {gates}; {onset_words(scenario)}; {seeds_words(seeds)}. Triangles: retrainings asked for, first seed."
     )
-    page = sheet("Before and after", _finding(before, after, scenario), caption, _HEIGHT)
+    page = sheet("Before and after", _finding(before, after, scenario, gain), caption, _HEIGHT)
     quality, money = page.body.subplots(2, 1, sharex=True)
     handles: list[tuple[Artist, str]] = []
     for side, colour, (_, line, marker) in zip((before, after), (RED, BLUE), (LINES[1], LINES[0]), strict=True):
@@ -108,19 +117,22 @@ def _draw_band(axes: Axes, shown: Band, look: tuple[str, str, str]) -> Artist:
     ]
 
 
-def _finding(before: Side, after: Side, scenario: Scenario) -> str:
+def _finding(before: Side, after: Side, scenario: Scenario, gain: Difference) -> str:
     onset = scenario.onset_step or 0
     f1 = [_late_f1(side, onset) for side in (before, after)]
-    totals = [[sum(net_values(life, scenario.prices)) for life in side.lives] for side in (before, after)]
-    gain = paired_difference(totals[1], totals[0])
     when = "after the onset" if scenario.onset_step is not None else "on average"
     told = f"{after.policy} against {before.policy}: "
     if f1[0] is not None and f1[1] is not None:
         told += f"F1 {when} {f1[1]:.2f} against {f1[0]:.2f}, "
-    if gain.mean is None:
+    if not before.lives or not after.lives:
         return told.rstrip(", ") + "."
-    interval = "" if gain.interval is None else f" ({gain.interval.low:+,.0f} to {gain.interval.high:+,.0f})"
-    return f"{told}net value {gain.mean:+,.0f}{interval}."
+    worth = gain.mean if gain.mean is not None else _mean_worth(after, scenario) - _mean_worth(before, scenario)
+    interval = "" if gain.interval is None else f" ({gain.interval[0]:+,.0f} to {gain.interval[1]:+,.0f})"
+    return f"{told}net value {worth:+,.0f}{interval}."
+
+
+def _mean_worth(side: Side, scenario: Scenario) -> float:
+    return float(np.mean([net_value(life, scenario.prices) for life in side.lives]))
 
 
 def _late_f1(side: Side, onset: int) -> float | None:

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.board import MOST_ROWS, draw_interval, ordered
-from reports.leaderboard_tables import ALPHA
 from reports.style import BLUE, GREEN, MUTED, SMALL_SIZE, chart, sheet
 from reports.text import fit
 from sim.study.comparison.boards import Board, BoardRow, ScoreEstimate
+from sim.study.inference.verdicts import Verdict
 from sim.study.scores.table import RANKED_BY, Score
 
 _ROW_INCHES = 0.27
@@ -79,13 +79,11 @@ def answer(board: Board, baseline: str) -> str:
     against = best.against_baseline[RANKED_BY]
     if best.policy == baseline or against.mean is None:
         return f"{best.policy} has the highest mean net value."
-    interval = against.interval
     told = f"{best.policy} has the highest mean net value, {against.mean:+,.0f} against {baseline}"
-    if interval is None:
-        return f"{told}; the seeds are too few for an interval."
-    told = f"{told} (95 % interval {interval[0]:+,.0f} to {interval[1]:+,.0f})"
-    p_value = against.p_value_holm
-    is_clear = p_value is not None and p_value < ALPHA
-    return (
-        f"{told}." if is_clear else f"{told}; corrected for {len(rows) - 1} contests, that can't be told from chance."
-    )
+    if against.verdict is Verdict.SAME:
+        return f"{best.policy} has the highest mean net value, and did the same as {baseline}."
+    if against.interval is None:
+        return f"{told}; no interval can be given: {against.reason or 'the seeds are too few'}."
+    low, high = against.interval
+    told = f"{told} (95 % interval {low:+,.0f} to {high:+,.0f})"
+    return f"{told}." if against.verdict is not Verdict.UNTOLD else f"{told}, which can't be told from chance."

@@ -1,76 +1,49 @@
-"""Critical difference: which policies' mean ranks can be told apart."""
-
-from typing import Any
+"""Ranks: the place of each policy by net value, with the places that the verdicts leave it."""
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from reports.board import MOST_ROWS
-from reports.style import BLUE, INK, MUTED, RED, SMALL_SIZE, chart, legend, sheet
+from reports.style import BLUE, INK, MUTED, SMALL_SIZE, chart, legend, sheet
 from reports.text import fit
-from sim.study.comparison.boards import Board
+from sim.study.comparison.boards import Board, Rank
 
 _ROW_INCHES = 0.27
 
 
-def cliques(ranks: list[float], difference: float) -> list[tuple[int, int]]:
-    """Return the first and last of each largest group of ascending ranks that lie within the critical difference.
-
-    >>> cliques([1.0, 1.5, 2.2, 4.0], 1.0)
-    [(0, 1), (1, 2)]
-    """
-    found: list[tuple[int, int]] = []
-    for first, lowest in enumerate(ranks):
-        last = max(index for index, rank in enumerate(ranks) if rank - lowest <= difference)
-        if last > first and (not found or last > found[-1][1]):
-            found.append((first, last))
-    return found
-
-
 @chart
 def rank_chart(board: Board, caption: str) -> Figure:
-    """Draw each policy's mean rank by net value, with a bar over each group that can't be told apart (Nemenyi).
+    """Draw each policy's place by mean net value, with the range of places that the verdicts of the board leave it.
 
-    Demsar, Statistical comparisons of classifiers over multiple data sets, JMLR 7, 2006. Of many policies the best
-    24 are drawn.
+    Of many policies the best 24 are drawn.
     """
-    rows = [(row.mean_rank, row.policy) for row in board.policies if row.mean_rank is not None]
-    rows = sorted(rows)[:MOST_ROWS]
-    difference = board.critical_difference
-    groups = cliques([rank for rank, _ in rows], difference) if difference is not None else []
-    finding = _finding(rows, difference)
-    height = max(2.0, (len(rows) + len(groups)) * _ROW_INCHES + 1.0)
-    page = sheet("Ranks, and what can't be told apart", finding, caption, height)
+    rows = sorted(((row.rank, row.policy) for row in board.policies if row.rank), key=lambda row: row[0].place)
+    shown = rows[:MOST_ROWS]
+    page = sheet("Ranks, and how sure they are", _finding(rows), caption, max(2.0, len(shown) * _ROW_INCHES + 1.0))
     axes = page.body.subplots()
-    ranks = [rank for rank, _ in rows]
-    dots = axes.plot(ranks, np.arange(len(rows)), "o", color=BLUE, markersize=7)[0]
-    handles: list[Any] = [dots]
-    names = ["mean rank by net value over seeds (1 is best)"]
-    for number, (first, last) in enumerate(groups):
-        y = len(rows) + number
-        bar = axes.plot([ranks[first], ranks[last]], [y, y], color=INK, linewidth=5, solid_capstyle="butt")[0]
-        if not number:
-            handles, names = [*handles, bar], [*names, "can't be told apart"]
-    if difference is not None and ranks:
-        ruler = axes.plot([1, 1 + difference], [-1, -1], color=RED, linewidth=2, marker="|", markersize=9)[0]
-        handles, names = [*handles, ruler], [*names, f"critical difference: {difference:.1f}"]
-    axes.set(yticks=range(len(rows)), yticklabels=[fit(name, 3.2, SMALL_SIZE) for _, name in rows])
-    axes.set_ylim(len(rows) + len(groups) - 0.4, -1.7)
+    heights = np.arange(len(shown))
+    reach = axes.hlines(
+        heights, [rank.best for rank, _ in shown], [rank.worst for rank, _ in shown], INK, linewidth=3
+    )
+    dots = axes.plot([rank.place for rank, _ in shown], heights, "o", color=BLUE, markersize=7, zorder=3)[0]
+    axes.set(yticks=range(len(shown)), yticklabels=[fit(name, 3.2, SMALL_SIZE) for _, name in shown])
+    axes.set_ylim(len(shown) - 0.4, -0.7)
     axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
-    axes.set_xlabel("mean rank")
-    axes.hlines(np.arange(len(rows)), 0, 1, transform=axes.get_yaxis_transform(), color=MUTED, linewidth=0.4)
+    axes.set_xlabel("rank")
+    axes.hlines(heights, 0, 1, transform=axes.get_yaxis_transform(), color=MUTED, linewidth=0.4)
     axes.grid(visible=False, axis="y")
-    legend(axes, handles, names)
+    legend(axes, [dots, reach], ["rank by mean net value (1 is best)", "places that the verdicts leave (95 %)"])
     return page.figure
 
 
-def _finding(rows: list[tuple[float, str]], difference: float | None) -> str:
-    if not rows or difference is None:
+def _finding(rows: list[tuple[Rank, str]]) -> str:
+    if not rows:
         return "There are no ranks: the seeds are too few, or the policies."
     best, name = rows[0]
-    alike = [other for rank, other in rows[1:] if rank - best <= difference]
-    told = f"{name} ranks best, {best:.1f} on average"
+    others = len(rows) - 1
+    alike = best.worst - 1
+    told = f"{name} has the highest mean net value"
     if not alike:
-        return f"{told}, and can be told from all others."
-    return f"{told}; {len(alike)} of {len(rows) - 1} others can't be told from it."
+        return f"{told}, and earns more than all others."
+    return f"{told}; {alike} of {others} others can't be told from it."

@@ -13,7 +13,9 @@ from sim.cli.interrupt import EXIT_CODE
 from sim.cli.options import command
 from sim.cli.report import ReportOptions, report
 from sim.cli.run import RunOptions, run
+from sim.cli.surface import SurfaceOptions, surface
 from sim.cli.terminal import tell
+from sim.cli.tune import TuneOptions, tune
 from sim.errors import InputError, WorkError
 
 _QUESTION = "When should a deployed model be retrained, and what is that worth?"
@@ -24,6 +26,8 @@ app = typer.Typer(
 )
 command(app, RunOptions)(run)
 command(app, CompareOptions)(compare)
+command(app, SurfaceOptions)(surface)
+command(app, TuneOptions)(tune)
 command(app, ReportOptions)(report)
 app.command()(catalogues.scenarios)
 app.command()(catalogues.policies)

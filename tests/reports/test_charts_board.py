@@ -126,7 +126,7 @@ def test_below_five_seeds_no_interval_is_drawn():
     for odd in ("one seed", "four seeds"):
         worth, _ = CHARTS["leaderboard"](odd_board(odd)).subfigs[0].axes
         assert len(worth.lines) == 1
-        assert "too few for an interval" in words(CHARTS["leaderboard"](odd_board(odd)))
+        assert "no interval can be given" in words(CHARTS["leaderboard"](odd_board(odd)))
         axes = CHARTS["threshold"](odd_board(odd)).subfigs[0].axes[0]
         assert not axes.collections
 
@@ -205,16 +205,13 @@ def test_without_regret_the_threshold_is_judged_by_net_value():
     assert "regret" not in told
 
 
-def test_ranks_and_groups_are_those_of_the_board():
+def test_ranks_and_their_ranges_are_those_of_the_board():
     axes = CHARTS["ranks"](board()).subfigs[0].axes[0]
-    rows = sorted((row.mean_rank, row.policy) for row in board().policies)
-    assert [rank for rank, _ in rows] in xs(axes)
+    rows = sorted(((row.rank, row.policy) for row in board().policies), key=lambda row: row[0].place)
+    assert [rank.place for rank, _ in rows] in xs(axes)
     assert [label.get_text() for label in axes.get_yticklabels()] == [name for _, name in rows]
-    difference = board().critical_difference
-    assert [1, 1 + difference] in xs(axes)
-    for first, last in ranks.cliques([rank for rank, _ in rows], difference):
-        assert rows[last][0] - rows[first][0] <= difference
-        assert [rows[first][0], rows[last][0]] in xs(axes)
+    reach = [segment[:, 0].tolist() for segment in axes.collections[0].get_segments()]
+    assert reach == [[rank.best, rank.worst] for rank, _ in rows]
 
 
 # Families
@@ -323,6 +320,6 @@ def test_captions_name_the_seeds_and_the_interval():
     assert seeds_words([4]) == "seed 4 alone, so there is no interval over seeds"
     assert seeds_words([1, 3, 9]).startswith("seeds 1, 3, 9: fewer than 5")
     assert seeds_words(range(1, 7)) == "seeds 1 to 6: intervals are 95 % over seeds (t; recovery: bootstrap)"
-    told = board_caption(Board(None, "a@1", "none", (), (), None), [1], "telco", "A note.")
+    told = board_caption(Board("a@1", "none", (), (), None), [1], "telco", "A note.")
     assert told.startswith("Source: comparison on the real IBM Telco table; scenario a@1, gates none; seed 1 alone")
     assert told.endswith("A note.")

@@ -17,7 +17,7 @@ def board(policy, regret=None, recovery=None, net_value=0.0):
     means = {Score.REGRET: regret, Score.NET_VALUE: net_value}
     scores = {score: None if value is None else ScoreMean(value, None, 1) for score, value in means.items()}
     row = BoardRow(policy, 1, scores, ScoreRatio(recovery, None, 1, None), {}, None, (), {})
-    return Board(None, "a@1", "none", (row,), (), None)
+    return Board("a@1", "none", (row,), (), None)
 
 
 @pytest.mark.parametrize(

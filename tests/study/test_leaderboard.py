@@ -7,18 +7,21 @@ from math import sqrt
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.console import Console
 from scipy import stats
 
 from reports.leaderboard_tables import board_tables, sentences
-from sim.study.comparison.boards import ClauseMeans, Contest, plain_leaderboard
+from sim.study.comparison.boards import NOTHING, ClauseMeans, Rank, plain_leaderboard
+from sim.study.comparison.families import MOST_COMPARED, BoardFamily
 from sim.study.comparison.leaderboard import leaderboard
-from sim.study.inference.contests import holm, paired_difference
+from sim.study.inference.verdicts import Verdict, all_pairs, tell
 
 SEEDS = (1, 2, 3, 4, 5, 6)
 NEVER = (10.0, 11.0, 12.0, 10.0, 11.0, 12.0)
-GOOD = (14.0, 15.0, 17.0, 15.0, 15.0, 17.0)
-BAD = (8.0, 10.0, 11.0, 8.0, 10.0, 11.0)
+GOOD = (14.0, 15.0, 17.0, 15.1, 15.3, 16.8)
+BAD = (8.0, 10.0, 11.0, 8.1, 10.2, 10.9)
 
 
 def cells(policy, values, scenario="a@1", gates="none", **more):
@@ -58,35 +61,102 @@ def test_means_intervals_differences_and_ranks_by_hand():
     assert score.interval == pytest.approx((mean - margin, mean + margin))
     against = rows["good"].against_baseline["net_value"]
     assert against.mean == pytest.approx(np.mean(np.subtract(GOOD, NEVER)))
-    assert against.p_value == 2 / 2**6
-    assert [rows[name].mean_rank for name in ("good", "never", "bad")] == [1, 2, 3]
-    assert rows["never"].against_baseline["net_value"] == Contest(None, None, None, 0)
+    assert against.verdict is Verdict.MORE
+    assert [rows[name].rank for name in ("good", "never", "bad")] == [Rank(1, 1, 1), Rank(2, 2, 2), Rank(3, 3, 3)]
+    assert rows["never"].against_baseline["net_value"] == NOTHING
     assert board.closest_contest.policies == ("good", "never")
-    assert board.closest_contest.seeds_needed == 5
+    assert board.closest_contest.difference == against
 
 
-def test_holm_counts_the_contests_of_a_board_and_neither_baseline_nor_ablations():
+def test_all_pairs_of_a_board_are_one_family_and_its_ablations_another():
     ablation = [{**row, "of": "good", "drops": "x"} for row in cells("good without x", BAD)]
     found = boards_of(cells("never", NEVER), cells("good", GOOD), cells("bad", BAD), ablation)
     rows = rows_of(found.boards[0])
-    p_values = [paired_difference(values, NEVER).p_value for values in (GOOD, BAD)]
-    adjusted = [rows[name].against_baseline["net_value"].p_value_holm for name in ("good", "bad")]
-    assert adjusted == list(holm(p_values)) == [4 / 2**6, 4 / 2**6]
-    (told,) = found.boards[0].ablations
-    assert (told.policy, told.clause) == ("good", "x")
-    assert told.worth["net_value"].mean == pytest.approx(np.mean(np.subtract(GOOD, BAD)))
+    expected = tell(np.column_stack([NEVER, GOOD, BAD]), all_pairs(3))
+    for name, told in zip(("good", "bad"), expected[:2], strict=True):
+        assert rows[name].against_baseline["net_value"].p_value == pytest.approx(told.p_value)
+    (worth,) = found.boards[0].ablations
+    assert (worth.policy, worth.clause) == ("good", "x")
+    assert worth.worth["net_value"].mean == pytest.approx(np.mean(np.subtract(GOOD, BAD)))
+    assert worth.worth["net_value"].p_value == pytest.approx(stats.ttest_rel(GOOD, BAD).pvalue)
+
+
+@settings(max_examples=40)
+@given(st.integers(0, 10_000), st.sampled_from([5, 6, 10, 20]), st.sampled_from([0.0, 0.4, 1.0]))
+def test_no_sentence_contradicts_an_interval_a_p_value_or_a_rank(seed, seeds, effect):
+    rng = np.random.default_rng(seed)
+    values = 1_000 * (3 * rng.normal(size=(seeds, 1)) + rng.normal(size=(seeds, 5)) + effect * np.arange(5))
+    values[:, 3] = values[:, 2]  # the same life twice
+    names = ["never", *"abcd"]
+    rare = np.where(rng.random(seeds) < 0.1, values[:, 0] + 500, values[:, 0])
+    parts = [cells(name, column) for name, column in zip([*names, "rare"], [*values.T, rare], strict=True)]
+    (board,) = boards_of(*parts, policies=(*names, "rare")).boards
+    told = list(sentences(board, "never"))
+    for row in board.policies[1:]:
+        found = row.against_baseline["net_value"]
+        sentence = next(each for each in told if each.startswith(f"{row.policy} "))
+        is_told = found.verdict in {Verdict.MORE, Verdict.LESS}
+        assert ("earns" in sentence) == is_told
+        assert ("did the same" in sentence) == (found.verdict is Verdict.SAME)
+        if found.interval is None:
+            assert "+0 to +0" not in sentence
+            assert not is_told
+            continue
+        low, high = found.interval
+        assert (low > 0 or high < 0) == is_told == (found.p_value <= 0.05)
+        reference = board.row("never").rank
+        if is_told:  # whoever is shown to earn more has at least one place behind it, and the other one before it
+            better, worse = (row.rank, reference) if found.mean > 0 else (reference, row.rank)
+            assert better.worst < len(board.policies)
+            assert worse.best > 1
+            assert better.place < worse.place
+    first, second = board.closest_contest.policies
+    best, runner_up = board.row(first).rank, board.row(second).rank
+    assert best.place <= runner_up.place
+    if board.closest_contest.difference.verdict is Verdict.MORE:
+        assert told[-1] == f"These {seeds} seeds tell {first} from {second}."
+        assert best.worst < len(board.policies)
+    elif board.closest_contest.difference.verdict is Verdict.UNTOLD:
+        assert best.worst > 1
+        needed = board.closest_contest.difference.seeds_needed
+        assert needed.seeds is None or needed.seeds > seeds
+
+
+def test_many_settings_are_told_from_the_baseline_alone_and_in_little_time():
+    rng = np.random.default_rng(3)
+    settings_of_one_rule = 440_000 + 60_000 * rng.normal(size=(10, 1)) + 100 * rng.normal(size=(10, 400))
+    values = np.column_stack([np.zeros(10), settings_of_one_rule])
+    family = BoardFamily.of(values, 0)
+    found = [family.difference(setting, 0) for setting in range(1, 401)]
+    assert {each.verdict for each in found} == {Verdict.MORE}
+    assert max(each.p_value for each in found) <= 0.002
+    assert len(family.places) == 400 > MOST_COMPARED
+    assert family.ranks() == (None,) * 401
+
+
+def test_a_failed_seed_counts_for_nobody():
+    failed = (None, *GOOD[1:])
+    (board,) = boards_of(cells("never", NEVER), cells("good", failed), cells("bad", BAD)).boards
+    rows = rows_of(board)
+    assert board.seeds_left_out == (1,)
+    assert [rows[name].scores["net_value"].n for name in ("never", "good", "bad")] == [5, 5, 5]
+    assert rows["bad"].scores["net_value"].mean == pytest.approx(np.mean(BAD[1:]))
+    assert rows["bad"].against_baseline["net_value"].n == 5
+    assert [rows[name].seeds for name in ("never", "good", "bad")] == [6, 5, 6]
+    assert "Seeds in which a policy failed count for none: 1." in list(sentences(board, "never"))
 
 
 def test_below_five_seeds_there_is_neither_interval_nor_rank():
     found = boards_of(cells("never", NEVER[:4]), cells("good", GOOD[:4]), policies=("never", "good"))
     for row in found.boards[0].policies:
-        assert row.mean_rank is None
+        assert row.rank is None
         assert row.scores["net_value"].interval is None
         assert row.against_baseline["net_value"].interval is None
-        assert row.against_baseline["net_value"].p_value_holm is None
-    assert found.boards[0].closest_contest.seeds_needed is None
+        assert row.against_baseline["net_value"].p_value is None
+    reason = "4 seeds in which all have a value; at least 5 are needed"
     assert list(sentences(found.boards[0], "never")) == [
-        "To tell good from never takes more seeds than can be told from these."
+        f"good can't be told from never: +5 in net value, no interval can be given ({reason}).",
+        f"good can't be told from never, nor how many seeds would do: {reason}.",
     ]
 
 
@@ -140,8 +210,8 @@ def test_overall_averages_scenarios_within_a_seed_first():
     assert rows["good"].scores["net_value"].mean == pytest.approx(both.mean())
     assert rows["good"].scores["net_value"].n == 6
     assert rows["good"].scores["f1_after"].mean == pytest.approx(0.6)
-    expected = paired_difference(both.tolist(), (np.add(NEVER, BAD) / 2).tolist())
-    assert rows["good"].against_baseline["net_value"].p_value == expected.p_value
+    expected = stats.ttest_rel(both, np.add(NEVER, BAD) / 2)
+    assert rows["good"].against_baseline["net_value"].p_value == pytest.approx(expected.pvalue)
 
 
 def test_scores_that_no_scenario_has_are_missing_overall():
@@ -170,7 +240,7 @@ def test_a_seed_that_failed_in_one_scenario_has_no_score_overall():
 def test_a_policy_that_failed_everywhere_takes_no_rank_from_the_others():
     parts = [cells("never", NEVER), cells("good", GOOD), cells("bad", [None] * 6)]
     rows = rows_of(boards_of(*parts).boards[0])
-    assert [rows[name].mean_rank for name in ("good", "never", "bad")] == [1, 2, None]
+    assert [rows[name].rank for name in ("good", "never", "bad")] == [Rank(1, 1, 1), Rank(2, 2, 2), None]
     assert rows["bad"].seeds == 0
     assert rows["bad"].scores["net_value"] is None
 
@@ -196,12 +266,11 @@ def test_clauses_are_counted_beside_each_rule():
     assert rows["good"].clauses == (ClauseMeans("x > 1", true=2.5, true_alone=0.0, missing=3.5),)
 
 
-def test_the_sentences_claim_no_more_than_the_corrected_p_values():
-    found = boards_of(cells("never", NEVER), cells("good", GOOD), cells("bad", BAD))
+def test_five_seeds_tell_what_is_plain():
+    found = boards_of(cells("never", NEVER[:5]), cells("good", GOOD[:5]), cells("bad", NEVER[:5]))
     told = list(sentences(found.boards[0], "never"))
-    assert told[0].startswith("good can't be told from never: +")  # 0.031 twice is 0.0625
-    alone = boards_of(cells("never", NEVER), cells("good", GOOD), policies=("never", "good"))
-    assert next(iter(sentences(alone.boards[0], "never"))).startswith("good earns more than never: +")
+    assert told[0].startswith("good earns more than never: +")
+    assert told[1] == "bad did the same as never, in all 5 seeds."
 
 
 def test_a_scenario_whose_recovery_is_noise_enters_no_overall_recovery_and_has_no_days():
@@ -226,11 +295,11 @@ def test_a_scenario_whose_recovery_is_noise_enters_no_overall_recovery_and_has_n
     assert found["b@1"].never_share["recovery_days"] is None
 
 
-def test_ranks_come_with_the_difference_that_counts():
-    (board,) = boards_of(cells("never", NEVER), cells("good", GOOD), cells("bad", BAD)).boards
-    assert board.critical_difference == pytest.approx(1.353, abs=0.001)  # 3 policies, 6 worlds: q = 2.343
-    (few,) = boards_of(cells("never", NEVER[:4]), cells("good", GOOD[:4]), policies=("never", "good")).boards
-    assert few.critical_difference is None
+def test_policies_that_can_not_be_told_apart_share_their_places():
+    close = [value + shift for value, shift in zip(NEVER, (0.5, -0.4, 0.2, -0.3, 0.4, 0.1), strict=True)]
+    (board,) = boards_of(cells("never", NEVER), cells("good", GOOD), cells("bad", close)).boards
+    rows = rows_of(board)
+    assert [rows[name].rank for name in ("good", "bad", "never")] == [Rank(1, 1, 1), Rank(2, 2, 3), Rank(3, 2, 3)]
 
 
 def test_the_reason_for_missing_regret_is_told():

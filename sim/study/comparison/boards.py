@@ -8,10 +8,12 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, TypeAdapter
 
 from sim.json_file import read_json, write_json
+from sim.study.inference.seeds_needed import SeedsNeeded
+from sim.study.inference.verdicts import Verdict
 from sim.study.scores.table import Score
 
 T = TypeVar("T")
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 OVERALL = "overall"
 """The name of the board over all scenarios."""
 
@@ -49,19 +51,39 @@ class ScoreEstimate:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A mean difference over `n` pairs of seeds; missing parts are `None`."""
+    """A mean difference over `n` seeds, and what may be said of it; missing parts are `None`.
+
+    Interval, p-value and verdict are those of one family (`sim.study.inference.verdicts`), so that they agree: all
+    policies of a board are told together, and so are all clauses. `reason` says why there is no interval, and
+    `seeds_needed` how many seeds would tell what these can't. A leaderboard of an older version has no verdicts.
+    """
 
     mean: float | None
     interval: Ends | None
     p_value: float | None
     n: int
+    verdict: Verdict | None = None
+    reason: str | None = None
+    seeds_needed: SeedsNeeded | None = None
+
+
+NOTHING = Difference(None, None, None, 0)
+"""What is known of a policy less itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class Contest(Difference):
-    """A policy less the baseline, with the p-value corrected for the other contests of the board (Holm)."""
+class Rank:
+    """The place of a policy by its mean net value, 1 for the best, ties averaged.
 
-    p_value_holm: float | None = None
+    `best` and `worst` are the ends of its place: as many policies as are shown to earn more stand before it, and as
+    many as are shown to earn less behind it, so that ranks agree with verdicts. All such ranges of a board hold
+    together in at least 95 % of studies (Mogstad, Romano, Shaikh and Wilhelm, Inference for ranks, Review of Economic
+    Studies 91, 2024).
+    """
+
+    place: float
+    best: int
+    worst: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +107,10 @@ class Ablation:
 
 @dataclass(frozen=True, slots=True)
 class ClosestContest:
-    """The two policies of the highest mean net value; `seeds_needed` would tell them apart (`None`: too many)."""
+    """The two policies of the highest mean net value, the oracle aside, and what may be said of their difference."""
 
     policies: tuple[str, str]
-    seeds_needed: int | None
+    difference: Difference = NOTHING
 
 
 def _known_scores(wanted: Collection[Score], found: object) -> object:
@@ -107,7 +129,8 @@ class BoardRow:
     """One policy of a board.
 
     `seeds` counts the lives that did not fail, `never_share` is the share of them in which a time never came, and
-    `regret_missing` says why there is no regret. `mean_rank` is by net value, 1 for the best.
+    `regret_missing` says why there is no regret. There are no ranks below five seeds, nor among more than
+    `families.MOST_COMPARED` different lives.
     """
 
     policy: str
@@ -117,8 +140,8 @@ class BoardRow:
     never_share: Shares
     regret_missing: str | None
     clauses: tuple[ClauseMeans, ...]
-    against_baseline: Mapping[Score, Contest]
-    mean_rank: float | None = None
+    against_baseline: Mapping[Score, Difference]
+    rank: Rank | None = None
 
     def estimate(self, score: Score) -> ScoreEstimate | None:
         """Return what the board says of a score, `None` where it is missing."""
@@ -136,15 +159,15 @@ class BoardRow:
 class Board:
     """The policies of one scenario, or of all together, under one gate profile.
 
-    Mean ranks that differ by less than `critical_difference` can't be told apart (Nemenyi, at 5 %).
+    `seeds_left_out` are those in which a policy failed: they count for none of the others either.
     """
 
-    critical_difference: float | None
     scenario: str
     gates: str
     policies: tuple[BoardRow, ...]
     ablations: tuple[Ablation, ...]
     closest_contest: ClosestContest | None
+    seeds_left_out: tuple[int, ...] = ()
 
     @property
     def is_overall(self) -> bool:

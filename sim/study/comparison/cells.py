@@ -1,7 +1,7 @@
 """Cells: one world of a comparison, played by every contestant under every gate profile, and judged."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from policies.never import Never
 from scenarios.schema import Scenario
@@ -9,6 +9,7 @@ from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.records.record import Record
 from sim.study.comparison.contestants import Contestant, play_contestant
 from sim.study.comparison.results import Cell, CellIdentity, Judgement, ScoreValue
+from sim.study.lives.forks import acts
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import Replay
 from sim.study.scores import money
@@ -57,12 +58,13 @@ def _failed_profile(order: WorldTask, profile: GateProfile, error: Exception) ->
 
 def _play_profile(order: WorldTask, replay: Replay, profile: GateProfile) -> list[Cell]:
     try:
-        bench = _bench(order, replay, profile)
+        bench = bench_of(replay, profile, with_split=order.with_split)
     except Exception as error:  # noqa: BLE001 - the other profiles are still worth having
         return _failed_profile(order, profile, error)
     known: dict[str, Record] = {}
     played = {contestant: _attempt(contestant, replay, profile, known, bench) for contestant in _in_turn(order)}
-    return [_cell(order, profile, contestant, played[contestant], bench, known) for contestant in order.contestants]
+    judge = _Judge(bench, known.get(order.baseline))
+    return [_cell(order, profile, contestant, played[contestant], judge) for contestant in order.contestants]
 
 
 def _in_turn(order: WorldTask) -> Sequence[Contestant]:
@@ -71,7 +73,7 @@ def _in_turn(order: WorldTask) -> Sequence[Contestant]:
 
 
 def _attempt(
-    contestant: Contestant, replay: Replay, profile: GateProfile, known: dict[str, Record], bench: "_Bench"
+    contestant: Contestant, replay: Replay, profile: GateProfile, known: dict[str, Record], bench: "Bench"
 ) -> Record | Exception | None:
     """Return a contestant's record and note it; the error where it failed, and `None` where there is none."""
     try:
@@ -88,23 +90,22 @@ def _cell(
     profile: GateProfile,
     contestant: Contestant,
     played: Record | Exception | None,
-    bench: "_Bench",
-    known: Mapping[str, Record],
+    judge: "_Judge",
 ) -> Cell:
     identity = _identity(order, profile, contestant)
     if played is None:
-        return Cell(identity, missing=bench.best.reason)
+        return Cell(identity, missing=judge.bench.best.reason)
     if isinstance(played, Exception):
         return Cell(identity, _told(played))
     try:
-        judgement = _judged(played, bench, known.get(order.baseline), with_needless=not contestant.is_ablation)
+        judgement = judge.judge(played, with_needless=not contestant.is_ablation)
     except Exception as error:  # noqa: BLE001 - as above
         return Cell(identity, _told(error))
     return Cell(identity, judgement=judgement)
 
 
 @dataclass(frozen=True, slots=True)
-class _Bench:
+class Bench:
     """What all contestants of a world are measured against, under one gate profile."""
 
     best: Plan
@@ -114,21 +115,39 @@ class _Bench:
     constraints: ConstraintPrices | None
 
 
-def _bench(order: WorldTask, replay: Replay, profile: GateProfile) -> _Bench:
-    prices, onset = order.scenario.prices, order.scenario.onset_step
+def bench_of(replay: Replay, profile: GateProfile, *, with_split: bool = False) -> Bench:
+    """Return what the lives of a world are measured against."""
+    scenario = replay.world.scenario
+    prices, onset = scenario.prices, scenario.onset_step
     drifted = replay.world.steps[onset:] if onset is not None else range(0)
     found = planner(replay, profile, prices)
-    return _Bench(
+    return Bench(
         best=found if isinstance(found, Plan) else found.solve(),
         planner=None if isinstance(found, Plan) else found,
         never=replay.record(Never(), profile, "never"),
         fresh={step: fresh_f1(replay, step) for step in drifted},
-        constraints=constraint_prices(replay, profile, prices) if order.with_split else None,
+        constraints=constraint_prices(replay, profile, prices) if with_split else None,
     )
 
 
-def _judged(record: Record, bench: _Bench, baseline: Record | None, *, with_needless: bool) -> Judgement:
-    """Return what is to be said of a record."""
+@dataclass(slots=True)
+class _Judge:
+    """Judges the records of one world; settings that acted alike led one life, which is judged once."""
+
+    bench: Bench
+    baseline: Record | None
+    _judged: dict[Hashable, Judgement] = field(default_factory=dict)
+
+    def judge(self, record: Record, *, with_needless: bool) -> Judgement:
+        """Return what is to be said of a record; what its clauses said is its own."""
+        life = (with_needless, record.training, *(acts(row.decision) for row in record.steps))
+        if life not in self._judged:
+            self._judged[life] = judged(record, self.bench, self.baseline, with_needless=with_needless)
+        return replace(self._judged[life], clauses=clause_counts(record))
+
+
+def judged(record: Record, bench: Bench, baseline: Record | None, *, with_needless: bool) -> Judgement:
+    """Return what is to be said of a record; `with_needless` looks for retrainings that it is better off without."""
     beyond = beyond_oracle(record)
     scores = {**_scores(record, bench, baseline, bench.best.reason or beyond), **_prices_of(bench.constraints)}
     if with_needless and not beyond and bench.planner is not None:
@@ -138,7 +157,7 @@ def _judged(record: Record, bench: _Bench, baseline: Record | None, *, with_need
 
 
 def _scores(
-    record: Record, bench: _Bench, baseline: Record | None, regret_missing: str
+    record: Record, bench: Bench, baseline: Record | None, regret_missing: str
 ) -> dict[Score, ScoreValue | None]:
     """Return every score that each record has."""
     summary, recovered, times = summarise(record), recovery(record, bench.never, bench.fresh), response(record)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from sim.study.comparison.boards import (
+    NOTHING,
     OVERALL,
     SCHEMA_VERSION,
     Ablation,
@@ -15,25 +16,15 @@ from sim.study.comparison.boards import (
     BoardRow,
     ClauseMeans,
     ClosestContest,
-    Contest,
     Difference,
     Ends,
     Leaderboard,
     ScoreMean,
     ScoreRatio,
 )
-from sim.study.inference.contests import (
-    MIN_SEEDS,
-    Interval,
-    Missing,
-    critical_difference,
-    holm,
-    mean_interval,
-    mean_ranks,
-    paired_difference,
-    ratio_interval,
-    seeds_needed,
-)
+from sim.study.comparison.families import BoardFamily, as_difference
+from sim.study.inference.contests import Floats, Interval, Missing, mean_interval, ratio_interval
+from sim.study.inference.verdicts import tell
 from sim.study.scores.judge import clauses_from_text
 from sim.study.scores.table import RANKED_BY, Score
 
@@ -44,15 +35,16 @@ _AVERAGED = tuple(score for score in Score if score.is_averaged)
 _ENDLESS = tuple(score for score in Score if score.may_never_end)
 _PAIRED = (RANKED_BY, *(score for score in Score if score.is_paired and score is not RANKED_BY))
 _BOOTSTRAP_SEED = 20_250_101
+_HOPELESS = 0.5
 
 
 def leaderboard(cells: pd.DataFrame, baseline: str, policies: Sequence[str]) -> Leaderboard:
     """Return the boards of each scenario and gate profile, and overall.
 
-    Intervals are over seeds, paired differences against the baseline on the same seeds, with p-values adjusted by
-    Holm's method over the other policies of a board. Overall, a seed's scores are averaged over the scenarios first,
-    so that seeds stay the unit; a policy that has no score in one of them has none for the seed. Below five seeds
-    there are neither intervals nor ranks.
+    Intervals are over seeds. Differences are paired on the same seeds, and all pairs of a board's policies are told
+    as one family, so that its verdicts, intervals, p-values and ranks agree and hold together. Overall, a seed's
+    scores are averaged over the scenarios first, so that seeds stay the unit; a policy that has no score in one of
+    them has none for the seed. Below five seeds there are neither intervals nor ranks.
     """
     cells = _tidy(cells)
     boards: list[Board] = []
@@ -130,23 +122,56 @@ def _clauses(cells: pd.DataFrame) -> Iterator[ClauseMeans]:
 
 
 def _board(cells: pd.DataFrame, scenario: str, gates: str, baseline: str, policies: Sequence[str]) -> Board:
+    cells, left_out = _paired(cells, policies)
     by_policy = {
         str(name): group.set_index("seed").sort_index() for name, group in cells.groupby("policy", sort=False)
     }
     present = [name for name in policies if name in by_policy]
-    ranks, critical = _ranks([by_policy[name] for name in present])
-    rows = _corrected([_row(name, by_policy[name], by_policy.get(baseline)) for name in present])
+    reference = present.index(baseline) if baseline in present else None
+    families = {score: BoardFamily.of(_table(by_policy, present, score), reference) for score in _PAIRED}
+    ranks = families[RANKED_BY].ranks()
+    rows = [
+        _row(name, by_policy[name], {score: _against(families[score], index, reference) for score in _PAIRED})
+        for index, name in enumerate(present)
+    ]
     return Board(
-        critical_difference=critical,
         scenario=scenario,
         gates=gates,
-        policies=tuple(replace(row, mean_rank=ranks.get(index)) for index, row in enumerate(rows)),
+        policies=tuple(replace(row, rank=rank) for row, rank in zip(rows, ranks, strict=True)),
         ablations=tuple(_ablations(by_policy)),
-        closest_contest=_closest_contest(present, by_policy),
+        closest_contest=_closest_contest(present, families[RANKED_BY]),
+        seeds_left_out=left_out,
     )
 
 
-def _row(name: str, cells: pd.DataFrame, baseline: pd.DataFrame | None) -> BoardRow:
+def _paired(cells: pd.DataFrame, policies: Sequence[str]) -> tuple[pd.DataFrame, tuple[int, ...]]:
+    """Return the cells of a board without scores in seeds in which a policy failed, and these seeds.
+
+    So nobody is compared over other seeds than the rest. A policy that failed in half of the seeds or more has no
+    scores itself, and costs the others none.
+    """
+    failed = cells["error"].notna() & cells["policy"].isin(policies)
+    shares = failed.groupby(cells["policy"]).mean()
+    hopeless = set(shares.index[shares >= _HOPELESS])
+    left_out = set(cells.loc[failed & ~cells["policy"].isin(hopeless), "seed"])
+    if left_out or hopeless:
+        numbers = [*_NUMBERS, *map(_never, _ENDLESS)]
+        cells = cells.copy()
+        cells.loc[cells["seed"].isin(left_out) | cells["policy"].isin(hopeless), numbers] = np.nan
+    return cells, tuple(sorted(int(seed) for seed in left_out))
+
+
+def _table(by_policy: Mapping[str, pd.DataFrame], names: Sequence[str], score: Score) -> Floats:
+    """Return a score of policies, seeds by policies."""
+    columns = [by_policy[name][score] for name in names]
+    return np.asarray(pd.concat(columns, axis=1).sort_index().to_numpy(dtype=np.float64))
+
+
+def _against(family: BoardFamily, index: int, reference: int | None) -> Difference:
+    return NOTHING if reference is None else family.difference(index, reference)
+
+
+def _row(name: str, cells: pd.DataFrame, against_baseline: Mapping[Score, Difference]) -> BoardRow:
     is_beyond_oracle = cells["regret_missing"].notna().any()  # what is left would be the mean over the other seeds
     return BoardRow(
         policy=name,
@@ -158,7 +183,7 @@ def _row(name: str, cells: pd.DataFrame, baseline: pd.DataFrame | None) -> Board
         never_share={score: _share(cells[_never(score)]) for score in _ENDLESS},
         regret_missing=next(iter(cells["regret_missing"].dropna()), None),
         clauses=tuple(_clauses(cells)),
-        against_baseline={score: _contest(cells, baseline, score) for score in _PAIRED},
+        against_baseline=against_baseline,
     )
 
 
@@ -179,65 +204,26 @@ def _recovery(cells: pd.DataFrame) -> ScoreRatio | None:
     return ScoreRatio(ratio.estimate, _ends(ratio.interval), ratio.n, reason)
 
 
-def _contest(cells: pd.DataFrame, baseline: pd.DataFrame | None, score: Score) -> Contest:
-    less = _difference(cells, cells if baseline is None else baseline, score)
-    return Contest(less.mean, less.interval, less.p_value, less.n)
-
-
-def _difference(cells: pd.DataFrame, others: pd.DataFrame, score: Score) -> Difference:
-    """Return a policy less another on the seeds that both lived; nothing is known of a policy less itself."""
-    both = pd.DataFrame({"one": cells[score], "other": others[score]}).dropna()
-    if cells is others or both.empty:
-        return Difference(None, None, None, 0)
-    paired = paired_difference(both["one"].tolist(), both["other"].tolist())
-    return Difference(paired.mean, _ends(paired.interval), paired.p_value, paired.n)
-
-
-def _corrected(rows: Sequence[BoardRow]) -> list[BoardRow]:
-    """Return the rows with p-values corrected for the number of policies on the board, score by score."""
-    adjusted = {score: holm([row.against_baseline[score].p_value for row in rows]) for score in _PAIRED}
-    return [
-        replace(
-            row,
-            against_baseline={
-                score: replace(contest, p_value_holm=adjusted[score][index])
-                for score, contest in row.against_baseline.items()
-            },
-        )
-        for index, row in enumerate(rows)
-    ]
-
-
-def _ranks(groups: Sequence[pd.DataFrame]) -> tuple[dict[int, float], float | None]:
-    """Return the mean rank of each group that has one, where the seeds are enough to say how sure it is.
-
-    With it the critical difference: ranks that differ by less can't be told apart (Nemenyi, at 5 %).
-    """
-    scores = {index: group[RANKED_BY] for index, group in enumerate(groups) if group[RANKED_BY].notna().any()}
-    matrix = pd.DataFrame(scores).dropna()
-    ranks = mean_ranks(matrix.to_numpy(dtype=np.float64), higher_is_better=True) if len(matrix) >= MIN_SEEDS else None
-    if ranks is None:
-        return {}, None
-    critical = critical_difference(len(scores), len(matrix)) if len(scores) > 1 else None
-    return dict(zip(scores, ranks.ranks, strict=True)), critical
-
-
 def _ablations(by_policy: Mapping[str, pd.DataFrame]) -> Iterator[Ablation]:
-    """Yield what each clause of a rule is worth: the rule less the rule without it."""
-    for group in by_policy.values():
-        of, drops = group["of"].iloc[0], group["drops"].iloc[0]
-        if isinstance(of, str) and of in by_policy:
-            yield Ablation(of, drops, {score: _difference(by_policy[of], group, score) for score in _PAIRED})
+    """Yield what each clause of a rule is worth: the rule less the rule without it, all clauses as one family."""
+    pairs = [
+        (str(group["of"].iloc[0]), str(name), str(group["drops"].iloc[0]))
+        for name, group in by_policy.items()
+        if group["of"].iloc[0] in by_policy
+    ]
+    names = list(by_policy)
+    contests = [(names.index(of), names.index(name)) for of, name, _ in pairs]
+    told = {score: tell(_table(by_policy, names, score), contests) for score in _PAIRED} if contests else {}
+    for index, (of, _, drops) in enumerate(pairs):
+        yield Ablation(of, drops, {score: as_difference(told[score][index]) for score in _PAIRED})
 
 
-def _closest_contest(present: Sequence[str], by_policy: Mapping[str, pd.DataFrame]) -> ClosestContest | None:
-    """Return the two policies of the highest mean net value, and how many seeds would settle which is better."""
-    means = {name: by_policy[name][RANKED_BY].mean() for name in present if name != "oracle"}
-    best = sorted((name for name in means if not np.isnan(means[name])), key=lambda name: -means[name])[:2]
-    if len(best) < 2:
+def _closest_contest(present: Sequence[str], family: BoardFamily) -> ClosestContest | None:
+    """Return the two policies of the highest mean net value, and what may be said of their difference."""
+    best = family.closest([index for index, name in enumerate(present) if name != "oracle"])
+    if best is None:
         return None
-    first, second = (by_policy[name][RANKED_BY] for name in best)
-    return ClosestContest((best[0], best[1]), seeds_needed((first - second).dropna().tolist()))
+    return ClosestContest((present[best[0]], present[best[1]]), family.difference(*best))
 
 
 def _over_scenarios(cells: pd.DataFrame) -> pd.DataFrame:

@@ -49,7 +49,7 @@ def plan_study(request: StudyRequest, tell: Callable[[str], None]) -> PlannedStu
     names = [each.name for each in chosen if not each.is_ablation]
     conditions = tuple(parse_condition(text, names) for text in request.fail_if)
     profiles = tuple(load_profile(name) for name in request.gates)
-    played = _as_played(asked, request.population, tell)
+    played = as_played(asked, request.population, tell)
     study = Study(
         played,
         chosen,
@@ -63,7 +63,7 @@ def plan_study(request: StudyRequest, tell: Callable[[str], None]) -> PlannedStu
     return PlannedStudy(study, conditions)
 
 
-def _as_played(
+def as_played(
     asked: tuple[Scenario, ...], population: PopulationSpec, tell: Callable[[str], None]
 ) -> tuple[Scenario, ...]:
     """Return the scenarios as they can be played with a table of one's own, and say once how well it fits."""

@@ -46,8 +46,6 @@ Rows = Values | Sequence[Sequence[float | None]]
 
 MIN_SEEDS = 5
 N_RESAMPLES = 1_999  # (1,999 + 1) x 2.5 % is whole: the bounds are order statistics, not interpolated
-MAX_EXACT = 30  # two halves of 2^15 sign patterns take a few milliseconds
-MAX_SEEDS_NEEDED = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +87,6 @@ class RatioEstimate:
         return self.reason is not None
 
 
-class PValueMethod(StrEnum):
-    """How a p-value was found."""
-
-    SIGN_FLIP = "sign-flip, all patterns"
-    T_TEST = "paired t test"
-
-
 @dataclass(frozen=True, slots=True)
 class PairedDifference:
     """The mean of policy - baseline over `n` pairs; missing parts are `None`."""
@@ -104,19 +95,6 @@ class PairedDifference:
     interval: Interval | None
     p_value: float | None
     n: int
-    method: PValueMethod | None
-
-
-@dataclass(frozen=True, slots=True)
-class MeanRanks:
-    """The average rank of each policy over `n` worlds, 1 for the best, in the order of the columns.
-
-    `friedman_p` is the p-value of the hypothesis that all policies rank alike, missing below `MIN_SEEDS` worlds.
-    """
-
-    ranks: tuple[float, ...]
-    n: int
-    friedman_p: float | None
 
 
 def mean_interval(values: Values, level: float = 0.95) -> Interval | None:
@@ -198,15 +176,9 @@ def ratio_interval(
 def paired_difference(policy_values: Values, baseline_values: Values, level: float = 0.95) -> PairedDifference:
     """Compare a policy with a baseline on the same seeds.
 
-    The interval is the t interval of the differences. The two-sided p-value is that of the sign-flip permutation
-    test of the sum (Fisher, The Design of Experiments, 1935, section 21): the share of the 2^n sign patterns whose
-    sum is at least as far from 0 as the observed one. It needs no normality, speaks of the mean as the interval does,
-    and ties and zeros are no special case, which is why it stands here instead of Wilcoxon's test. All patterns are
-    counted up to 30 pairs; beyond, the paired t test stands in, which is exact for normal differences and a little
-    cautious for heavy tails. If all differences are 0, p is 1.
-
-    No p-value is below 2 / 2^n: that is 0.0625 at 5 seeds, so nothing is significant there at 5 %. With m contests
-    and Holm's correction, the first needs 2 m / 2^n <= 0.05.
+    Interval and two-sided p-value are those of Student's paired t test, so that they agree. This is for one contest
+    alone: several side by side are a family, for `sim.study.inference.verdicts.tell`. If all differences are equal
+    there is nothing to tell by, and no p-value.
 
     A pair with a missing value is left out. With fewer than `MIN_SEEDS` pairs, interval and p-value are missing; with
     none, so is the mean.
@@ -217,8 +189,8 @@ def paired_difference(policy_values: Values, baseline_values: Values, level: flo
         The two have different lengths, or a value is infinite.
 
     >>> result = paired_difference([3.0, 4.0, 5.0, 6.0, 7.0], [2.0, 2.0, 2.0, 2.0, 2.0])
-    >>> result.mean, result.p_value, result.n
-    (3.0, 0.0625, 5)
+    >>> result.mean, round(result.p_value, 4), result.n
+    (3.0, 0.0132, 5)
     """
     _check_share(level, "level")
     policy, baseline = _floats(policy_values), _floats(baseline_values)
@@ -226,9 +198,8 @@ def paired_difference(policy_values: Values, baseline_values: Values, level: flo
     differences = _present(policy - baseline)
     n = len(differences)
     if n < MIN_SEEDS:
-        return PairedDifference(float(differences.mean()) if n else None, None, None, n, None)
-    p_value, method = _p_value(differences)
-    return PairedDifference(float(differences.mean()), _t_interval(differences, level), p_value, n, method)
+        return PairedDifference(float(differences.mean()) if n else None, None, None, n)
+    return PairedDifference(float(differences.mean()), _t_interval(differences, level), _p_value(differences), n)
 
 
 def holm(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
@@ -247,75 +218,6 @@ def holm(p_values: Sequence[float | None]) -> tuple[float | None, ...]:
         largest = max(largest, min(1.0, (len(order) - rank) * p))
         adjusted[position] = largest
     return tuple(adjusted)
-
-
-def mean_ranks(matrix: Floats, *, higher_is_better: bool) -> MeanRanks | None:
-    """Return the average ranks of policies over worlds, rank 1 for the best, ties averaged.
-
-    `matrix` has a row for each world and a column for each policy. A world in which any policy is missing is left
-    out, so that all are ranked on the same worlds; without a complete world the answer is missing. Source: Demsar,
-    Statistical comparisons of classifiers over multiple data sets, JMLR 7, 2006, section 3.2.
-
-    >>> mean_ranks(np.array([[0.9, 0.5, 0.5], [0.8, 0.6, 0.7]]), higher_is_better=True).ranks
-    (1.0, 2.75, 2.25)
-    """
-    if matrix.ndim != 2:
-        raise InputError(f"ranks need a matrix of worlds x policies, got {matrix.ndim} dimension(s); reshape it")
-    worlds = _complete(matrix)
-    if worlds.size == 0:
-        return None
-    ranks = _ranks(-worlds if higher_is_better else worlds)
-    return MeanRanks(tuple(ranks.mean(axis=0).tolist()), len(worlds), _friedman(ranks))
-
-
-def critical_difference(n_policies: int, n_worlds: int, level: float = 0.95) -> float:
-    """Return how far two average ranks must lie apart to differ (Nemenyi): q / sqrt(2) sqrt(k (k + 1) / (6 N)).
-
-    q is the quantile of the studentised range of k = `n_policies` with infinite degrees of freedom, N the number of
-    worlds. Source: Demsar 2006, section 3.2.2.
-
-    >>> round(critical_difference(4, 14), 3)
-    1.254
-    """
-    from scipy.stats import studentized_range  # noqa: PLC0415 - takes over a second to import, few need it
-
-    _check_share(level, "level")
-    if n_policies < 2 or n_worlds < 1:
-        raise InputError(
-            f"a critical difference needs at least 2 policies and 1 world, got {n_policies} and {n_worlds}; add some"
-        )
-    q = float(studentized_range.ppf(level, n_policies, np.inf))
-    return q / math.sqrt(2) * math.sqrt(n_policies * (n_policies + 1) / (6 * n_worlds))
-
-
-def seeds_needed(differences: Values, level: float = 0.95, power: float = 0.8) -> int | None:
-    """Return how many seeds a paired contest needs so that a t test settles it with the given power.
-
-    The smallest n, not below `MIN_SEEDS`, at which |T| exceeds t(n - 1; level) with probability `power`, where T is
-    noncentral t with n - 1 degrees of freedom and noncentrality sqrt(n) |mean| / sd (Cohen, Statistical Power
-    Analysis for the Behavioral Sciences, 1988, chapter 2). Mean and spread are the observed ones: a plan, not a
-    promise. Missing with fewer than `MIN_SEEDS` differences, where their mean is 0, and where more than a million
-    seeds would be asked for.
-
-    >>> seeds_needed([1.0, 3.0, -1.0, 2.0, 0.0, 1.0])  # mean 1, sd 1.41
-    18
-    """
-    _check_share(level, "level")
-    _check_share(power, "power")
-    present = _present(differences)
-    if len(present) < MIN_SEEDS:
-        return None
-    mean, deviation = abs(float(present.mean())), float(present.std(ddof=1))
-    if mean <= 1e-12 * float(np.abs(present).max()):  # what rounding leaves of a mean of 0
-        return None
-    effect = mean / deviation if deviation > 0 else math.inf
-    normal = (special.ndtri(0.5 + level / 2) + special.ndtri(power)) / effect
-    if normal**2 > MAX_SEEDS_NEEDED:
-        return None
-    n = max(MIN_SEEDS, math.ceil(normal**2))  # the normal answer is a few seeds short
-    while math.isfinite(effect) and _power(effect, n, level) < power:
-        n += 1
-    return n
 
 
 def clopper_pearson(k: int, n: int, level: float = 0.95) -> Interval:
@@ -400,72 +302,12 @@ def _why_missing(denominators: Floats) -> Missing | None:
     return Missing.NEGATIVE if interval.high < 0 else None
 
 
-def _p_value(differences: Floats) -> tuple[float, PValueMethod]:
-    """Return the two-sided p-value of a mean difference of 0, and how it was found."""
-    scale = float(np.abs(differences).max())
-    if scale == 0:
-        return 1.0, PValueMethod.SIGN_FLIP
-    units = differences / scale  # no square of a tiny difference vanishes
-    if len(units) > MAX_EXACT:
-        return _t_test(units), PValueMethod.T_TEST
-    at_least = abs(float(units.sum())) - 1e-12 * float(np.abs(units).sum())  # sums that tie may differ by rounding
-    return _share_beyond(units, at_least), PValueMethod.SIGN_FLIP
-
-
-def _t_test(differences: Floats) -> float:
-    n = len(differences)
-    error = float(differences.std(ddof=1)) / math.sqrt(n)
-    statistic = abs(float(differences.mean())) / error if error > 0 else math.inf
-    return max(float(2 * special.stdtr(n - 1, -statistic)), 2.0 ** (1 - n))  # as far as sign patterns would go
-
-
-def _share_beyond(differences: Floats, at_least: float) -> float:
-    """Return the share of sign patterns with |sum| >= at_least, from the sums of two halves (meet in the middle)."""
-    if at_least <= 0:
-        return 1.0
-    half = len(differences) // 2
-    first, second = _signed_sums(differences[:half]), np.sort(_signed_sums(differences[half:]))
-    below = np.searchsorted(second, at_least - first, side="left")
-    upper = len(first) * len(second) - int(below.sum())
-    return 2 * upper / (len(first) * len(second))  # the lower tail mirrors the upper
-
-
-def _signed_sums(differences: Floats) -> Floats:
-    sums = np.zeros(1)
-    for difference in differences:
-        sums = np.concatenate([sums - difference, sums + difference])
-    return sums
-
-
-def _ranks(costs: Floats) -> Floats:
-    """Return the ranks in each row, 1 for the smallest, ties averaged: smaller + (equal, itself too, + 1) / 2."""
-    own, other = costs[:, :, None], costs[:, None, :]
-    ranks: Floats = (other < own).sum(axis=2) + ((other == own).sum(axis=2) + 1) / 2
-    return ranks
-
-
-def _friedman(ranks: Floats) -> float | None:
-    """Return Friedman's p-value, ties corrected (Hollander and Wolfe, Nonparametric Statistical Methods, 1999, 7.1).
-
-    chi2(k - 1) = N^2 (k - 1) sum over policies of (mean rank - (k + 1) / 2)^2 / sum over cells of
-    (rank - (k + 1) / 2)^2.
-    """
-    n_worlds, n_policies = ranks.shape
-    if n_worlds < MIN_SEEDS or n_policies < 2:
+def _p_value(differences: Floats) -> float | None:
+    """Return the two-sided p-value of a mean difference of 0, missing where all differences are equal."""
+    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
+    if error <= 1e-12 * float(np.abs(differences).max()):
         return None
-    deviations = ranks - (n_policies + 1) / 2
-    spread = float((deviations**2).sum())
-    if spread == 0:
-        return 1.0  # every world is a tie
-    between = float((deviations.mean(axis=0) ** 2).sum())
-    return float(special.chdtrc(n_policies - 1, n_worlds**2 * (n_policies - 1) * between / spread))
-
-
-def _power(effect: float, n: int, level: float) -> float:
-    """Return the probability that a t test of n pairs finds a mean of `effect` standard deviations."""
-    critical = special.stdtrit(n - 1, 0.5 + level / 2)
-    shift = effect * math.sqrt(n)
-    return float(1 - special.nctdtr(n - 1, shift, critical) + special.nctdtr(n - 1, shift, -critical))
+    return float(2 * special.stdtr(len(differences) - 1, -abs(float(differences.mean())) / error))
 
 
 def _floats(values: Rows) -> Floats:

@@ -19,7 +19,7 @@ same t test, at the level that the family leaves to one contest, has the power a
 What is promised, and what is not, is measured by `benchmarks/verdicts.py` and stands in docs/verdicts.md: with normal
 differences at most 5 % of studies say anything wrong, in a whole family, at any number of seeds. A mean that rests on
 rare events cannot be told by any procedure from seeds that hardly show them: where fewer than `MIN_DEPARTURES` seeds
-depart from the commonest difference there is no interval, and that is said.
+depart from a difference that most of them share there is no interval, and that is said.
 """
 
 from collections.abc import Sequence
@@ -37,10 +37,11 @@ from sim.study.inference.contests import MIN_SEEDS, Floats, Interval
 from sim.study.inference.seeds_needed import SeedsNeeded, seeds_needed
 
 MIN_DEPARTURES = 4
-"""How many seeds must differ from the commonest difference for an interval to keep its promise."""
+"""How many seeds must differ from a difference that most share for an interval to keep its promise."""
 N_ROTATIONS = 3_999  # (3,999 + 1) x 5 % is whole; at p = 0.05 a p-value is good to 0.003
 _ROTATION_SEED = 20_260_114
 _ALIKE = 1e-9  # what rounding leaves of equal differences, as a share of the largest value
+_SAME = "the same value in every seed"
 _NO_VALUE = "one of the two has no value in any seed"
 _CHUNK = 8_000_000  # numbers held at once
 
@@ -96,21 +97,8 @@ def tell(
     >>> alike.verdict.value, alike.interval
     ('did the same', None)
     """
-    _check(values, level, power)
-    pairs = np.array(contests, dtype=np.intp).reshape(-1, 2)
-    seeds = common_seeds(values[:, np.unique(pairs)]) if len(pairs) else np.zeros(len(values), dtype=np.bool_)
-    rows = _in_order(values[seeds])
-    differences = rows[:, pairs[:, 0]] - rows[:, pairs[:, 1]]
-    scale = np.nanmax(np.abs(rows), initial=0.0)
-    differences[np.abs(differences) <= _ALIKE * scale] = 0.0
-    reasons = _reasons(differences, _ALIKE * scale)
-    tested = np.array([reason == "" for reason in reasons], dtype=np.bool_)
-    family = _family(differences[:, tested], level)
-    place = np.cumsum(tested) - 1
-    return tuple(
-        family.told(int(place[index]), power) if tested[index] else _untested(differences[:, index], reason)
-        for index, reason in enumerate(reasons)
-    )
+    family = Family.of(values, contests, level)
+    return tuple(family.told(index, power) for index in range(len(family.reasons)))
 
 
 def all_pairs(n_policies: int) -> list[tuple[int, int]]:
@@ -135,7 +123,7 @@ def not_worse(values: Floats, level: float = 0.95, *, higher_is_better: bool = T
     >>> not_worse(values)
     (1, 2)
     """
-    _check(values, level, 0.5)
+    _check(values, level)
     present = np.flatnonzero(~np.isnan(values).all(axis=0))
     worth = values if higher_is_better else -values
     rows = _in_order(worth[common_seeds(values)][:, present])
@@ -177,40 +165,74 @@ def common_seeds(values: Floats) -> NDArray[np.bool_]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Family:
-    """The contests of a family that can be tested: means, standard errors, p-values, and the t that tells them."""
+class Family:
+    """Contests that are told together: `tell` for those who want some of many answers.
+
+    `means` and `errors` (standard errors) have a number for each contest, and so have `p_values`, missing where a
+    contest can't be tested: `reasons` says why, and is empty elsewhere. `critical` is the |t| beyond which a contest
+    is told.
+    """
 
     means: Floats
     errors: Floats
     p_values: Floats
+    reasons: tuple[str, ...]
     critical: float
     n: int
     level: float
 
-    def told(self, index: int, power: float) -> Told:
+    @classmethod
+    def of(cls, values: Floats, contests: Sequence[tuple[int, int]], level: float = 0.95) -> "Family":
+        """Return the family of contests between columns of `values`, as in `tell`."""
+        _check(values, level)
+        pairs = np.array(contests, dtype=np.intp).reshape(-1, 2)
+        used = np.unique(pairs)
+        seeds = common_seeds(values[:, used]) if len(used) else np.zeros(len(values), dtype=np.bool_)
+        rows = _in_order(values[seeds])
+        differences = rows[:, pairs[:, 0]] - rows[:, pairs[:, 1]]
+        rounding = _ALIKE * float(np.nanmax(np.abs(rows), initial=0.0))
+        differences[np.abs(differences) <= rounding] = 0.0
+        reasons = _reasons(differences, rounding)
+        tested = np.array([not reason for reason in reasons], dtype=np.bool_)
+        means = differences.mean(axis=0) if len(rows) else np.full(len(pairs), np.nan)
+        errors, p_values = np.full(len(pairs), np.nan), np.full(len(pairs), np.nan)
+        critical = np.inf
+        if tested.any():
+            errors[tested], p_values[tested], critical = _tested(differences[:, tested], level)
+        return cls(means, errors, p_values, tuple(reasons), critical, len(rows), level)
+
+    def verdict(self, index: int) -> Verdict:
         """Return what may be said of a contest."""
-        mean, half = float(self.means[index]), float(self.critical * self.errors[index])
-        is_told = self.p_values[index] <= (1 - self.level) + 1e-12
-        interval = Interval(mean - half, mean + half, self.level)
-        verdict = Verdict.UNTOLD if not is_told else Verdict.MORE if mean > 0 else Verdict.LESS
-        needed = None
-        if not is_told:
+        if self.reasons[index]:
+            return Verdict.SAME if self.reasons[index] == _SAME else Verdict.NO_INTERVAL
+        if self.p_values[index] > (1 - self.level) + 1e-12:
+            return Verdict.UNTOLD
+        return Verdict.MORE if self.means[index] > 0 else Verdict.LESS
+
+    def told(self, index: int, power: float = 0.8) -> Told:
+        """Return what may be said of a contest, with its interval and the seeds that it needs to be told."""
+        _check_share(power, "power")
+        verdict, mean = self.verdict(index), float(self.means[index])
+        if self.reasons[index]:
+            return Told(verdict, None if np.isnan(mean) else mean, None, None, self.n, self.reasons[index])
+        error = float(self.errors[index])
+        half, needed = self.critical * error, None
+        if verdict is Verdict.UNTOLD:
             share = 2 * float(special.stdtr(self.n - 1, -self.critical))
-            needed = seeds_needed(mean / float(self.errors[index]), self.n, alpha=share, power=power)
+            needed = seeds_needed(mean / error, self.n, alpha=share, power=power)
+        interval = Interval(mean - half, mean + half, self.level)
         return Told(verdict, mean, interval, float(self.p_values[index]), self.n, seeds_needed=needed)
 
 
-def _family(differences: Floats, level: float) -> _Family:
+def _tested(differences: Floats, level: float) -> tuple[Floats, Floats, float]:
+    """Return the standard errors and p-values of contests that can be tested, and the |t| that tells them."""
     n, n_contests = differences.shape
-    if n_contests == 0:
-        return _Family(np.zeros(0), np.zeros(0), np.zeros(0), np.inf, n, level)
     means = differences.mean(axis=0)
     residuals = differences - means
     errors = np.sqrt((residuals**2).sum(axis=0) / (n * (n - 1)))
     statistics = np.abs(means) / errors
     if n_contests == 1:
-        p_values = 2 * special.stdtr(n - 1, -statistics)
-        return _Family(means, errors, p_values, float(special.stdtrit(n - 1, 0.5 + level / 2)), n, level)
+        return errors, 2 * special.stdtr(n - 1, -statistics), float(special.stdtrit(n - 1, 0.5 + level / 2))
     shares = _as_share(statistics, n)
     p_values, critical = np.zeros(n_contests), 0.0
     for table in (differences, residuals):
@@ -218,7 +240,7 @@ def _family(differences: Floats, level: float) -> _Family:
         reached = len(largest) - np.searchsorted(largest, shares, side="left")
         p_values = np.maximum(p_values, (1 + reached) / (1 + len(largest)))
         critical = max(critical, float(largest[-round((1 - level) * (len(largest) + 1))]))
-    return _Family(means, errors, p_values, critical / np.sqrt(1 - critical**2) * np.sqrt(n - 1), n, level)
+    return errors, p_values, float(critical / np.sqrt(1 - critical**2) * np.sqrt(n - 1))
 
 
 def _as_share(statistics: Floats, n: int) -> Floats:
@@ -256,7 +278,7 @@ def _reasons(differences: Floats, rounding: float) -> list[str]:
     n, n_contests = differences.shape
     if n < MIN_SEEDS:
         few = f"{n} {'seed' if n == 1 else 'seeds'} in which all have a value; at least {MIN_SEEDS} are needed"
-        return ["same" if n and not column.any() else few for column in differences.T]  # NaN is not the same
+        return [_SAME if n and not column.any() else few for column in differences.T]  # NaN is not the same
     ordered = np.sort(differences, axis=0)
     commonest = np.ones(n_contests, dtype=np.intp)
     for run in range(2, n + 1):  # a run of equal values in sorted order
@@ -265,10 +287,10 @@ def _reasons(differences: Floats, rounding: float) -> list[str]:
     return [
         _NO_VALUE
         if np.isnan(column).any()
-        else "same"
+        else _SAME
         if alike
         else ""
-        if n - most >= MIN_DEPARTURES
+        if n - most >= MIN_DEPARTURES or 2 * most <= n
         else _rare(n, int(most))
         for column, alike, most in zip(differences.T, same, commonest, strict=True)
     ]
@@ -280,24 +302,19 @@ def _rare(n: int, commonest: int) -> str:
     return f"it rests on {n - commonest} of {n} seeds, in the others the difference is the same"
 
 
-def _untested(differences: Floats, reason: str) -> Told:
-    n = len(differences)
-    mean = float(differences.mean()) if n and reason != _NO_VALUE else None
-    if reason == "same":
-        return Told(Verdict.SAME, mean, None, None, n, "the same value in every seed")
-    return Told(Verdict.NO_INTERVAL, mean, None, None, n, reason)
-
-
 def _in_order(rows: Floats) -> Floats:
     """Return rows in an order that depends neither on that of the seeds nor on that of the policies."""
-    return rows[np.lexsort(np.sort(rows, axis=1).T[::-1])]
+    return rows[np.lexsort(np.sort(rows, axis=1).T[::-1])] if rows.shape[1] else rows
 
 
-def _check(values: Floats, level: float, power: float) -> None:
+def _check(values: Floats, level: float) -> None:
     if values.ndim != 2:
         raise InputError(f"verdicts need a matrix of seeds x policies, got {values.ndim} dimension(s); reshape it")
     if np.isinf(values).any():
         raise InputError("a value must be finite or missing, got an infinite one; leave it missing or cap it")
-    for share, name in ((level, "level"), (power, "power")):
-        if not 0 < share < 1:
-            raise InputError(f"{name} must lie between 0 and 1, got {share}; 95 % is 0.95")
+    _check_share(level, "level")
+
+
+def _check_share(share: float, name: str) -> None:
+    if not 0 < share < 1:
+        raise InputError(f"{name} must lie between 0 and 1, got {share}; 95 % is 0.95")

@@ -1,0 +1,164 @@
+"""`retrainlab tune`: which setting should be used."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sim.cli.interrupt import resumable
+from sim.cli.options import RUNS_FOLDER, AsJson, PopulationOptions, cache_folder, seeds
+from sim.cli.terminal import counting, tell
+from sim.errors import InputError
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneOptions:
+    """What one tuning is asked for."""
+
+    scenarios: Annotated[list[str], typer.Argument(help="Scenarios of the catalogue, or TOML files.")]
+    rule: Annotated[
+        list[str],
+        typer.Option(help="A rule with placeholders (repeatable); as for surface. Left out: f1_drop > {a}."),
+    ] = field(default_factory=list)
+    range: Annotated[list[str], typer.Option(help="Numbers to search for a placeholder, as a=0.01:0.2.")] = field(
+        default_factory=list
+    )
+    goal: Annotated[str, typer.Option(help="mean (net value over the scenarios) or worst_regret (among them).")] = (
+        "mean"
+    )
+    weight: Annotated[list[str], typer.Option(help="How much a scenario counts, as erosion=2; 1 otherwise.")] = field(
+        default_factory=list
+    )
+    limit: Annotated[
+        list[str], typer.Option(help="What every scenario must keep to, as 'retrains_per_year <= 4' (repeatable).")
+    ] = field(default_factory=list)
+    reference: Annotated[str, typer.Option(help="The rule that the choice must be shown to beat.")] = "proposal"
+    hold_out: Annotated[list[str], typer.Option(help="A scenario that the search must not see (repeatable).")] = (
+        field(default_factory=list)
+    )
+    gates: Annotated[str, typer.Option(help="A gate profile; as for run.")] = ""
+    seeds: Annotated[int, typer.Option(help="How many lives of each scenario the search sees, from seed 1 on.")] = 10
+    confirm: Annotated[int, typer.Option(min=1, help="How many lives after those confirm the choice.")] = 10
+    population: PopulationOptions = field(default_factory=PopulationOptions)
+    trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0
+    workers: Annotated[int, typer.Option(min=1, help="Worlds followed at once, each in its own process.")] = 1
+    out: Annotated[Path | None, typer.Option(help="The folder; a new one under runs/ by default.")] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted tuning.")] = False
+    cache: Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")] = None
+    as_json: AsJson = False
+
+
+def tune(options: TuneOptions) -> None:
+    """Choose a setting of a rule, and say what it is worth on seeds and scenarios that the search never saw."""
+    study = _study(options)
+
+    from sim.study.run_folder import run_folder
+    from sim.study.surface.choice import CHOSEN_FILE, choose
+
+    title = "-".join([*(scenario.id for scenario in study.searches[0].scenarios), "tuning"])
+    folder = options.out or run_folder(RUNS_FOLDER, title, resume=options.resume)
+    worlds = sum(len(search.tasks()) for search in study.searches)
+    with resumable(folder), counting(worlds) as on_world:
+        tuned = choose(
+            study,
+            folder,
+            workers=options.workers,
+            resume=options.resume,
+            cache_folder=options.cache or cache_folder(),
+            on_world=on_world,
+        )
+    if options.as_json:
+        typer.echo(json.dumps({"folder": str(folder), **_plain(tuned)}, allow_nan=False))
+        return
+    for sentence in _sentences(tuned, study.searches[0].reference.name):
+        typer.echo(sentence)
+    if tuned.is_shown:
+        tell(f"the choice is {folder / CHOSEN_FILE}; run and compare take it as a --policy.")
+
+
+def _sentences(tuned: Any, reference: str) -> Iterator[str]:
+    setting = ", ".join(f"{name} = {value:g}" for name, value in tuned.chosen.setting.items())
+    yield f"{tuned.rule} with {setting}."
+    yield f"  The search promised {_money(tuned.chosen.promised)} on the seeds that it saw."
+    yield (
+        f"  Cross-fitted over {tuned.chosen.folds} folds, choosing like this earns "
+        f"{_money(tuned.chosen.cross_fitted)}; the optimism is {tuned.chosen.optimism:,.0f}."
+    )
+    yield f"  On new seeds it earns {_money(tuned.confirmed)} more than {reference}, paired:"
+    for name, gain in tuned.by_scenario.items():
+        yield f"    {name:<28}{_money(gain):>34}"
+    if not tuned.is_shown:
+        yield f"Nothing was shown to be better than {reference} on seeds that the search never saw."
+
+
+def _money(figure: Any) -> str:
+    if figure.interval is None:
+        return f"{figure.mean:,.0f}"
+    return f"{figure.mean:,.0f} ({figure.interval.low:,.0f} to {figure.interval.high:,.0f})"
+
+
+def _plain(tuned: Any) -> dict[str, Any]:
+    def figure(each: Any) -> dict[str, float | None]:
+        low, high = (each.interval.low, each.interval.high) if each.interval else (None, None)
+        mean = each.mean if each.mean == each.mean else None
+        return {"mean": mean, "low": low, "high": high}
+
+    chosen = tuned.chosen
+    return {
+        "rule": tuned.rule,
+        "setting": dict(chosen.setting),
+        "promised": figure(chosen.promised),
+        "cross_fitted": figure(chosen.cross_fitted),
+        "optimism": chosen.optimism if chosen.optimism == chosen.optimism else None,
+        "against_reference": figure(chosen.against_reference),
+        "confirmed": figure(tuned.confirmed),
+        "by_scenario": {name: figure(each) for name, each in tuned.by_scenario.items()},
+        "is_shown": tuned.is_shown,
+    }
+
+
+def _study(options: TuneOptions) -> Any:
+    from policies.catalogue import load_policy
+    from policies.parameters import check_choice
+    from scenarios.files import load_scenario
+    from sim.mlops.gates.profiles import load_profile
+    from sim.study.comparison.plan import as_played
+    from sim.study.lives.template import read_template
+    from sim.study.surface.choice import TuneStudy
+    from sim.study.surface.study import SurfaceStudy, parse_ranges
+    from sim.study.surface.tuning import Goal, parse_limits, parse_weights
+
+    check_choice("--goal", options.goal, [goal.value for goal in Goal])
+    templates = [read_template(text) for text in options.rule or ["f1_drop > {a}"]]
+    population = options.population.spec()
+    asked = as_played(tuple(load_scenario(name) for name in options.scenarios), population, tell)
+    held_out = as_played(tuple(load_scenario(name) for name in options.hold_out), population, tell)
+    for text in options.range:
+        if not any(text.partition("=")[0].strip() in template.names for template in templates):
+            raise InputError(f"a --range must be of a placeholder of a rule, got {text!r}; leave it out.")
+    searches = tuple(
+        SurfaceStudy(
+            scenarios=asked,
+            seeds=seeds(options.seeds),
+            template=template,
+            box=parse_ranges(
+                [text for text in options.range if text.partition("=")[0].strip() in template.names], template
+            ),
+            profile=load_profile(options.gates or options.population.defaults().gates),
+            reference=load_policy(options.reference),
+            population=population,
+            trials=options.trials,
+        )
+        for template in templates
+    )
+    return TuneStudy(
+        searches=searches,
+        goal=Goal(options.goal),
+        weights=parse_weights(options.weight, [scenario.name for scenario in asked]),
+        limits=parse_limits(options.limit),
+        confirm_seeds=tuple(range(options.seeds + 1, options.seeds + options.confirm + 1)),
+        hold_out=held_out,
+    )

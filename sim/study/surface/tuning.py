@@ -1,0 +1,227 @@
+"""Tuning: a setting chosen on some seeds, and what it is worth on seeds that the search never saw."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sim.errors import InputError
+from sim.study.lives.box import Setting
+from sim.study.surface.answers import Figure, figure, widest_sample
+from sim.study.surface.study import Surface
+
+Floats = NDArray[np.float64]
+FOLDS = 5
+
+
+class Goal(StrEnum):
+    """What a setting is chosen by."""
+
+    MEAN = "mean"
+    WORST_REGRET = "worst_regret"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A bound on a score of every scenario, as a mean over the seeds of the search."""
+
+    score: str
+    most: float
+
+    @property
+    def text(self) -> str:
+        """How it is written."""
+        return f"{self.score} <= {self.most:g}"
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A setting, and what is known of it.
+
+    `promised` is what the search saw of it, `cross_fitted` what choices on the other folds earned on the fold left
+    out, `optimism` the first less the second; `against_reference` is the cross-fitted value less that of the
+    reference, paired by seed.
+    """
+
+    setting: Setting
+    promised: Figure
+    cross_fitted: Figure
+    optimism: float
+    against_reference: Figure
+    folds: int
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The classes of a surface as a search sees them, as [class, seed].
+
+    `value` is what is made large; `limited` are the scores that have a limit, [limit, scenario, class, seed], and
+    `most` the limits.
+    """
+
+    value: Floats
+    limited: Floats
+    most: Floats
+
+    def best(self, seeds: Sequence[int]) -> int:
+        """Return the class of the largest mean over seeds, by position, within all limits; -1 if none is."""
+        means = self.value[:, seeds].mean(axis=1)
+        within = self._is_within(seeds)
+        return int(np.where(within, means, -np.inf).argmax()) if within.any() else -1
+
+    def _is_within(self, seeds: Sequence[int]) -> NDArray[np.bool_]:
+        held = self.limited[..., seeds].mean(axis=-1) <= self.most[:, np.newaxis, np.newaxis]
+        return np.asarray(held.all(axis=(0, 1)))
+
+
+def candidates(surface: Surface, goal: Goal, weights: Mapping[str, float], limits: Sequence[Limit]) -> Candidates:
+    """Return what a search for a goal sees of a surface.
+
+    The worst regret is the largest over the scenarios of what the best setting for that scenario earns more, with the
+    sign turned.
+    """
+    net = surface.values("net_value")
+    shares = np.array([weights.get(name, 1.0) for name in surface.scenarios], dtype=np.float64)
+    if goal is Goal.MEAN:
+        value = np.tensordot(shares / shares.sum(), net, axes=1)
+    else:
+        best = net.mean(axis=2, keepdims=True).max(axis=1, keepdims=True)
+        value = (net - best).min(axis=0)
+    limited = [np.nan_to_num(yearly(surface, limit.score)) for limit in limits]
+    shape = (0, *net.shape)
+    return Candidates(
+        np.asarray(value), np.stack(limited) if limited else np.zeros(shape), np.array([each.most for each in limits])
+    )
+
+
+def reference_value(surface: Surface, goal: Goal, weights: Mapping[str, float]) -> Floats:
+    """Return what the reference is worth by a goal, by seed; the counterpart of `candidates`."""
+    net, own = surface.values("net_value"), surface.reference("net_value")
+    if goal is Goal.WORST_REGRET:
+        best = net.mean(axis=2).max(axis=1)
+        return np.asarray((own - best[:, np.newaxis]).min(axis=0))
+    shares = np.array([weights.get(name, 1.0) for name in surface.scenarios], dtype=np.float64)
+    return np.asarray(shares / shares.sum() @ own)
+
+
+def yearly(surface: Surface, score: str) -> Floats:
+    """Return a score of every class, [scenario, class, seed]; `retrains_per_year` is that count by the years."""
+    if score == "retrains_per_year":
+        return np.asarray(surface.values("retrains") / np.array(surface.years)[:, np.newaxis, np.newaxis])
+    return surface.values(score)
+
+
+@dataclass(frozen=True)
+class CrossFit:
+    """What choices on the other folds earned on the fold left out.
+
+    `held_out` is by seed, NaN where no class was within the limits; `choices` the class chosen for each fold, -1
+    there; `promised` the mean of what each choice earned on the seeds that it was made on.
+    """
+
+    held_out: Floats
+    choices: tuple[int, ...]
+    promised: float
+
+
+def cross_fit(found: Candidates) -> CrossFit:
+    """Choose on all folds but one, judge on that one, and so for each."""
+    seeds = np.arange(found.value.shape[1])
+    held_out, promised, choices = np.full(len(seeds), np.nan), [], []
+    for fold in np.array_split(seeds, min(FOLDS, len(seeds))):
+        others = [int(seed) for seed in seeds if seed not in fold]
+        choices.append(found.best(others) if others else -1)
+        if choices[-1] >= 0:
+            held_out[fold] = found.value[choices[-1], fold]
+            promised.append(found.value[choices[-1], others].mean())
+    return CrossFit(held_out, tuple(choices), float(np.mean(promised)) if promised else math.nan)
+
+
+def tune(surface: Surface, found: Candidates, reference: Floats, limits: Sequence[Limit]) -> Chosen:
+    """Choose a setting on all seeds of a surface, with evidence that is cross-fitted over them.
+
+    The seeds are cut into `FOLDS` folds. For each, a setting is chosen on the others and judged on it; the mean over
+    all seeds estimates what this way of choosing is worth on seeds that it never saw, and the difference to what the
+    search promised is its optimism (Efron, The estimation of prediction error, JASA 99, 2004).
+
+    Parameters
+    ----------
+    surface, found
+        The surface, and what the goal makes of it.
+    reference
+        What the reference earns, by seed, by the same goal.
+    limits
+        The limits that were asked for, for the sentence that says that none meets them.
+
+    Raises
+    ------
+    InputError
+        If no setting is within the limits, or there are fewer than two seeds.
+    """
+    if found.value.shape[1] < 2:
+        raise InputError(
+            f"tuning needs at least 2 seeds to hold some out, got {found.value.shape[1]}; raise --seeds."
+        )
+    best = found.best(range(found.value.shape[1]))
+    if best < 0:
+        raise InputError(
+            f"a limit must leave some setting, but none has {' and '.join(limit.text for limit in limits)} in every "
+            f"scenario; raise it, or search another rule."
+        )
+    fitted = cross_fit(found)
+    known = np.isfinite(fitted.held_out)
+    if not known.any():
+        raise InputError("a limit must leave some setting whatever seeds are held out; raise it, or --seeds.")
+    held_out = fitted.held_out[known]
+    return Chosen(
+        setting=widest_sample(surface.overlay, best),
+        promised=figure(found.value[best]),
+        cross_fitted=figure(held_out),
+        optimism=fitted.promised - float(held_out.mean()),
+        against_reference=figure(held_out - reference[known]),
+        folds=len(fitted.choices),
+    )
+
+
+def is_better(difference: Figure) -> bool:
+    """Say whether a paired difference is shown to be above zero."""
+    return difference.interval is not None and difference.interval.low > 0
+
+
+def parse_limits(texts: Sequence[str]) -> tuple[Limit, ...]:
+    """Return the limits that texts such as `retrains_per_year <= 4` say; `InputError` if one says none."""
+    found = []
+    for text in texts:
+        name, relation, number = (part.strip() for part in text.partition("<="))
+        try:
+            most = float(number)
+        except ValueError:
+            most = math.nan
+        if not relation or not name.isidentifier() or not math.isfinite(most):
+            raise InputError(f"a --limit must read like 'retrains_per_year <= 4', got {text!r}.")
+        found.append(Limit(name, most))
+    return tuple(found)
+
+
+def parse_weights(texts: Sequence[str], scenarios: Sequence[str]) -> dict[str, float]:
+    """Return the weights that texts such as `erosion=2` give to scenarios; `InputError` if one gives none."""
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, number = (part.strip() for part in text.partition("="))
+        full = [each for each in scenarios if each == name or each.partition("@")[0] == name]
+        try:
+            weight = float(number)
+        except ValueError:
+            weight = math.nan
+        if len(full) != 1 or not math.isfinite(weight) or weight < 0:
+            raise InputError(
+                f"a --weight must read like erosion=2, with a scenario of the search and a number from 0 on, got "
+                f"{text!r}."
+            )
+        found[full[0]] = weight
+    if found and not any(found.get(name, 1.0) for name in scenarios):
+        raise InputError("some scenario must have a weight above 0, got 0 for all; leave one out.")
+    return found
