@@ -66,7 +66,7 @@ def surface(options: SurfaceOptions) -> None:
         typer.echo(json.dumps({"folder": str(folder), **plain}, allow_nan=False))
         return
     for sentence in sentences(said, study):
-        typer.echo(sentence)
+        say(sentence)
     tell(f"regions, lives and the answer are in {folder}.")
 
 

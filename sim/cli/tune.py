@@ -74,7 +74,7 @@ def tune(options: TuneOptions) -> None:
         typer.echo(json.dumps({"folder": str(folder), **_plain(tuned)}, allow_nan=False))
         return
     for sentence in _sentences(tuned, study.searches[0].reference.name):
-        typer.echo(sentence)
+        say(sentence)
     if tuned.is_shown:
         tell(f"the choice is {folder / CHOSEN_FILE}; run and compare take it as a --policy.")
 
