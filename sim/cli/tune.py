@@ -10,7 +10,7 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, PopulationOptions, cache_folder, seeds
-from sim.cli.terminal import counting, tell
+from sim.cli.terminal import counting, say, tell
 from sim.errors import InputError
 
 
