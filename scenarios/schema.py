@@ -81,13 +81,15 @@ class Training(Part):
     """What a retraining learns from: a training profile, and what it takes from the scenario where it leaves it out.
 
     `profile` is a name of `retrainlab training` or a TOML file. A profile that leaves its window and share out, as
-    `mix_70_30` does, takes the newest `recent_cohorts` complete cohorts and a share of older rows.
+    `mix_70_30` does, takes the newest `recent_cohorts` complete cohorts and a share of older rows. Of more than
+    `max_rows` rows so many are drawn at random; without it all are used.
     """
 
     profile: Annotated[str, Field(min_length=1)] = "mix_70_30"
     recent_cohorts: PositiveCount = 3
     recent_share: Annotated[float, Field(gt=0, le=1)] = 0.7
     gate_window_steps: PositiveCount = 3
+    max_rows: Annotated[int, Field(ge=100)] | None = None
 
 
 class Offers(Part):
@@ -208,7 +210,7 @@ class Scenario(Part):
     @model_validator(mode="after")
     def _luck_is_not_shared(self) -> Self:
         """Two injectors that choose customers by lot on the same subject from the same step would choose the same."""
-        lots = [(each.kind, each.subject, each.onset_step) for each in self.drift if each.draws_lots]
+        lots = [(each.known_as(), each.subject, each.onset_step) for each in self.drift if each.draws_lots]
         for kind, subject, onset in lots:
             if lots.count((kind, subject, onset)) > 1:
                 msg = (

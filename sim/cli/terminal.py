@@ -135,7 +135,7 @@ def tell_drift(scenario: Any) -> None:
     for line in happenings(scenario):
         say(textwrap.fill(f"- {line}", width=98, subsequent_indent="  "))
     for injector in scenario.drift:
-        say(f"  |{sketch(injector, scenario.time.steps)}| {injector.kind}")
+        say(f"  |{sketch(injector, scenario.time.steps)}| {injector.known_as()}")
     if impact := impact_of(scenario):
         say("\n" + "\n".join(wrapped(line) for line in losses(impact)))
     say()

@@ -12,7 +12,7 @@ from scenarios.schema import Recipe
 from sim.errors import InputError
 from sim.mlops.gates.profiles import GateProfile, load_profile
 from sim.mlops.loop.change_finder import ChangeFinder, change_finder
-from sim.mlops.loop.life import begin, play
+from sim.mlops.loop.life import begin, begin_with, play
 from sim.mlops.loop.monitor import Monitor, Observation, make_reference
 from sim.mlops.loop.observer import Observer
 from sim.mlops.loop.on_request import Wants
@@ -21,6 +21,7 @@ from sim.mlops.loop.tournament import best_of, entered
 from sim.mlops.loop.trainer import Trained, Trainer
 from sim.mlops.loop.validator import Validator
 from sim.mlops.models.cohort import Cohort, KnownOutcomes, LabelledRows
+from sim.mlops.models.logged import LoggedModel
 from sim.mlops.models.model import Model
 from sim.mlops.models.profiles import TrainingProfile, Trainings, load_training
 from sim.mlops.models.training import TrainingWindow
@@ -33,6 +34,7 @@ from sim.mlops.records.registry import MemoryRegistry
 from sim.mlops.statistics.stability import Reference
 from sim.study.replay.memory import LifeMemory, Memory
 from sim.world.labels import LabelEvents
+from sim.world.recorded import RecordedPopulation
 from sim.world.schema.columns import Matrix
 from sim.world.world import World
 
@@ -114,11 +116,16 @@ class Replay:
         return Trainings.of(training or load_training(self.world.scenario.training.profile), named)
 
     def play(
-        self, policy: Policy, profile: GateProfile, training: TrainingProfile | None = None
+        self,
+        policy: Policy,
+        profile: GateProfile,
+        training: TrainingProfile | None = None,
+        known: Sequence[TrainingProfile] = (),
     ) -> tuple[Job, tuple[StepRow, ...]]:
         """Let a policy live in this world and return the first job and every step.
 
         Retrainings whose decision names no training profile learn by `training`, the scenario's if it is `None`.
+        Names are looked up among the `known` profiles first.
 
         Raises
         ------
@@ -128,7 +135,9 @@ class Replay:
         check_replayable(profile)
         state = self.state(profile)
         policy.deployed(FIRST_JOB)
-        platform = ReplayPlatform(self, profile, self.trainings(training, trainings_named(policy)))
+        book = {each.name: each for each in known}
+        named = self.trainings(training, trainings_named(policy) - set(book))
+        platform = ReplayPlatform(self, profile, replace(named, named={**named.named, **book}))
         return state.first, tuple(play(platform, policy, state))
 
     def record(
@@ -138,9 +147,10 @@ class Replay:
         name: str,
         policy_toml: str = "",
         training: TrainingProfile | None = None,
+        known: Sequence[TrainingProfile] = (),
     ) -> Record:
         """Let a policy live in this world and return its record; `name` and `policy_toml` say what it is."""
-        first, rows = self.play(policy, profile, training)
+        first, rows = self.play(policy, profile, training, known)
         world = self.world
         return Record(
             scenario=world.scenario,
@@ -161,7 +171,10 @@ class Replay:
         validator = Validator(world, log, load_profile("none"))
         trainer = Trainer(world, log, change_finder(world, log, registry))
         platform = LocalPlatform(world, log, registry, trainer, validator, Monitor(world, log, registry))
-        first = begin(platform, self._choose_recipe).first
+        logged = _logged_model(world)
+        recipe = world.scenario.recipe
+        state = begin(platform, self._choose_recipe) if logged is None else begin_with(platform, logged, recipe)
+        first = state.first
         warmup = tuple(log.cohorts(world.warmup))
         return Beginning(first, registry.model(first.version), registry.recipe(first.version), warmup)
 
@@ -173,6 +186,19 @@ class Replay:
     def _first(self, profile: GateProfile) -> Job:
         life, beginning = ReplayPlatform(self, profile), self.beginning
         return replace(beginning.first, meeting=life.validator.validate(0, beginning.model, None))
+
+
+def _logged_model(world: World) -> LoggedModel | None:
+    """Return the model whose answers a log kept, `None` for a world that is none of a log."""
+    population = world.population
+    if not isinstance(population, RecordedPopulation) or population.served is None:
+        return None
+    served = population.served
+    model = LoggedModel.of(world.schema, population.table.features, served.score, served.threshold)
+    for step in world.steps:
+        own = served.take(population.rows(step + world.scenario.time.warmup_steps))
+        model.answers[step] = (own.score, own.predicted)
+    return model
 
 
 class ReplayPlatform:
@@ -192,7 +218,7 @@ class ReplayPlatform:
         monitor = Monitor(replay.world, self.log, self, self._reference)
         self._observer = Observer(replay.world, self.log, self, monitor, self.changes, self._remembered)
         self._models = [_FIRST]
-        self._candidates: list[int] = []
+        self._candidates: dict[str, list[int]] = {}
 
     def fork(self) -> "ReplayPlatform":
         """Return a platform with the same past, whose life may go another way from here on."""
@@ -236,14 +262,14 @@ class ReplayPlatform:
         trained = [self._trained(job.requested_step, each) for each in profile.entrants]
         numbers, windows = [number for number, _ in trained], [window for _, window in trained]
         if profile.challengers:
-            self._candidates = numbers
+            self._candidates[job.name] = numbers
             return entered(job, windows)
         self._models += numbers
         return replace(job, window=windows[0], version=len(self._models))
 
     def choose(self, step: int, job: Job) -> Job:
         """Let the choosing rows choose."""
-        share, numbers = self._trainings.find(job.training).choosing_share, tuple(self._candidates)
+        share, numbers = self._trainings.find(job.training).choosing_share, tuple(self._candidates[job.name])
         models = [self._replay.model(number) for number in numbers]
         losses = self._memory.of_life(
             ("log_losses", step, numbers, share), lambda: self.validator.log_losses(step, models, share)
@@ -325,9 +351,11 @@ class ReplayPlatform:
 
     def _score(self, step: int, model: int) -> Scored:
         batch, scorer = self.world.batch(step), self._replay.model(model)
-        probability = scorer.probability(batch.features)
+        served = scorer.served(step) if isinstance(scorer, LoggedModel) else None
+        probability = scorer.probability(batch.features) if served is None else served[0]
+        prediction = scorer.decide(probability) if served is None else served[1]
         offered = choose_offers(self.world.scenario.offers, probability, batch.held_out)
-        return Scored(probability, scorer.decide(probability), offered)
+        return Scored(probability, prediction, offered)
 
     def _count_arrivals(self, day: int) -> int:
         before = self.log.today
