@@ -95,7 +95,7 @@ def backtest(options: BacktestOptions) -> None:
     for reason in result.missing:
         tell(f"not known: {reason}.")
     if compared is not None:
-        from sim.cli.terminal import say, show_boards
+        from sim.cli.terminal import show_boards
 
         show_boards(compared.leaderboard, folder / "comparison")
     say(f"\nThe report is {page}.")
