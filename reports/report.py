@@ -1,12 +1,14 @@
-"""The report of a run or a comparison: every chart as SVG and PNG, and one HTML file that needs nothing else."""
+"""The report of a run, a comparison or a backtest: its charts as SVG and PNG, and one HTML file that stands alone."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
+from reports.backtest_report import backtest_page
 from reports.comparison_report import comparison_page
 from reports.page import render
 from reports.run_report import run_page
 from sim.errors import InputError
+from sim.study.backtest.result_file import BACKTEST_FILE
 from sim.study.comparison.study_file import STUDY_FILE
 from sim.study.run_folder import RECORD_FILE
 from sim.whole_file import write_whole
@@ -21,7 +23,7 @@ def write_report(folder: Path, change: Mapping[str, float] | None = None, agains
     Parameters
     ----------
     folder
-        What `run` or `compare` left behind.
+        What `run`, `compare` or `backtest` left behind.
     change
         Prices that replace those of the scenario, by name.
     against
@@ -33,7 +35,8 @@ def write_report(folder: Path, change: Mapping[str, float] | None = None, agains
         If the folder holds neither, can't be read or written, or a price is out of range.
     """
     is_run, is_study = (folder / RECORD_FILE).exists(), (folder / STUDY_FILE).exists()
-    if not is_run and not is_study:
+    is_backtest = (folder / BACKTEST_FILE).exists()
+    if not is_run and not is_study and not is_backtest:
         msg = (
             f"a report needs the folder of a finished run or comparison, but {folder} holds none; give another path."
         )
@@ -43,11 +46,10 @@ def write_report(folder: Path, change: Mapping[str, float] | None = None, agains
         raise InputError(msg)
     target = folder / REPORT_FOLDER
     try:
-        page = (
-            run_page(folder, target, change or {}, against)
-            if is_run
-            else comparison_page(folder, target, change or {})
-        )
+        if is_run:
+            page = run_page(folder, target, change or {}, against)
+        else:
+            page = comparison_page(folder, target, change or {}) if is_study else backtest_page(folder, target)
         write_whole(target / REPORT_FILE, render(page))
     except OSError as error:
         msg = f"a report must be written beside what it tells of, but {target} can't be ({error.strerror}); free it."

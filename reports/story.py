@@ -1,28 +1,9 @@
 """Story: a scenario in words, its drift over time as a line of blocks, and what it does to a stale model."""
 
 from collections.abc import Iterator, Mapping
-from functools import singledispatch
 
 from scenarios.impacts import Impact, ImpactMean
-from scenarios.injectors import (
-    CategoryDrift,
-    ConceptDrift,
-    DroppedFault,
-    DuplicateFault,
-    Injector,
-    LateFault,
-    MislabelFault,
-    MixDrift,
-    NullFault,
-    NumberDrift,
-    PriorDrift,
-    RenameFault,
-    StuckFault,
-    SwapFault,
-    TextFault,
-    UnitFault,
-    ValueFault,
-)
+from scenarios.injectors import Injector
 from scenarios.schema import Jobs, Labels, Offers, Scenario, Time
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -34,7 +15,7 @@ def happenings(scenario: Scenario) -> Iterator[str]:
     """Yield a line in words for each thing that happens in a world of the scenario."""
     for injector in scenario.drift:
         strength = f", at {injector.strength:.0%} of it" if injector.strength < 1 else ""
-        yield f"{when(injector)}: {in_words(injector)}{strength}"
+        yield f"{when(injector)}: {injector.words}{strength}"
     yield from _settings(scenario)
 
 
@@ -75,91 +56,6 @@ def sketch(injector: Injector, steps: int) -> str:
     return "".join(_BLOCKS[round(injector.intensity(step) * injector.reach(step) * 8)] for step in range(steps))
 
 
-@singledispatch
-def in_words(injector: Injector) -> str:
-    """Say what an injector does."""
-    raise NotImplementedError(type(injector).__name__)
-
-
-@in_words.register
-def _(injector: NumberDrift) -> str:
-    return f"{injector.column} is multiplied by {injector.factor:g}, and what depends on it follows"
-
-
-@in_words.register
-def _(injector: CategoryDrift) -> str:
-    return f"{injector.share:.0%} of the others in {injector.column} move to {injector.to!r}"
-
-
-@in_words.register
-def _(injector: MixDrift) -> str:
-    return f"other customers come, by log-odds of {_terms(injector.tilt)}"
-
-
-@in_words.register
-def _(injector: ConceptDrift) -> str:
-    held = "the base rate is held" if injector.hold_base_rate else "the base rate follows"
-    return f"reasons to leave change, by log-odds of {_terms(injector.shifts)}; {held}"
-
-
-@in_words.register
-def _(injector: PriorDrift) -> str:
-    return f"the share of churners moves to {injector.base_rate:.0%}, for customers of every kind"
-
-
-@in_words.register
-def _(injector: NullFault) -> str:
-    return f"{', '.join(injector.columns)} come empty {_whom(injector)}"
-
-
-@in_words.register
-def _(injector: UnitFault) -> str:
-    return f"{injector.column} comes multiplied by {injector.factor:g} {_whom(injector)}"
-
-
-@in_words.register
-def _(injector: RenameFault) -> str:
-    return f"{injector.category!r} of {injector.column} comes as {injector.to!r} {_whom(injector)}"
-
-
-@in_words.register
-def _(injector: StuckFault) -> str:
-    return f"{injector.column} is stuck at {injector.value} {_whom(injector)}"
-
-
-@in_words.register
-def _(injector: TextFault) -> str:
-    return f"{', '.join(injector.columns)} come as text ({injector.style.replace('_', ' ')}) {_whom(injector)}"
-
-
-@in_words.register
-def _(injector: SwapFault) -> str:
-    return f"{' and '.join(injector.columns)} change places {_whom(injector)}"
-
-
-@in_words.register
-def _(injector: DuplicateFault) -> str:
-    return f"{injector.share:.0%} of the customers come twice"
-
-
-@in_words.register
-def _(injector: DroppedFault) -> str:
-    if injector.share == 1:
-        return "the whole batch is missing"
-    return f"{injector.share:.0%} of the customers are missing"
-
-
-@in_words.register
-def _(injector: LateFault) -> str:
-    return f"{injector.share:.0%} of the customers come {injector.late_steps} steps late"
-
-
-@in_words.register
-def _(injector: MislabelFault) -> str:
-    whom = "" if injector.of == "all" else f" of {injector.of}"
-    return f"{injector.share:.0%} of the outcomes{whom} are reported wrong"
-
-
 def losses(impact: Impact) -> Iterator[str]:
     """Yield sentences on what a stale model loses, and which signals move."""
     source = f"{impact.seeds} seeds of {impact.population}, in brackets 95 % intervals"
@@ -193,15 +89,6 @@ def _moves(signals: Mapping[str, tuple[float | None, float | None]]) -> Iterator
 def _told(span: ImpactMean) -> str:
     interval = f" ({span.low:.3f} to {span.high:.3f})" if span.low is not None else ""
     return f"{span.mean:.3f}{interval}"
-
-
-def _terms(weights: Mapping[str, float]) -> str:
-    return ", ".join(f"{term} {weight:+g}" for term, weight in weights.items())
-
-
-def _whom(fault: ValueFault) -> str:
-    where = f" of those with {fault.where}" if fault.where else " of the customers"
-    return f"for {fault.share:.0%}{where}" if fault.share < 1 or fault.where else "for everybody"
 
 
 def _labels_in_words(labels: Labels) -> str:

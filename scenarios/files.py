@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
@@ -14,9 +14,7 @@ from scenarios.injectors import INJECTORS
 from scenarios.schema import Scenario
 from sim.errors import InputError, did_you_mean
 
-_KINDS: Mapping[Any, type[BaseModel]] = {
-    get_args(each.model_fields["kind"].annotation)[0]: each for each in INJECTORS
-}
+_KINDS: Mapping[Any, type[BaseModel]] = {each.known_as(): each for each in INJECTORS}
 
 
 def load_scenario(text: str) -> Scenario:

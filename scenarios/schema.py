@@ -208,7 +208,7 @@ class Scenario(Part):
     @model_validator(mode="after")
     def _luck_is_not_shared(self) -> Self:
         """Two injectors that choose customers by lot on the same subject from the same step would choose the same."""
-        lots = [(each.kind, each.subject, each.onset_step) for each in self.drift if each.draws_lots]
+        lots = [(each.known_as(), each.subject, each.onset_step) for each in self.drift if each.draws_lots]
         for kind, subject, onset in lots:
             if lots.count((kind, subject, onset)) > 1:
                 msg = (

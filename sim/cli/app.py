@@ -8,6 +8,7 @@ import typer
 from typer.exceptions import TyperException
 
 from sim.cli import catalogues, data, gates
+from sim.cli.backtest import BacktestOptions, backtest
 from sim.cli.compare import CompareOptions, compare
 from sim.cli.interrupt import EXIT_CODE
 from sim.cli.options import command
@@ -25,6 +26,7 @@ app = typer.Typer(
 )
 command(app, RunOptions)(run)
 command(app, CompareOptions)(compare)
+command(app, BacktestOptions)(backtest)
 command(app, SurfaceOptions)(surface)
 command(app, TuneOptions)(tune)
 command(app, ReportOptions)(report)

@@ -111,7 +111,7 @@ def tell_drift(scenario: Any) -> None:
     for line in happenings(scenario):
         typer.echo(textwrap.fill(f"- {line}", width=98, subsequent_indent="  "))
     for injector in scenario.drift:
-        typer.echo(f"  |{sketch(injector, scenario.time.steps)}| {injector.kind}")
+        typer.echo(f"  |{sketch(injector, scenario.time.steps)}| {injector.known_as()}")
     if impact := impact_of(scenario):
         typer.echo("\n" + "\n".join(wrapped(line) for line in losses(impact)))
     typer.echo()

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from scenarios.files import parse_scenario, to_toml
-from scenarios.injectors import DroppedFault, Fault, Injector, LateFault
+from scenarios.injectors import Fault, Injector, RowFault
 from scenarios.schema import Scenario
 from sim.errors import InputError
 from sim.mlops.loop.trainable import check_trainable
@@ -77,7 +77,7 @@ def _world(scenario: Scenario, seed: int, population: Population) -> World:
 
 
 def _has_own_injectors(scenario: Scenario) -> bool:
-    return any(type(injector).__module__ != Injector.__module__ for injector in scenario.drift)
+    return any(not type(injector).__module__.startswith("scenarios.injectors.") for injector in scenario.drift)
 
 
 def _truth(world: World, step: int) -> Facts:
@@ -158,7 +158,7 @@ def _check_injector(world: World, injector: Injector) -> None:
     for step in _steps(world):
         if _differs(_all_facts(still, step), _all_facts(without, step)):
             raise InputError(f"an injector of strength 0 must change nothing, but {told} changes step {step}.")
-    if isinstance(injector, Fault) and not isinstance(injector, DroppedFault | LateFault):
+    if isinstance(injector, Fault) and not (isinstance(injector, RowFault) and injector.delay_steps):
         for step in _steps(world):
             if _differs(_truth(world, step), _truth(without, step)):
                 raise InputError(f"a quality fault must leave the truth alone, but {told} changes it at step {step}.")

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scenarios.injectors import ConceptDrift, MechanismInjector, PriorDrift
+from scenarios.injectors import MechanismInjector
 from scenarios.schema import Scenario, Twin
 from sim.errors import InputError, did_you_mean
 from sim.world.injectors.customers import Customers, Draw, Strangers, numbered
@@ -297,7 +297,7 @@ def _twin_reference() -> Matrix:
 
 
 def _moving(scenario: Scenario) -> tuple[MechanismInjector, ...]:
-    return tuple(injector for injector in scenario.drift if isinstance(injector, ConceptDrift | PriorDrift))
+    return tuple(injector for injector in scenario.drift if isinstance(injector, MechanismInjector))
 
 
 def _version(sha256: str) -> str:

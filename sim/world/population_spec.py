@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from scenarios.schema import Scenario, Time
 from sim.errors import InputError
+from sim.world.log_population import LogOptions, open_log
 from sim.world.own.column import ColumnReport
 from sim.world.own.schema_file import write_decisions
 from sim.world.own.source import Source
@@ -59,6 +60,8 @@ class PopulationSpec:
         The columns of a table of one's own; without a target a file must be the Telco table.
     reading
         What is said of how the table is to be read.
+    log
+        What is said of an inference log, if it is one; it names its own columns.
 
     Raises
     ------
@@ -71,8 +74,11 @@ class PopulationSpec:
     id_column: str = ""
     date_column: str = ""
     reading: Reading = field(default_factory=Reading)
+    log: LogOptions | None = None
 
     def __post_init__(self) -> None:
+        if self.log is not None:
+            return
         if (self.id_column or self.date_column or self.reading != Reading()) and not self.target:
             msg = "a table of one's own needs its target, got only other options of it; add --target COLUMN."
             raise InputError(msg)
@@ -111,6 +117,12 @@ class PopulationSpec:
         InputError
             If the population can't be had, or can't play the scenario.
         """
+        if self.log is not None:
+            opened = open_log(self.text, self.log, self.reading, scenario, tell)
+            identity = hashlib.sha256(
+                f"{opened.population.file_sha256}{self.log!r}{self.reading!r}".encode()
+            ).hexdigest()
+            return replace(opened.population, file_sha256=identity), opened.scenario
         if not self.target:
             return self._known(scenario), scenario
         if self.date_column:

@@ -76,10 +76,19 @@ class RecordedTimeline:
         The step of each row, counted from 0, as `time_bins` gives it; no customer occurs twice in one.
     labelled
         Of which rows the outcome is known; `None` for all.
+    label_days
+        After how many days the label of each row really came; `None` where only the scenario says.
     """
 
-    def __init__(self, table: Table, bins: NDArray[np.int64], labelled: NDArray[np.bool_] | None = None) -> None:
+    def __init__(
+        self,
+        table: Table,
+        bins: NDArray[np.int64],
+        labelled: NDArray[np.bool_] | None = None,
+        label_days: NDArray[np.int64] | None = None,
+    ) -> None:
         self._table = table
+        self._label_days = label_days
         self._labelled = np.ones(len(bins), dtype=np.bool_) if labelled is None else labelled
         self._order = np.lexsort((table.customer_id, bins))
         self._starts = np.searchsorted(bins[self._order], np.arange(bins.max(initial=-1) + 2))
@@ -102,13 +111,37 @@ class RecordedTimeline:
                 f"a recorded table must reach as far as the scenario, but it has {self.n_steps} steps and step "
                 f"{index + 1} was asked for: lower time.steps or time.warmup_steps."
             )
-        rows = self._order[self._starts[index] : self._starts[index + 1]]
+        rows = self.rows(index)
         return Draw(
             customer_id=self._table.customer_id[rows],
             features=self._table.features[rows],
             has_real_label=self._labelled[rows],
             real_label=self._table.churned[rows],
+            label_days=None if self._label_days is None else self._label_days[rows],
         )
+
+    def rows(self, index: int) -> NDArray[np.int64]:
+        """Return the rows of the table that belong to the step at position `index`, in the order of its batch."""
+        return self._order[self._starts[index] : self._starts[index + 1]]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ServedLog:
+    """What a real model answered for each row of a table, and when the labels came.
+
+    `threshold` is the score from which on it predicts churn, as far as its predictions tell; `label_days` says after
+    how many days each label came, `None` where the log does not.
+    """
+
+    score: Matrix
+    predicted: NDArray[np.bool_]
+    threshold: float
+    label_days: NDArray[np.int64] | None = None
+
+    def take(self, rows: NDArray[np.int64]) -> "ServedLog":
+        """Return what is known of some rows."""
+        days = None if self.label_days is None else self.label_days[rows]
+        return ServedLog(self.score[rows], self.predicted[rows], self.threshold, days)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,6 +161,8 @@ class RecordedPopulation:
         The hash of the file that the table was read from.
     labelled
         Of which rows the outcome is known; `None` for all. The label of any other never arrives.
+    served
+        What a real model answered for each row; `None` for a table that no model has scored.
     """
 
     name: str
@@ -137,6 +172,7 @@ class RecordedPopulation:
     labelled: NDArray[np.bool_] | None = None
     structure: Structure = field(default_factory=Structure)
     is_recorded: bool = True
+    served: ServedLog | None = None
 
     @property
     def version(self) -> str:
@@ -149,9 +185,10 @@ class RecordedPopulation:
         return self.table.schema
 
     def known_schema(self, index: int) -> Schema:
-        """Return the features with the categories that occur up to the step at position `index`.
+        """Return the features with the categories that occur up to the step at position `index`, and in the warm-up.
 
-        Categories are numbered in the order in which they were first seen, so these are the first of each column.
+        Categories that came after the warm-up are numbered in the order in which they were first seen, so the known
+        ones are the first of each column.
         """
         return Schema(
             tuple(
@@ -200,7 +237,16 @@ class RecordedPopulation:
 
     def timeline(self, streams: Streams, sizes: Sequence[int]) -> RecordedTimeline:  # noqa: ARG002 - it is as it was
         """Return the history."""
-        return RecordedTimeline(self.table, self.bins, self.labelled)
+        return self._timeline
+
+    def rows(self, index: int) -> NDArray[np.int64]:
+        """Return the rows of the table that belong to the step at position `index`, in the order of its batch."""
+        return self._timeline.rows(index)
+
+    @cached_property
+    def _timeline(self) -> RecordedTimeline:
+        days = None if self.served is None else self.served.label_days
+        return RecordedTimeline(self.table, self.bins, self.labelled, days)
 
     def sample(self, rng: np.random.Generator, n_rows: int, without: NDArray[np.str_]) -> Matrix:
         """Refuse: nobody else came."""

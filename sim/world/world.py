@@ -3,28 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from scenarios.injectors import (
-    CategoryDrift,
-    DroppedFault,
-    DuplicateFault,
-    Injector,
-    LateFault,
-    MislabelFault,
-    MixDrift,
-    NumberDrift,
-    ValueFault,
-)
+from scenarios.injectors import CovariateInjector, LabelFault, MixInjector, RowFault, ValueFault
 from scenarios.schema import Scenario
 from sim.world.injectors.covariates import Covariates
 from sim.world.injectors.customers import Chance, Customers, join_customers, numbered
-from sim.world.injectors.faults import ColumnFaults, RowFaults, mislabelled
+from sim.world.injectors.faults import ColumnFaults, RowFaults, misreported
 from sim.world.injectors.mix import Mix
+from sim.world.injectors.view import ColumnView
 from sim.world.labels import LabelEvents, settled
 from sim.world.population import Population
 from sim.world.schema.columns import Matrix, Schema
@@ -32,7 +23,6 @@ from sim.world.schema.streams import Streams
 from sim.world.sizes import batch_size
 
 HOLDOUT_SHARE = 0.20
-_Kind = TypeVar("_Kind", bound=Injector)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +96,13 @@ class World:
         self.streams = Streams(seed)
         self.propensities = population.propensities(scenario)
         sizes = self._sizes()
-        self._mix = Mix(self._injectors(MixDrift), self.schema, population.reference)
+        columns = ColumnView(self.schema, population.structure)
+        self._mix = Mix(self._injectors(MixInjector), columns, population.reference)
         self._mix.check(self.steps, max(sizes), population.size)
-        self._covariates = Covariates(self._injectors(NumberDrift, CategoryDrift), self.schema, population.structure)
-        self._column_faults = ColumnFaults(self._injectors(ValueFault), self.schema)  # type: ignore[arg-type] # each value fault is one of the union
-        self._row_faults = RowFaults(self._injectors(DroppedFault, LateFault, DuplicateFault))
-        self._mislabelled = self._injectors(MislabelFault)
+        self._covariates = Covariates(self._injectors(CovariateInjector), columns)
+        self._column_faults = ColumnFaults(self._injectors(ValueFault), columns)
+        self._row_faults = RowFaults(self._injectors(RowFault))
+        self._label_faults = self._injectors(LabelFault)
         self._timeline = population.timeline(self.streams, sizes)
         self._hash_key = f"{seed:016d}"[-16:]
         self._drawn = lru_cache(maxsize=kept_steps)(self._draw)
@@ -154,7 +145,7 @@ class World:
         if self.scenario.offers.seen_in_labels:
             label = label & ~(offered & truth.persuadable)
         chance = self._chance(step, self._customers(step))
-        reported = mislabelled(self._mislabelled, step, label, chance)
+        reported = misreported(self._label_faults, step, label, chance)
         return self._with_news(
             settled(step, batch.scored_at, batch.customer_id, reported, self.scenario.labels, chance)
         )
@@ -164,10 +155,13 @@ class World:
         return self.population.known_schema(step + self.scenario.time.warmup_steps)
 
     def _with_news(self, events: LabelEvents) -> LabelEvents:
-        """Return the events without those of a history whose outcome has not come yet."""
+        """Return the events of a history on their real days, without those whose outcome has not come yet."""
         if not self.population.is_recorded:
             return events
-        return events.take(self._customers(events.step).has_real_label[events.row])
+        drawn = self._timeline.draw(events.step + self.scenario.time.warmup_steps)
+        if drawn.label_days is not None and events.step >= 0:
+            events = replace(events, arrives_at=events.scored_at + drawn.label_days[events.row])
+        return events.take(drawn.has_real_label[events.row])
 
     def fresh_rows(self, step: int, n_rows: int, draw: int) -> FreshRows:
         """Return customers like those of a step, but never those of its batch.
@@ -199,8 +193,9 @@ class World:
             return self.batch(step).customer_id
         return self._timeline.draw(step + self.scenario.time.warmup_steps).customer_id
 
-    def _injectors(self, *kinds: type[_Kind]) -> tuple[_Kind, ...]:
-        return tuple(injector for injector in self.scenario.drift if isinstance(injector, kinds))
+    def _injectors(self, layer: Any) -> tuple[Any, ...]:
+        """Return the injectors of a layer, which is a class: abstract, so that there is no type for it."""
+        return tuple(injector for injector in self.scenario.drift if isinstance(injector, layer))
 
     def _sizes(self) -> Sequence[int]:
         return [batch_size(self.scenario.time, step, self.streams) for step in (*self.warmup, *self.steps)]

@@ -1,8 +1,9 @@
-"""The audit: no policy, kind of policy or scenario stands outside the suites that test all of them."""
+"""The audit: no policy, kind of policy, scenario, signal or chart stands outside the suites that test all of them."""
 
 import importlib
 import inspect
 import pkgutil
+import re
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,13 @@ import test_policies_conformance
 import test_scenarios
 
 import policies
+import reports.charts
 import scenarios
 from policies.hold_back import HeldBack
 from policies.learning_by import LearningBy
+from policies.signals import ON_REQUEST
 from policies.spec import KINDS
+from sim.mlops.loop import on_request
 
 _SUITES: dict[str, tuple[Callable[..., None], ...]] = {
     "policy": (test_policies_conformance.test_the_catalogue_conforms,),
@@ -95,3 +99,15 @@ def test_the_audit_sees_what_stands_outside():
         pass
 
     assert missing_from((suite,), {"known", "stranger"}) == {"stranger"}
+
+
+def test_every_signal_on_request_is_measured_by_something():
+    measured = {"scores", "errors", "f1_drop_p", *on_request._DELAYED, *on_request._CHANGE}.union(*on_request._GROUPS)
+    assert measured >= ON_REQUEST
+
+
+def test_every_chart_is_in_a_suite_that_draws_it_from_odd_lives_or_boards():
+    suites = (Path(__file__).parents[1] / "reports").glob("test_charts_*.py")
+    drawn = " ".join(path.read_text(encoding="utf-8") for path in suites)
+    files = {path.stem for path in Path(reports.charts.__file__).parent.glob("*.py")} - {"__init__"}
+    assert {name for name in files if not re.search(rf"\b{name}\b", drawn)} == set()

@@ -281,12 +281,12 @@ def test_swapped_numbers_change_places_and_swapped_categories_make_no_sense():
     [
         (NullFault(kind="nulls", columns=("Tenure",), onset_step=0), "Did you mean 'tenure'"),
         (NullFault(kind="nulls", columns=("tenure",), where="Contract=Daily", onset_step=0), "Daily"),
-        (UnitFault(kind="unit", column="Contract", factor=2, onset_step=0), "needs a numeric column"),
+        (UnitFault(kind="unit", column="Contract", factor=2, onset_step=0), "must act on a numeric column"),
         (RenameFault(kind="rename", column="Contract", category="Daily", to="x", onset_step=0), "'Daily'"),
         (RenameFault(kind="rename", column="tenure", category="1", to="x", onset_step=0), "'tenure' holds numbers"),
         (StuckFault(kind="stuck", column="tenure", value="long", onset_step=0), "give a number"),
-        (TextFault(kind="text", columns=("Contract",), onset_step=0), "needs a numeric column"),
-        (SwapFault(kind="swap", columns=("tenure", "tenure"), onset_step=0), "needs two columns"),
+        (TextFault(kind="text", columns=("Contract",), onset_step=0), "must act on a numeric column"),
+        (SwapFault(kind="swap", columns=("tenure", "tenure"), onset_step=0), "must have two columns"),
         (CategoryDrift(kind="category", column="InternetService", to="No", share=1, onset_step=0), "kind = 'mix'"),
         (
             CategoryDrift(kind="category", column="TechSupport", to="No internet service", share=1, onset_step=0),

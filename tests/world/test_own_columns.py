@@ -163,7 +163,7 @@ class TestHistories:
 
     def test_categories_are_numbered_in_the_order_of_their_first_day(self):
         days = np.array(["2026-03-01", "2026-01-01", "2026-02-01", "2026-01-01"], dtype="datetime64[D]")
-        column = read(["b", "z", "a", "m"], days=days)
+        column = read(["b", "z", "a", "m"], known=[False, True, False, True], days=days)
         assert column.feature.column.categories == ("m", "z", "a", "b")
 
     def test_of_what_was_blank_at_first_nothing_is_known(self):
@@ -228,6 +228,7 @@ def is_silent(clean, dirty):
     return not kept or missing.tolist() != blank
 
 
+@pytest.mark.slow
 def test_no_numeric_column_becomes_anything_else_without_a_word():
     kinds = list(CLEAN)
     cases = [(kinds[seed % len(kinds)], seed, 1 + seed % 10) for seed in range(2_000)]

@@ -18,6 +18,7 @@ from sim.mlops.models.training import fit
 from sim.mlops.statistics.metrics import expected_f1, f1
 from sim.study.scores.judge import expected_f1 as expected_f1_of
 from sim.world.injectors.covariates import Covariates
+from sim.world.injectors.view import ColumnView
 from sim.world.label_queue import LabelQueue
 from sim.world.labels import LabelEvents
 from sim.world.schema.streams import Streams
@@ -224,7 +225,7 @@ def under(drift, step, features, seed=1):
     def chance(name, *keys):
         return streams.generator(name, *keys, step).random(len(features))
 
-    return Covariates(drift, SCHEMA, TELCO_STRUCTURE).apply(step, features, chance)
+    return Covariates(drift, ColumnView(SCHEMA, TELCO_STRUCTURE)).apply(step, features, chance)
 
 
 def drifted(injector, features=None, step=1):

@@ -11,7 +11,9 @@ from sim.mlops.loop.lifecycle import act, allowed, end_due
 from sim.mlops.loop.monitor import Observation
 from sim.mlops.loop.on_request import Wants
 from sim.mlops.loop.platform import LocalPlatform, Platform, State
+from sim.mlops.loop.trainer import Trained
 from sim.mlops.models.cohort import LabelledRows
+from sim.mlops.models.model import Model
 from sim.mlops.records.jobs import FIRST_JOB, Alias, AliasChange, Job, Status, deployed
 from sim.mlops.records.record import Served, StepRow, Tally
 
@@ -23,15 +25,23 @@ def begin(platform: LocalPlatform, choose_recipe: Callable[[LabelledRows], Recip
     without having to pass; its gates are recorded.
     """
     platform.journal.begin()
+    _warm_up(platform)
+    recipe = choose_recipe(platform.trainer.first_data().rows)
+    return _begun(platform, platform.trainer.train_first(recipe), recipe, "the first model")
+
+
+def _warm_up(platform: LocalPlatform) -> None:
     for step in platform.world.warmup:
         batch = platform.world.batch(step)
         platform.log.append(batch, None)
         nobody = np.zeros(len(batch.customer_id), dtype=np.bool_)
         platform.label_queue.send(platform.world.labels(step, nobody))
     platform.log.backfill(platform.label_queue.deliver(0), 0)
-    recipe = choose_recipe(platform.trainer.first_data().rows)
-    trained = platform.trainer.train_first(recipe)
-    asked = Job(FIRST_JOB, 0, 0, Cause.NONE, "the first model", trained.window)
+
+
+def _begun(platform: LocalPlatform, trained: Trained, recipe: Recipe, reason: str) -> State:
+    """Make a model the first champion and return the state before step 0."""
+    asked = Job(FIRST_JOB, 0, 0, Cause.NONE, reason, trained.window)
     job = platform.register(asked, trained.model, recipe)
     job = replace(job, meeting=platform.validate(0, job, None), status=Status.PROMOTED)
     job = replace(job, ended_step=0, ended_day=0)
@@ -40,6 +50,16 @@ def begin(platform: LocalPlatform, choose_recipe: Callable[[LabelledRows], Recip
     state = State(first=job, champion=deployed(job))
     platform.journal.commit(state, None)
     return state
+
+
+def begin_with(platform: LocalPlatform, model: Model, recipe: Recipe) -> State:
+    """Live through the warm-up of a log and return the state before step 0, with the model that served in the log.
+
+    Its reference is what a first champion's would be: the newest rows of the warm-up, without the holdout.
+    """
+    platform.journal.begin()
+    _warm_up(platform)
+    return _begun(platform, Trained(model, platform.trainer.first_data().window), recipe, "the model of the log")
 
 
 @dataclass(frozen=True, slots=True)

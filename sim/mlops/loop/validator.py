@@ -12,6 +12,7 @@ from sim.mlops.gates.checks import apply_gates
 from sim.mlops.gates.evidence import Evidence
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.models.cohort import Cohort, LabelledRows, labelled_rows
+from sim.mlops.models.logged import LoggedModel
 from sim.mlops.models.model import Model
 from sim.mlops.records.jobs import Validation
 from sim.mlops.records.log import LogReader, usable_steps
@@ -143,6 +144,8 @@ class Validator:
         return kept["clean"]
 
     def _stressed(self, step: int, rows: LabelledRows, model: Model) -> Mapping[str, Matrix]:
+        if isinstance(model, LoggedModel):
+            return {}  # nobody can ask it about customers whom it never scored
         stressed = stress(rows.features, self._world.schema, self._world.streams.generator("stress", step))
         return {name: model.probability(features) for name, features in stressed.items()}
 

@@ -67,7 +67,7 @@ def as_played(
     asked: tuple[Scenario, ...], population: PopulationSpec, tell: Callable[[str], None]
 ) -> tuple[Scenario, ...]:
     """Return the scenarios as they can be played with a table of one's own, and say once how well it fits."""
-    if not population.target:
+    if not population.target and population.log is None:
         return asked
     sentences: dict[str, None] = {}
     played = tuple(population.load(scenario, sentences.setdefault)[1] for scenario in asked)

@@ -12,7 +12,7 @@ from scenarios.schema import Recipe
 from sim.errors import InputError
 from sim.mlops.gates.profiles import GateProfile, load_profile
 from sim.mlops.loop.change_finder import ChangeFinder, change_finder
-from sim.mlops.loop.life import begin, play
+from sim.mlops.loop.life import begin, begin_with, play
 from sim.mlops.loop.monitor import Monitor, Observation, make_reference
 from sim.mlops.loop.observer import Observer
 from sim.mlops.loop.on_request import Wants
@@ -21,6 +21,7 @@ from sim.mlops.loop.tournament import best_of, entered
 from sim.mlops.loop.trainer import Trained, Trainer
 from sim.mlops.loop.validator import Validator
 from sim.mlops.models.cohort import Cohort, KnownOutcomes, LabelledRows
+from sim.mlops.models.logged import LoggedModel
 from sim.mlops.models.model import Model
 from sim.mlops.models.profiles import TrainingProfile, Trainings, load_training
 from sim.mlops.models.training import TrainingWindow
@@ -33,6 +34,7 @@ from sim.mlops.records.registry import MemoryRegistry
 from sim.mlops.statistics.stability import Reference
 from sim.study.replay.memory import LifeMemory, Memory
 from sim.world.labels import LabelEvents
+from sim.world.recorded import RecordedPopulation
 from sim.world.schema.columns import Matrix
 from sim.world.world import World
 
@@ -161,7 +163,10 @@ class Replay:
         validator = Validator(world, log, load_profile("none"))
         trainer = Trainer(world, log, change_finder(world, log, registry))
         platform = LocalPlatform(world, log, registry, trainer, validator, Monitor(world, log, registry))
-        first = begin(platform, self._choose_recipe).first
+        logged = _logged_model(world)
+        recipe = world.scenario.recipe
+        state = begin(platform, self._choose_recipe) if logged is None else begin_with(platform, logged, recipe)
+        first = state.first
         warmup = tuple(log.cohorts(world.warmup))
         return Beginning(first, registry.model(first.version), registry.recipe(first.version), warmup)
 
@@ -173,6 +178,19 @@ class Replay:
     def _first(self, profile: GateProfile) -> Job:
         life, beginning = ReplayPlatform(self, profile), self.beginning
         return replace(beginning.first, meeting=life.validator.validate(0, beginning.model, None))
+
+
+def _logged_model(world: World) -> LoggedModel | None:
+    """Return the model whose answers a log kept, `None` for a world that is none of a log."""
+    population = world.population
+    if not isinstance(population, RecordedPopulation) or population.served is None:
+        return None
+    served = population.served
+    model = LoggedModel.of(world.schema, population.table.features, served.score, served.threshold)
+    for step in world.steps:
+        own = served.take(population.rows(step + world.scenario.time.warmup_steps))
+        model.answers[step] = (own.score, own.predicted)
+    return model
 
 
 class ReplayPlatform:
@@ -325,9 +343,11 @@ class ReplayPlatform:
 
     def _score(self, step: int, model: int) -> Scored:
         batch, scorer = self.world.batch(step), self._replay.model(model)
-        probability = scorer.probability(batch.features)
+        served = scorer.served(step) if isinstance(scorer, LoggedModel) else None
+        probability = scorer.probability(batch.features) if served is None else served[0]
+        prediction = scorer.decide(probability) if served is None else served[1]
         offered = choose_offers(self.world.scenario.offers, probability, batch.held_out)
-        return Scored(probability, scorer.decide(probability), offered)
+        return Scored(probability, prediction, offered)
 
     def _count_arrivals(self, day: int) -> int:
         before = self.log.today

@@ -16,12 +16,14 @@ class Draw:
     """The customers of one batch before any drift, sorted by `customer_id`, which is unique in it.
 
     `has_real_label` tells the rows on their first pass, whose `real_label` is the table's; elsewhere it is False.
+    `label_days` says after how many days each label really came, where a history knows it.
     """
 
     customer_id: NDArray[np.str_]
     features: Matrix
     has_real_label: NDArray[np.bool_]
     real_label: NDArray[np.bool_]
+    label_days: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from math import ceil
 
 import numpy as np
 
-from scenarios.injectors import MixDrift
+from scenarios.injectors import MixInjector
 from sim.errors import InputError
 from sim.world.injectors.customers import Chance, Customers, Strangers, alike, join_customers, levels
-from sim.world.schema.columns import Matrix, Schema
-from sim.world.schema.term import design
+from sim.world.injectors.view import ColumnView
+from sim.world.schema.columns import Matrix
 
 _LEAST_ACCEPTANCE = 1e-3
 _SPARE = 16  # strangers asked for beyond what seems needed
@@ -28,7 +28,7 @@ class Mix:
     ----------
     injectors
         The mix drifts of a scenario.
-    schema
+    columns
         The columns.
     reference
         Gives the features of the whole undrifted population, which the greatest weight is taken from.
@@ -39,12 +39,14 @@ class Mix:
         If a tilt is no term.
     """
 
-    def __init__(self, injectors: Sequence[MixDrift], schema: Schema, reference: Callable[[], Matrix]) -> None:
+    def __init__(
+        self, injectors: Sequence[MixInjector], columns: ColumnView, reference: Callable[[], Matrix]
+    ) -> None:
         self._injectors = injectors
-        self._schema = schema
+        self._columns = columns
         self._reference = reference
         for injector in injectors:
-            design(tuple(injector.tilt), np.empty((0, len(schema.columns))), schema)
+            injector.log_weight(np.empty((0, len(columns.schema.columns))), columns)
         self._relative_weight = lru_cache(maxsize=None)(self._weight)
 
     @property
@@ -107,7 +109,7 @@ class Mix:
     def _log_weight(self, level: tuple[float, ...], features: Matrix) -> Matrix:
         total = np.zeros(len(features))
         for injector, intensity in zip(self._injectors, level, strict=True):
-            total += intensity * (design(tuple(injector.tilt), features, self._schema) @ list(injector.tilt.values()))
+            total += intensity * injector.log_weight(features, self._columns)
         return total
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import numpy as np
 
-from scenarios.injectors import ConceptDrift, MechanismInjector
+from scenarios.injectors import MechanismInjector
 from scenarios.schema import Twin
 from sim.world.injectors.customers import Chance, Customers, alike, levels
 from sim.world.mechanism.outcome import Mechanism
@@ -65,8 +65,7 @@ class DriftingPropensities:
         self._reference = reference
         self._mechanism = lru_cache(maxsize=None)(self._drifted)
         for injector in injectors:
-            if isinstance(injector, ConceptDrift):
-                mechanism.moved(injector.shifts)
+            injector.check(mechanism)
 
     def mechanism(self, step: int) -> Mechanism:
         """Return the mechanism at `step` of a customer whom every drift at work has reached."""
@@ -89,22 +88,8 @@ class DriftingPropensities:
         moved = self._undrifted
         for injector, intensity in zip(self._injectors, intensities, strict=True):
             if intensity:
-                moved = self._moved(injector, intensity, moved)
+                moved = injector.moved(moved, intensity, self._reference)
         return moved
-
-    def _moved(self, injector: MechanismInjector, intensity: float, mechanism: Mechanism) -> Mechanism:
-        if isinstance(injector, ConceptDrift):
-            shifted = mechanism.moved({term: intensity * shift for term, shift in injector.shifts.items()})
-            return (
-                shifted.with_base_rate(self._reference(), self._rate(mechanism))
-                if injector.hold_base_rate
-                else shifted
-            )
-        rate = self._rate(mechanism)
-        return mechanism.with_base_rate(self._reference(), rate + intensity * (injector.base_rate - rate))
-
-    def _rate(self, mechanism: Mechanism) -> float:
-        return float(mechanism.propensity(self._reference()).mean())
 
 
 def adjusted(mechanism: Mechanism, twin: Twin, reference: Callable[[], Matrix]) -> Mechanism:

@@ -103,7 +103,7 @@ class ColumnReader:
     known
         The rows that kinds are decided by: all, or those that a history begins with.
     days
-        The day of each row of a history, by which categories come in the order in which they were first seen.
+        The day of each row of a history, by which later categories come in the order in which they were first seen.
     decisions
         What the user has decided of columns.
     """
@@ -282,13 +282,14 @@ class ColumnReader:
         return ReadColumn(report, Feature(column, values, is_whole=False))
 
     def _in_order(self, cells: Cells, names: list[str]) -> list[str]:
-        """Return categories sorted; of a history in the order of the days on which they were first seen."""
+        """Return categories sorted; of a history those known at first, and then the others by their first day."""
         if self.days is None:
             return sorted(names)
+        known = dict(zip(cells.texts, cells.held_in(self.known).tolist(), strict=True))
         first = np.full(len(cells.texts), np.iinfo(np.int64).max)
         np.minimum.at(first, cells.codes, self.days.astype("datetime64[D]").astype(np.int64))
         seen = dict(zip(cells.texts, first.tolist(), strict=True))
-        return sorted(names, key=lambda name: (seen[name], name))
+        return sorted(names, key=lambda name: (0, 0, name) if known[name] else (1, seen[name], name))
 
     def _style(self, raw: RawColumn, written: WrittenNumbers, numbers: Mask) -> NumberStyle:
         """Return the one style of a column; `InputError`, with row and cell, if there is none or more than one."""

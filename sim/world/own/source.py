@@ -29,6 +29,7 @@ from sim.world.own.text_file import REMEDY, RawTable, TextSettings, read_text_ta
 
 _URL = re.compile(r"^(duckdb|postgresql|postgres)://")
 _NAME = re.compile(r"^[A-Za-z_][\w$]*(\.[A-Za-z_][\w$]*){0,2}$")
+_PARTITION = "partition"
 _EXCEL_PART = "xl/workbook.xml"
 _PART_ENDINGS = (".csv", ".tsv", ".psv", ".txt", ".gz", ".zip", ".parquet", ".pq", ".xlsx", ".xls", ".xlsb", ".ods")
 
@@ -44,6 +45,7 @@ class Source:
     """
 
     text: str
+    before: str = ""
 
     @property
     def is_database(self) -> bool:
@@ -71,6 +73,10 @@ class Source:
         files = sorted(path.iterdir()) if path.is_dir() else [path]
         return ",".join(f"{file.name}:{file.stat().st_mtime_ns}" for file in files)
 
+    def column_names(self, settings: TextSettings) -> list[str]:
+        """Return the names of the table's columns."""
+        return [column.name for column in self.read(settings)[0].columns]
+
     def read(self, settings: TextSettings) -> tuple[RawTable, str]:
         """Return the table and the hash of what it was read from.
 
@@ -79,14 +85,43 @@ class Source:
         InputError
             If there is no such table.
         """
-        if self.is_database:
-            table = _database(self.text)
-            return _columns(table, self.name), _content_hash(table)
-        path = Path(self.text)
-        if path.is_dir():
-            return _folder(path, settings)
-        content = _bytes(path)
-        return _file(content, str(path), settings), hashlib.sha256(content).hexdigest()
+        if not self.before:
+            return _read(self.text, settings)
+        first, second = (_read(text, settings) for text in (self.before, self.text))
+        digest = hashlib.sha256((first[1] + second[1]).encode()).hexdigest()
+        return _one_after_another(first[0], second[0]), digest
+
+
+def _read(text: str, settings: TextSettings) -> tuple[RawTable, str]:
+    if Source(text).is_database:
+        table = _database(text)
+        return _columns(table, Source(text).name), _content_hash(table)
+    path = Path(text)
+    if path.is_dir():
+        return _folder(path, settings)
+    content = _bytes(path)
+    return _file(content, str(path), settings), hashlib.sha256(content).hexdigest()
+
+
+def _one_after_another(reference: RawTable, analysis: RawTable) -> RawTable:
+    """Return the rows of a reference and of what came after it; a column that one of them lacks is blank there."""
+    tables = [{column.name: column.values for column in table.columns} for table in (reference, analysis)]
+    lengths = [len(next(iter(table.values()))) for table in tables]
+    names = [name for name in dict.fromkeys((*tables[1], *tables[0])) if name != _PARTITION]
+    columns = [
+        RawColumn(
+            name,
+            _joined(
+                [
+                    table[name] if name in table else pa.nulls(length, type=tables[1 - place][name].type)
+                    for place, (table, length) in enumerate(zip(tables, lengths, strict=True))
+                ]
+            ),
+        )
+        for name in names
+    ]
+    told = [word for word, length in zip(("reference", "analysis"), lengths, strict=True) for _ in range(length)]
+    return RawTable((*columns, RawColumn(_PARTITION, pa.array(told))), (*reference.notes, *analysis.notes))
 
 
 def _bytes(path: Path) -> bytes:

@@ -23,7 +23,7 @@ from sim.world.own.giveaway import giveaways, looks_like_a_model
 from sim.world.own.outcomes import OUTCOMES, read_outcomes
 from sim.world.own.schema_file import Decisions, read_decisions
 from sim.world.own.source import Source
-from sim.world.own.text_file import RawTable, TextSettings
+from sim.world.own.text_file import TextSettings
 from sim.world.schema.columns import Schema
 from sim.world.schema.table import Table
 
@@ -73,12 +73,15 @@ class Reading:
         How dates are written, where that is not clear.
     schema
         A file of decisions about columns.
+    before
+        A second table whose rows come before these, as the reference of a log; a column `partition` tells them apart.
     """
 
     churned: str | None = None
     ignored: tuple[str, ...] = ()
     date_format: str | None = None
     schema: Path | None = None
+    before: str = ""
 
     @property
     def decisions(self) -> Decisions:
@@ -111,6 +114,8 @@ class OwnTable:
         What the owner should know of how the table was read.
     settings
         How the text file was read.
+    ignored
+        The cells of the columns that `--ignore` names, in the order of the table.
     """
 
     name: str
@@ -122,6 +127,7 @@ class OwnTable:
     columns: tuple[ColumnReport, ...] = ()
     notes: tuple[str, ...] = ()
     settings: TextSettings = field(default_factory=TextSettings)
+    ignored: Mapping[str, Cells] = field(default_factory=dict)
 
 
 def read_own_table(
@@ -131,6 +137,8 @@ def read_own_table(
     date_column: str | None = None,
     reading: Reading = Reading(),
     known: Known | None = None,
+    *,
+    needs_features: bool = True,
 ) -> OwnTable:
     """Read a table of customers; every column but the target, id and date is a feature.
 
@@ -148,6 +156,8 @@ def read_own_table(
         What its owner says of how it is to be read.
     known
         Which rows of a history the kinds of columns are decided by; all by default.
+    needs_features
+        Whether a table without a feature is refused.
 
     Raises
     ------
@@ -157,7 +167,7 @@ def read_own_table(
     own, refusals = inspect_own_table(path, target, id_column, date_column, reading, known)
     if refusals:
         raise refusals[0]
-    if not own.table.schema.columns:
+    if needs_features and not own.table.schema.columns:
         raise InputError(
             f"the customer table must have features, but {path} has none that is left: add columns that models can "
             f"learn from."
@@ -174,7 +184,7 @@ def inspect_own_table(
     known: Known | None = None,
 ) -> tuple[OwnTable, tuple[InputError, ...]]:
     """Return the table without the columns that are refused, and why they are; see `read_own_table`."""
-    source, decisions, where = Source(str(path)), reading.decisions, str(path)
+    source, decisions, where = Source(str(path), reading.before), reading.decisions, str(path)
     raw, sha256 = source.read(decisions.text)
     columns = {column.name: column for column in raw.columns}
     roles = _Roles(
@@ -201,7 +211,8 @@ def inspect_own_table(
     reader = ColumnReader(where, is_known, dates, decisions.columns)
     renamed, notes = _without_reserved(features, list(columns), where)
     read = [reader.read(RawColumn(renamed[name], columns[name].values)) for name in features]
-    own = _assembled(source, raw, sha256, read, churned, labelled, ids, dates)
+    order = _order(ids, dates)
+    own = _assembled(source, sha256, read, churned, labelled, ids, dates, order)
     notes = (*raw.notes, *notes, *_said(read, churned, labelled, roles, where))
     ignored = tuple(_ignored(columns[name]) for name in roles.ignored)
     refusals = tuple(column.refusal for column in read if column.refusal is not None)
@@ -216,6 +227,7 @@ def inspect_own_table(
             (*(column.report for column in read), *ignored),
             notes,
             raw.settings,
+            {name: columns[name].cells.take(order) for name in roles.ignored},
         ),
         refusals,
     )
@@ -223,17 +235,16 @@ def inspect_own_table(
 
 def _assembled(
     source: Source,
-    raw: RawTable,
     sha256: str,
     read: Sequence[ReadColumn],
     churned: NDArray[np.bool_],
     labelled: NDArray[np.bool_],
     ids: NDArray[np.str_],
     dates: Days | None,
+    order: NDArray[np.int64],
 ) -> OwnTable:
     """Put the columns that are features together, in the order of days and ids."""
     features = [column.feature for column in read if column.feature is not None]
-    order = _order(ids, dates)
     matrix = np.empty((len(ids), len(features)))
     for place, feature in enumerate(features):
         matrix[:, place] = feature.values[order]
@@ -250,7 +261,6 @@ def _assembled(
         frozenset(feature.column.name for feature in features if feature.is_whole),
         None if dates is None else dates[order],
         None if labelled.all() else labelled[order],
-        settings=raw.settings,
     )
 
 
@@ -319,7 +329,7 @@ class _Roles:
                     f"{_listed(columns)}.{did_you_mean(name, columns)}"
                 )
         names = [name for name in columns if name not in (self.target, self.id, self.date, *self.ignored)]
-        if not names:
+        if not names and not self.ignored:
             raise InputError(
                 f"the customer table must have features, but {self.path} has no other column than "
                 f"{_listed(columns)}: add columns that models can learn from."
