@@ -18,8 +18,8 @@ _BUILD = Path(__file__).parents[1] / "build"
 _FOUND = _BUILD / "peers.json"
 _PEERS = {
     "river": ("river",),
-    "evidently": ("evidently",),
-    "nannyml": ("nannyml",),
+    "evidently": ("evidently", "pandas<3"),
+    "nannyml": ("nannyml", "pandas<3"),
     "lfmm": ("lfmm",),
     "mlflow": ("mlflow", "lightgbm"),
 }

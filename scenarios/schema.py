@@ -81,13 +81,15 @@ class Training(Part):
     """What a retraining learns from: a training profile, and what it takes from the scenario where it leaves it out.
 
     `profile` is a name of `retrainlab training` or a TOML file. A profile that leaves its window and share out, as
-    `mix_70_30` does, takes the newest `recent_cohorts` complete cohorts and a share of older rows.
+    `mix_70_30` does, takes the newest `recent_cohorts` complete cohorts and a share of older rows. Of more than
+    `max_rows` rows so many are drawn at random; without it all are used.
     """
 
     profile: Annotated[str, Field(min_length=1)] = "mix_70_30"
     recent_cohorts: PositiveCount = 3
     recent_share: Annotated[float, Field(gt=0, le=1)] = 0.7
     gate_window_steps: PositiveCount = 3
+    max_rows: Annotated[int, Field(ge=100)] | None = None
 
 
 class Offers(Part):

@@ -161,7 +161,7 @@ def _compared(options: BacktestOptions, folder: Path) -> Any:
     from reports.report import write_report
     from sim.cli.options import cache_folder
     from sim.study.comparison.compare import compare
-    from sim.study.comparison.plan import StudyRequest, plan_study
+    from sim.study.comparison.plan import OF_ONE_HISTORY, StudyRequest, plan_study
     from sim.study.comparison.problems import problems
     from sim.world.population_spec import PopulationSpec
 
@@ -176,4 +176,5 @@ def _compared(options: BacktestOptions, folder: Path) -> Any:
     with counting(len(study.orders())) as on_world:
         done = compare(study, folder, cache_folder=cache_folder(), on_world=on_world)
     write_report(folder)
+    tell(OF_ONE_HISTORY)
     return done, problems(study, done, [], "", folder)

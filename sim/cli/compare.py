@@ -27,6 +27,10 @@ class CompareOptions:
     gates: Annotated[list[str], typer.Option(help="A gate profile (repeatable); as for run.")] = field(
         default_factory=list
     )
+    training: Annotated[
+        list[str],
+        typer.Option(help="What retrainings learn from: a training profile (repeatable); else the scenario's."),
+    ] = field(default_factory=list)
     grid: Annotated[list[str], typer.Option(help="Values of a placeholder, as a=0.02:0.10:9 or a=1,2.")] = field(
         default_factory=list
     )
@@ -97,6 +101,7 @@ def _planned(options: CompareOptions) -> Any:
         fail_if=tuple(options.fail_if),
         trials=options.trials,
         with_split=options.split,
+        trainings=tuple(options.training),
     )
     return plan_study(request, tell)
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sim.cli.interrupt import resumable
-from sim.cli.options import RUNS_FOLDER, AsJson, PopulationOptions, cache_folder, seeds
+from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
 from sim.cli.terminal import counting, tell
 
 
@@ -32,7 +32,7 @@ class SurfaceOptions:
     seeds: Annotated[int, typer.Option(help="How many lives of each scenario, from seed 1 on.")] = 10
     population: PopulationOptions = field(default_factory=PopulationOptions)
     trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0
-    workers: Annotated[int, typer.Option(min=1, help="Worlds followed at once, each in its own process.")] = 1
+    place: EngineOptions = field(default_factory=EngineOptions)
     out: Annotated[Path | None, typer.Option(help="The surface's folder; a new one under runs/ by default.")] = None
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted surface.")] = False
     cache: Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")] = None
@@ -54,7 +54,9 @@ def surface(options: SurfaceOptions) -> None:
         found = survey(
             study,
             folder,
-            workers=options.workers,
+            workers=options.place.workers,
+            engine=options.place.engine,
+            address=options.place.address,
             resume=options.resume,
             cache_folder=options.cache or cache_folder(),
             on_world=on_world,

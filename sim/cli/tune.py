@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from sim.cli.interrupt import resumable
-from sim.cli.options import RUNS_FOLDER, AsJson, PopulationOptions, cache_folder, seeds
+from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
 from sim.cli.terminal import counting, tell
 from sim.errors import InputError
 
@@ -44,7 +44,7 @@ class TuneOptions:
     confirm: Annotated[int, typer.Option(min=1, help="How many lives after those confirm the choice.")] = 10
     population: PopulationOptions = field(default_factory=PopulationOptions)
     trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0
-    workers: Annotated[int, typer.Option(min=1, help="Worlds followed at once, each in its own process.")] = 1
+    place: EngineOptions = field(default_factory=EngineOptions)
     out: Annotated[Path | None, typer.Option(help="The folder; a new one under runs/ by default.")] = None
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted tuning.")] = False
     cache: Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")] = None
@@ -65,7 +65,9 @@ def tune(options: TuneOptions) -> None:
         tuned = choose(
             study,
             folder,
-            workers=options.workers,
+            workers=options.place.workers,
+            engine=options.place.engine,
+            address=options.place.address,
             resume=options.resume,
             cache_folder=options.cache or cache_folder(),
             on_world=on_world,

@@ -176,3 +176,14 @@ def test_the_command_says_what_is_best_and_leaves_regions_and_lives(tmp_path):
     assert (out / "lives.parquet").exists()
     as_json = CliRunner().invoke(app, [*asked, "--resume", "--json"])
     assert json.loads(as_json.stdout)["best"] == json.loads((out / "answer.json").read_text())["best"]
+
+
+def test_a_survey_does_not_depend_on_the_engine(tmp_path):
+    study = study_of(seeds=(1, 2), rule="f1_drop > {a}", ranges=["a=0:0.3"])
+    survey(study, tmp_path / "here")
+    survey(study, tmp_path / "processes", workers=2)
+    for name in ("regions.parquet", "lives.parquet"):
+        assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "processes" / name).read_bytes()
+    with pytest.raises(InputError, match="an engine must be one of"):
+        survey(study, tmp_path / "nowhere", engine="dusk")
+    assert not (tmp_path / "nowhere").exists()

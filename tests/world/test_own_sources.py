@@ -160,10 +160,10 @@ class TestTyped:
         own = read_own_table(tmp_path / "t.parquet", "gone", None, "day")
         assert own.dates is not None
         assert own.dates.astype(str).tolist() == ["1970-01-01", "1970-01-02", "1970-01-03"]
-        columns = (Column("flag", ("true", "false")), Column("ratio"), Column("amount"), Column("kind", ("a", "b")))
+        columns = (Column("flag", ("false", "true")), Column("ratio"), Column("amount"), Column("kind", ("a", "b")))
         assert own.table.schema.columns == columns
         nan = np.nan
-        np.testing.assert_array_equal(own.table.features, [[0, 0.5, nan, 0], [nan, nan, 2, 1], [1, 2.0, 3, nan]])
+        np.testing.assert_array_equal(own.table.features, [[1, 0.5, nan, 0], [nan, nan, 2, 1], [0, 2.0, 3, nan]])
 
     @pytest.mark.parametrize("values", [[[1], [2]], [b"x", b"y"], [{"a": 1}, {"a": 2}]])
     def test_columns_of_no_plain_values_are_refused(self, tmp_path, values):

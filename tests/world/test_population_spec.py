@@ -251,7 +251,7 @@ def test_a_table_is_played_live_and_compared(monkeypatch, capsys, dates):
     assert (code, told["is_recorded"], told["population"]) == (0, dates, name)
     assert told["summary"]["retrains"] > 2
     assert len(told["steps"]) == (15 if dates else 8)
-    code, out, _ = call(
+    code, out, err = call(
         monkeypatch,
         capsys,
         "compare",
@@ -271,6 +271,7 @@ def test_a_table_is_played_live_and_compared(monkeypatch, capsys, dates):
     )
     boards = json.loads(out)["boards"]
     assert code == 0
+    assert ("neither of other customers nor of another past" in err) == dates
     assert {row["policy"] for row in boards[0]["policies"]} == {"every(days=30)", "never"}
     with Path("customers.csv").open(encoding="utf-8") as file:
         assert len(list(csv.reader(file))) == 3001

@@ -1,6 +1,7 @@
 """Whether a world is large enough for models to be trained in it and to meet their gates."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from sim.mlops.records.jobs import FIRST_JOB
 from sim.mlops.records.log import MemoryLog, usable_steps
 from sim.mlops.records.record import Served
 from sim.world.label_queue import LabelQueue
-from sim.world.world import World
+from sim.world.world import Batch, World
 
 _MANY_ROWS = 1_000_000  # of a plain world so large a look at every step takes long, and would find nothing
 
@@ -38,7 +39,7 @@ def check_trainable(world: World, *, trials: int = 0) -> None:
     log = MemoryLog()
     label_queue = LabelQueue()
     for step in world.warmup:
-        log.append(world.batch(step), None)
+        log.append(_without_features(world.batch(step)), None)
         label_queue.send(world.labels(step, np.zeros(len(world.batch(step).holdout), dtype=np.bool_)))
     log.backfill(label_queue.deliver(0), 0)
     first = labelled_rows(log.cohorts(world.warmup), world.scenario.offers, holdout=False)
@@ -75,12 +76,17 @@ def _windows(world: World, log: MemoryLog, label_queue: LabelQueue) -> Iterator[
         offered = choose_offers(offers, scores, batch.held_out)
         usable = usable_steps(world.scenario, log, world.day(step - 1))
         gate = labelled_rows(newest_judged(log, usable, world.scenario), offers, holdout=True)
-        log.append(batch, Served(step, FIRST_JOB, 1, scores, offered, offered))
+        log.append(_without_features(batch), Served(step, FIRST_JOB, 1, scores, offered, offered))
         label_queue.send(world.labels(step, offered))
         log.backfill(label_queue.deliver(world.day(step)), world.day(step))
         cohorts = log.cohorts(usable_steps(world.scenario, log, world.day(step)))
         recent = training_data(cohorts, only_recent, offers, rng)
         yield step, recent.rows, len(gate.label)
+
+
+def _without_features(batch: Batch) -> Batch:
+    """Return a batch without the features, of which a life of many customers would fill the memory."""
+    return replace(batch, features=np.empty((len(batch.customer_id), 0)))
 
 
 def _refuse(world: World, wanted: str, found: str) -> None:

@@ -9,6 +9,7 @@ from sim.mlops.models.model import Model
 from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.models.recalibration import fit_scaling
 from sim.mlops.models.selection import Known, select_rows
+from sim.mlops.models.thinning import thinned
 from sim.mlops.models.training import (
     TrainingData,
     TrainingWindow,
@@ -42,7 +43,9 @@ class Trainer:
 
     def first_data(self) -> TrainingData:
         """Return the rows of the first champion."""
-        return first_training_data(self._log.cohorts(self._world.warmup), self._world.scenario.offers)
+        scenario = self._world.scenario
+        data = first_training_data(self._log.cohorts(self._world.warmup), scenario.offers)
+        return thinned(data, scenario.training.max_rows, self._world.streams.generator("thinning", -1))
 
     def train_first(self, recipe: Recipe) -> Trained:
         """Train the first champion on the warm-up."""
@@ -62,7 +65,9 @@ class Trainer:
             change=lambda level: self.changes.newest(step, level),
             today=lambda: self._log.cohorts([step])[0].features,
         )
-        return self._fit(select_rows(profile, known), recipe, world.streams.integer("training", step))
+        thinning = world.streams.generator("thinning", step)
+        data = thinned(select_rows(profile, known), scenario.training.max_rows, thinning)
+        return self._fit(data, recipe, world.streams.integer("training", step))
 
     def recalibrate(self, step: int, model: Model, recipe: Recipe) -> Trained:
         """Return a model's trees with a new scaling and threshold, by the newest labels visible at `step`."""

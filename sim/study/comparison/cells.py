@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from policies.never import Never
 from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import GateProfile
+from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.records.record import Record
 from sim.study.comparison.contestants import Contestant, play_contestant
 from sim.study.comparison.results import Cell, CellIdentity, Judgement, ScoreValue
@@ -16,9 +17,9 @@ from sim.study.scores import money
 from sim.study.scores.fresh import fresh_f1
 from sim.study.scores.judge import clause_counts, summarise
 from sim.study.scores.monthly import monthly
-from sim.study.scores.oracle import Plan, Planner, planner
+from sim.study.scores.oracle import Plan, Planner, plan, planner
 from sim.study.scores.recovery import recovery
-from sim.study.scores.regret import ConstraintPrices, beyond_oracle, constraint_prices, needless
+from sim.study.scores.regret import ConstraintPrices, beyond_oracle, constraint_prices, learnt_from, needless
 from sim.study.scores.response import response
 from sim.study.scores.table import Origin, Score
 from sim.world.population import Population
@@ -36,6 +37,7 @@ class WorldTask:
     baseline: str
     trials: int
     with_split: bool
+    trainings: tuple[TrainingProfile, ...] = ()
 
 
 def play_world(order: WorldTask, population: Population, cache: ReplayCache) -> list[Cell]:
@@ -58,7 +60,7 @@ def _failed_profile(order: WorldTask, profile: GateProfile, error: Exception) ->
 
 def _play_profile(order: WorldTask, replay: Replay, profile: GateProfile) -> list[Cell]:
     try:
-        bench = bench_of(replay, profile, with_split=order.with_split)
+        bench = bench_of(replay, profile, order.trainings, with_split=order.with_split)
     except Exception as error:  # noqa: BLE001 - the other profiles are still worth having
         return _failed_profile(order, profile, error)
     known: dict[str, Record] = {}
@@ -106,27 +108,41 @@ def _cell(
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """What all contestants of a world are measured against, under one gate profile."""
+    """What all contestants of a world are measured against, under one gate profile.
+
+    `by_training` holds what the oracle earns that must learn by one training profile, for each that it may choose.
+    """
 
     best: Plan
     planner: Planner | None
     never: Record
     fresh: Mapping[int, float | None]
     constraints: ConstraintPrices | None
+    by_training: Mapping[str, float | None]
 
 
-def bench_of(replay: Replay, profile: GateProfile, *, with_split: bool = False) -> Bench:
-    """Return what the lives of a world are measured against."""
+def bench_of(
+    replay: Replay, profile: GateProfile, trainings: Sequence[TrainingProfile] = (), *, with_split: bool = False
+) -> Bench:
+    """Return what the lives of a world are measured against.
+
+    The oracle chooses among the `trainings`; it learns by the scenario's profile if there are none.
+    """
     scenario = replay.world.scenario
     prices, onset = scenario.prices, scenario.onset_step
     drifted = replay.world.steps[onset:] if onset is not None else range(0)
-    found = planner(replay, profile, prices)
+    asked = tuple(trainings) or (replay.trainings().default,)
+    found = planner(replay, profile, prices, asked)
+    best = found if isinstance(found, Plan) else found.solve()
     return Bench(
-        best=found if isinstance(found, Plan) else found.solve(),
+        best=best,
         planner=None if isinstance(found, Plan) else found,
         never=replay.record(Never(), profile, "never"),
         fresh={step: fresh_f1(replay, step) for step in drifted},
-        constraints=constraint_prices(replay, profile, prices) if with_split else None,
+        constraints=constraint_prices(replay, profile, prices, asked) if with_split else None,
+        by_training={asked[0].name: best.net_value}
+        if len(asked) == 1
+        else {each.name: plan(replay, profile, prices, (each,)).net_value for each in asked},
     )
 
 
@@ -148,7 +164,7 @@ class _Judge:
 
 def judged(record: Record, bench: Bench, baseline: Record | None, *, with_needless: bool) -> Judgement:
     """Return what is to be said of a record; `with_needless` looks for retrainings that it is better off without."""
-    beyond = beyond_oracle(record)
+    beyond = beyond_oracle(record, tuple(bench.by_training))
     scores = {**_scores(record, bench, baseline, bench.best.reason or beyond), **_prices_of(bench.constraints)}
     if with_needless and not beyond and bench.planner is not None:
         found = needless(bench.planner, record)
@@ -177,8 +193,24 @@ def _scores(
         Score.RESPONSE_VALIDATION_DAYS: times.validation,
         Score.RESPONSE_APPROVAL_DAYS: times.approval,
         Score.REGRET: None if regret_missing or best is None else best - summary.net_value,
+        **_regret_parts(record, bench, summary.net_value, is_known=not regret_missing),
         Score.BREAK_EVEN_RETRAIN_COST: break_even,
     }
+
+
+def _regret_parts(
+    record: Record, bench: Bench, net_value: float, *, is_known: bool
+) -> dict[Score, ScoreValue | None]:
+    """Return the regret in two parts: first *when* is made the best there is, then *on what* as well.
+
+    The first is missing where a record's retrainings learnt by several profiles.
+    """
+    learnt = set(learnt_from(record).values()) or {record.training}
+    own = bench.by_training.get(learnt.pop()) if is_known and len(learnt) == 1 else None
+    best = bench.best.net_value
+    if own is None or best is None:
+        return {Score.REGRET_TIMING: None, Score.REGRET_DATA: None}
+    return {Score.REGRET_TIMING: own - net_value, Score.REGRET_DATA: best - own}
 
 
 def _prices_of(constraints: ConstraintPrices | None) -> dict[Score, ScoreValue | None]:

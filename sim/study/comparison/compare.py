@@ -8,6 +8,7 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 
+from policies.decision import trainings_named
 from scenarios.files import to_toml
 from scenarios.schema import Scenario
 from sim.errors import InputError, did_you_mean
@@ -15,6 +16,7 @@ from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.loop.trainable import check_trainable
 from sim.mlops.models.cohort import LabelledRows
 from sim.mlops.models.model import Model
+from sim.mlops.models.profiles import TrainingProfile, load_training
 from sim.mlops.models.training import boosted
 from sim.study.comparison.boards import Leaderboard, write_leaderboard
 from sim.study.comparison.cells import WorldTask
@@ -53,6 +55,7 @@ class Study:
     population: PopulationSpec = field(default_factory=PopulationSpec)
     trials: int = 0
     with_split: bool = False
+    trainings: tuple[TrainingProfile, ...] = ()
 
     def __post_init__(self) -> None:
         names = self.policies
@@ -61,6 +64,7 @@ class Study:
             raise InputError(msg)
         _check_unique("scenario", [scenario.name for scenario in self.scenarios])
         _check_unique("gate profile", [profile.name for profile in self.profiles])
+        _check_unique("training profile", [training.name for training in self.trainings])
         for profile in self.profiles:
             check_replayable(profile)
         if self.baseline not in names:
@@ -82,16 +86,32 @@ class Study:
     def orders(self) -> tuple[WorldTask, ...]:
         """Return the worlds to be played."""
         return tuple(
-            WorldTask(scenario, seed, self.contestants, self.profiles, self.baseline, self.trials, self.with_split)
+            WorldTask(
+                scenario=scenario,
+                seed=seed,
+                contestants=self.contestants,
+                profiles=self.profiles,
+                baseline=self.baseline,
+                trials=self.trials,
+                with_split=self.with_split,
+                trainings=self.oracle_trainings(scenario),
+            )
             for scenario in self.scenarios
             for seed in self.seeds
         )
+
+    def oracle_trainings(self, scenario: Scenario) -> tuple[TrainingProfile, ...]:
+        """Return the training profiles that the oracle of a scenario chooses among: all that the policies may use."""
+        named = {name for each in self.contestants if each.spec for name in trainings_named(each.spec.build())}
+        own = self.trainings or (load_training(scenario.training.profile),)
+        found = {each.name: each for each in (*own, *(load_training(name) for name in sorted(named)))}
+        return tuple(found.values())
 
     def identity(self) -> StudyIdentity:
         """Return what must be the same for results to belong to one study."""
         return StudyIdentity(
             scenarios=tuple(to_toml(scenario) for scenario in self.scenarios),
-            policies=tuple((each.name, each.spec.to_toml() if each.spec else None) for each in self.contestants),
+            policies=tuple((each.name, each.identity) for each in self.contestants),
             gates=tuple(repr(profile) for profile in self.profiles),
             seeds=self.seeds,
             baseline=self.baseline,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from math import isfinite
 
@@ -12,6 +12,7 @@ from policies.expression import Expression
 from policies.spec import PolicySpec
 from sim.errors import InputError, did_you_mean
 from sim.mlops.gates.profiles import GateProfile
+from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.records.record import Record
 from sim.study.replay.replay import Replay
 from sim.study.replay.schedule import coins
@@ -29,7 +30,8 @@ class Contestant:
     """One policy of a comparison.
 
     `spec` builds it, unless it is a schedule that the study makes: the oracle, or a coin `like` another contestant.
-    `drops` names the clause that an ablation leaves out of the rule of the contestant `of`.
+    `drops` names the clause that an ablation leaves out of the rule of the contestant `of`. `training` is what its
+    retrainings learn by where a decision names nothing, the scenario's profile if it is `None`.
     """
 
     name: str
@@ -37,6 +39,13 @@ class Contestant:
     like: str | None = None
     of: str | None = None
     drops: str | None = None
+    training: TrainingProfile | None = None
+
+    @property
+    def identity(self) -> str | None:
+        """What it is in full: policy and training profile; `None` for a schedule that the study makes as it is."""
+        told = self.spec.to_toml() if self.spec else ""
+        return (told + (f"# {self.training!r}\n" if self.training else "")) or None
 
     @property
     def is_ablation(self) -> bool:
@@ -44,8 +53,13 @@ class Contestant:
         return self.of is not None
 
 
-def contestants(texts: Sequence[str], grid: Mapping[str, Sequence[float]]) -> tuple[Contestant, ...]:
+def contestants(
+    texts: Sequence[str], grid: Mapping[str, Sequence[float]], trainings: Sequence[TrainingProfile] = ()
+) -> tuple[Contestant, ...]:
     """Return the contestants that the texts name, with placeholders filled in and one ablation for each clause.
+
+    With several `trainings` a policy stands once for each of them, as `NAME on TRAINING`; one that never retrains,
+    says itself what it learns from, or is the oracle (which chooses among all of them) stands once.
 
     `oracle` is the best schedule in hindsight, `coin(like=NAME)` as many retrainings as another policy's at random
     steps; anything else is read as a policy, in which `{a}` stands for each value of the grid's `a` in turn.
@@ -58,7 +72,8 @@ def contestants(texts: Sequence[str], grid: Mapping[str, Sequence[float]]) -> tu
     """
     _check_use(texts, grid)
     expanded = [text for given in texts for text in expand(given, grid)]
-    found = list(dict.fromkeys(_contestant(text) for text in expanded))
+    named = list(dict.fromkeys(_contestant(text) for text in expanded))
+    found = [each for contestant in named for each in _on(contestant, trainings)]
     _check_names(found)
     for contestant in found:
         if contestant.like is not None and contestant.like not in {other.name for other in found if other.spec}:
@@ -67,6 +82,25 @@ def contestants(texts: Sequence[str], grid: Mapping[str, Sequence[float]]) -> tu
             )
             raise InputError(msg)
     return tuple(found) + tuple(ablation for contestant in found for ablation in ablations(contestant))
+
+
+def _on(contestant: Contestant, trainings: Sequence[TrainingProfile]) -> list[Contestant]:
+    """Return a contestant once for each training profile that makes a difference to it."""
+    spec = contestant.spec
+    is_set = spec is not None and (spec.kind == "never" or bool(spec.training))
+    if not trainings or is_set or contestant.name == ORACLE:
+        return [contestant]
+    if len(trainings) == 1:
+        return [replace(contestant, training=trainings[0])]
+    return [
+        replace(
+            contestant,
+            name=f"{contestant.name} on {each.name}",
+            like=f"{contestant.like} on {each.name}" if contestant.like else None,
+            training=each,
+        )
+        for each in trainings
+    ]
 
 
 def expand(text: str, grid: Mapping[str, Sequence[float]]) -> list[str]:
@@ -120,21 +154,24 @@ def play_contestant(
     Missing for the oracle where there is none.
     """
     if contestant.spec is not None:
-        return replay.record(contestant.spec.build(), profile, contestant.name, contestant.spec.to_toml())
+        toml = contestant.spec.to_toml()
+        return replay.record(contestant.spec.build(), profile, contestant.name, toml, contestant.training)
     if contestant.like is not None:
         if contestant.like not in known:
             msg = f"a coin needs the record of {contestant.like}, which failed"
             raise RuntimeError(msg)
-        return placebo(known[contestant.like], replay, profile, contestant.name)
-    return replay.record(best.schedule, profile, contestant.name) if best.schedule else None
+        return placebo(known[contestant.like], replay, profile, contestant)
+    if best.schedule is None:
+        return None
+    return replay.record(best.schedule, profile, contestant.name, known=best.trainings)
 
 
-def placebo(model: Record, replay: Replay, profile: GateProfile, name: str) -> Record:
+def placebo(model: Record, replay: Replay, profile: GateProfile, contestant: Contestant) -> Record:
     """Return the record of the first coin that asks as often as its model, or of the one that comes nearest."""
     wanted = len(model.retrainings)
     played: list[Record] = []
     for coin in coins(model):
-        played.append(replay.record(coin, profile, name))
+        played.append(replay.record(coin, profile, contestant.name, training=contestant.training))
         if len(played[-1].retrainings) == wanted:
             break
     return max(played, key=lambda record: len(record.retrainings))
@@ -159,8 +196,8 @@ def _ablation(contestant: Contestant, spec: PolicySpec, root: AtLeast, index: in
     parts = [part for position, part in enumerate(root.parts) if position != index]
     rest = parts[0].text if len(parts) == 1 else AtLeast(1, tuple(parts)).text
     name = f"{contestant.name} without {root.parts[index].text}"
-    changed = PolicySpec(name, "rule", {**spec.parameters, "retrain_when": rest})
-    return Contestant(name, changed, of=contestant.name, drops=root.parts[index].text)
+    changed = PolicySpec(name, "rule", {**spec.parameters, "retrain_when": rest}, training=spec.training)
+    return replace(contestant, name=name, spec=changed, of=contestant.name, drops=root.parts[index].text)
 
 
 def _check_use(texts: Sequence[str], grid: Mapping[str, Sequence[float]]) -> None:

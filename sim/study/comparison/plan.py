@@ -6,10 +6,17 @@ from dataclasses import dataclass
 from scenarios.files import load_scenario
 from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import load_profile
+from sim.mlops.models.profiles import load_training
 from sim.study.comparison.compare import Study
 from sim.study.comparison.conditions import FailCondition, parse_condition
 from sim.study.comparison.contestants import contestants, parse_grid
 from sim.world.population_spec import PopulationSpec
+
+OF_ONE_HISTORY = (
+    "the seeds of a history differ by its holdout and by the luck of training only: intervals over them speak of "
+    "that, and neither of other customers nor of another past"
+)
+"""What the intervals of a comparison on one history do not speak of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +33,7 @@ class StudyRequest:
     fail_if: tuple[str, ...] = ()
     trials: int = 0
     with_split: bool = False
+    trainings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,8 @@ def plan_study(request: StudyRequest, tell: Callable[[str], None]) -> PlannedStu
         If something that is named can't be read, or can't be played together.
     """
     asked = tuple(load_scenario(name) for name in request.scenarios)
-    chosen = contestants(request.policies, parse_grid(request.grid))
+    trainings = tuple(load_training(name) for name in request.trainings)
+    chosen = contestants(request.policies, parse_grid(request.grid), trainings)
     names = [each.name for each in chosen if not each.is_ablation]
     conditions = tuple(parse_condition(text, names) for text in request.fail_if)
     profiles = tuple(load_profile(name) for name in request.gates)
@@ -59,6 +68,7 @@ def plan_study(request: StudyRequest, tell: Callable[[str], None]) -> PlannedStu
         request.population,
         request.trials,
         request.with_split,
+        trainings,
     )
     return PlannedStudy(study, conditions)
 
@@ -73,4 +83,6 @@ def as_played(
     played = tuple(population.load(scenario, sentences.setdefault)[1] for scenario in asked)
     for sentence in sentences:
         tell(sentence)
+    if population.date_column or population.log is not None:
+        tell(OF_ONE_HISTORY)
     return played

@@ -116,11 +116,16 @@ class Replay:
         return Trainings.of(training or load_training(self.world.scenario.training.profile), named)
 
     def play(
-        self, policy: Policy, profile: GateProfile, training: TrainingProfile | None = None
+        self,
+        policy: Policy,
+        profile: GateProfile,
+        training: TrainingProfile | None = None,
+        known: Sequence[TrainingProfile] = (),
     ) -> tuple[Job, tuple[StepRow, ...]]:
         """Let a policy live in this world and return the first job and every step.
 
         Retrainings whose decision names no training profile learn by `training`, the scenario's if it is `None`.
+        Names are looked up among the `known` profiles first.
 
         Raises
         ------
@@ -130,7 +135,9 @@ class Replay:
         check_replayable(profile)
         state = self.state(profile)
         policy.deployed(FIRST_JOB)
-        platform = ReplayPlatform(self, profile, self.trainings(training, trainings_named(policy)))
+        book = {each.name: each for each in known}
+        named = self.trainings(training, trainings_named(policy) - set(book))
+        platform = ReplayPlatform(self, profile, replace(named, named={**named.named, **book}))
         return state.first, tuple(play(platform, policy, state))
 
     def record(
@@ -140,9 +147,10 @@ class Replay:
         name: str,
         policy_toml: str = "",
         training: TrainingProfile | None = None,
+        known: Sequence[TrainingProfile] = (),
     ) -> Record:
         """Let a policy live in this world and return its record; `name` and `policy_toml` say what it is."""
-        first, rows = self.play(policy, profile, training)
+        first, rows = self.play(policy, profile, training, known)
         world = self.world
         return Record(
             scenario=world.scenario,
@@ -210,7 +218,7 @@ class ReplayPlatform:
         monitor = Monitor(replay.world, self.log, self, self._reference)
         self._observer = Observer(replay.world, self.log, self, monitor, self.changes, self._remembered)
         self._models = [_FIRST]
-        self._candidates: list[int] = []
+        self._candidates: dict[str, list[int]] = {}
 
     def fork(self) -> "ReplayPlatform":
         """Return a platform with the same past, whose life may go another way from here on."""
@@ -254,14 +262,14 @@ class ReplayPlatform:
         trained = [self._trained(job.requested_step, each) for each in profile.entrants]
         numbers, windows = [number for number, _ in trained], [window for _, window in trained]
         if profile.challengers:
-            self._candidates = numbers
+            self._candidates[job.name] = numbers
             return entered(job, windows)
         self._models += numbers
         return replace(job, window=windows[0], version=len(self._models))
 
     def choose(self, step: int, job: Job) -> Job:
         """Let the choosing rows choose."""
-        share, numbers = self._trainings.find(job.training).choosing_share, tuple(self._candidates)
+        share, numbers = self._trainings.find(job.training).choosing_share, tuple(self._candidates[job.name])
         models = [self._replay.model(number) for number in numbers]
         losses = self._memory.of_life(
             ("log_losses", step, numbers, share), lambda: self.validator.log_losses(step, models, share)

@@ -1,7 +1,7 @@
 """Schedules: policies that act on given steps. The study builds them; they know more than production could."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -15,17 +15,21 @@ _COINS = 25
 
 @dataclass(frozen=True)
 class Schedule:
-    """Takes the given action at each of the given steps, and keeps the champion at all others."""
+    """Takes the given action at each of the given steps, and keeps the champion at all others.
+
+    `learnt` names the training profile of a retraining by its step, where it is not the run's own.
+    """
 
     actions: Mapping[int, Action]
     reason: str
+    learnt: Mapping[int, str] = field(default_factory=dict)
 
     def decide(self, signals: Signals) -> Decision:
         """Answer by the step alone."""
         action = self.actions.get(signals.step, Action.KEEP)
         if action is Action.KEEP:
             return Decision(Action.KEEP, "quiet")
-        return Decision(action, self.reason, Cause.SCHEDULE)
+        return Decision(action, self.reason, Cause.SCHEDULE, training=self.learnt.get(signals.step, ""))
 
     def deployed(self, version: str) -> None:
         """Nothing to remember."""

@@ -53,4 +53,5 @@ def retraining_rows(scenario: Scenario) -> int:
     `offers.learn_from` make of it is part of what a policy loses against a fresh model.
     """
     recent = scenario.training.recent_cohorts * scenario.time.customers * (1 - HOLDOUT_SHARE)
-    return int(recent / scenario.training.recent_share)
+    rows = int(recent / scenario.training.recent_share)
+    return min(rows, scenario.training.max_rows or rows)

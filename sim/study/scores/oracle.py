@@ -1,6 +1,6 @@
 """The oracle: the schedule with the highest expected net value in hindsight that obeys every delay and gate."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import fsum
 from typing import NamedTuple
@@ -8,6 +8,7 @@ from typing import NamedTuple
 from policies.decision import Action, Cause
 from scenarios.schema import Prices
 from sim.mlops.gates.profiles import GateProfile
+from sim.mlops.models.profiles import TrainingProfile, Trainings
 from sim.mlops.records.jobs import Deployed, Job, Validation, deployed
 from sim.study.replay.replay import Replay, ReplayPlatform
 from sim.study.replay.schedule import Schedule
@@ -20,7 +21,9 @@ _FIRST = -1
 
 
 class PlannerState(NamedTuple):
-    """Where a life stands when a step begins, in the terms of `State`; models are named by the step of their job.
+    """Where a life stands when a step begins, in the terms of `State`; a model is named by the number of its request.
+
+    With n training profiles the request for the i-th of them at a step has the number step * n + i.
 
     `job` is the open job and `met` the step at which it passed its gates. `best` is the best champion so far where
     the gates ask for it, else it stays the first.
@@ -35,37 +38,57 @@ class PlannerState(NamedTuple):
     best: int = _FIRST
 
 
+class Move(NamedTuple):
+    """An action, and for a retraining the number of the training profile that it learns by."""
+
+    action: Action
+    training: int = 0
+
+
+_KEEP = Move(Action.KEEP)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The best schedule and its expected net value; `reason` says why there is none."""
+    """The best schedule and its expected net value; `reason` says why there is none.
+
+    `trainings` are the training profiles that it chose among.
+    """
 
     schedule: Schedule | None
     net_value: float | None
     reason: str = ""
+    trainings: tuple[TrainingProfile, ...] = ()
 
 
-def planner(replay: Replay, profile: GateProfile, prices: Prices) -> "Planner | Plan":
+def planner(
+    replay: Replay, profile: GateProfile, prices: Prices, trainings: Sequence[TrainingProfile] = ()
+) -> "Planner | Plan":
     """Return what finds the best schedule of a world, or the plan that says why there is none.
 
-    Where labels depend on what was served, models do too, and no table of them is finite. Beyond 160 steps the tables
-    grow too long to wait for, beyond 80 where the gates ask for the best champion so far, whom they hold too.
+    A request may learn by any of the `trainings`, by the scenario's profile if there are none. Where labels depend on
+    what was served, models do too, and no table of them is finite. Beyond 160 requests that could be made, one a step
+    and profile, the tables grow too long to wait for; beyond 80 where the gates ask for the best champion so far,
+    whom they hold too.
     """
     longest = MAX_STEPS_WITH_BEST if profile.enforces("f1_against_best") else MAX_STEPS
+    known = tuple(trainings) or (replay.trainings().default,)
     if replay.has_feedback:
         return Plan(None, None, "labels depend on what was served")
-    if len(replay.world.steps) > longest:
-        return Plan(None, None, f"more than {longest} steps")
-    return Planner(replay, profile, prices)
+    if len(replay.world.steps) * len(known) > longest:
+        what = "steps" if len(known) == 1 else "steps times training profiles"
+        return Plan(None, None, f"more than {longest} {what}")
+    return Planner(replay, profile, prices, known)
 
 
-def plan(replay: Replay, profile: GateProfile, prices: Prices) -> Plan:
-    """Return the best schedule of a world, or why there is none."""
-    found = planner(replay, profile, prices)
+def plan(replay: Replay, profile: GateProfile, prices: Prices, trainings: Sequence[TrainingProfile] = ()) -> Plan:
+    """Return the best schedule of a world, when and on what, or why there is none."""
+    found = planner(replay, profile, prices, trainings)
     return found if isinstance(found, Plan) else found.solve()
 
 
 class Planner:
-    """Finds the best schedule of keep, retrain and rollback in a world, by exact dynamic programming.
+    """Finds the best schedule of keep, retrain on what, and rollback in a world, by exact dynamic programming.
 
     The state is (champion, previous champion, open job, what a rollback may do, best champion so far); every
     transition is the one that the loop makes, with the same models, gates and delays. No signal is computed: a
@@ -75,31 +98,45 @@ class Planner:
     -----
     Bellman's equation, solved backwards over the standings that can be reached: V(t, s) = value of the champion's
     offers at t + max over actions of (V(t + 1, s') - the retraining's cost). Of equally good actions the first of
-    keep, retrain, rollback is taken.
+    keep, retrain (the profiles in their order), rollback is taken.
     """
 
-    def __init__(self, replay: Replay, profile: GateProfile, prices: Prices) -> None:
+    def __init__(
+        self, replay: Replay, profile: GateProfile, prices: Prices, trainings: Sequence[TrainingProfile]
+    ) -> None:
+        self.trainings = tuple(trainings)
+        self._names = [each.name for each in self.trainings]
         self._world = replay.world
         self._prices = prices
-        self._life = _scout(replay, profile)
+        self._life = _scout(replay, profile, self.trainings)
         self._deployed: dict[int, Deployed] = {_FIRST: replay.state(profile).champion}
         self._jobs: dict[int, Job] = {}
         self._met: dict[tuple[int, int, int, int], tuple[bool, bool]] = {}
         self._worth: dict[tuple[int, int], float] = {}
 
-    def value(self, actions: Mapping[int, Action]) -> float:
-        """Return the expected net value of a schedule; an action that the loop would refuse is a `keep`."""
+    def value(self, actions: Mapping[int, Action], learnt: Mapping[int, str] | None = None) -> float:
+        """Return the expected net value of a schedule; an action that the loop would refuse is a `keep`.
+
+        `learnt` names the training profile of a retraining by its step, the first of all where it names none.
+        """
         state, parts = self._begin(0, PlannerState()), []
         for step in self._world.steps:
             options = dict(self._options(step, state))
-            action = actions.get(step, Action.KEEP)
-            action = action if action in options else Action.KEEP
+            move = self._move(actions.get(step, Action.KEEP), (learnt or {}).get(step, self._names[0]))
+            move = move if move in options else _KEEP
             parts.append(self._value(step, state.champion))
-            if action is Action.RETRAIN:
-                parts.append(-self._prices.retrain_cost)
+            if move.action is Action.RETRAIN:
+                parts.append(-self._cost(move))
             if step + 1 < len(self._world.steps):
-                state = self._begin(step + 1, options[action])
+                state = self._begin(step + 1, options[move])
         return fsum(parts)
+
+    def _move(self, action: Action, training: str) -> Move:
+        return Move(action, self._names.index(training) if action is Action.RETRAIN else 0)
+
+    def _cost(self, move: Move) -> float:
+        """Return what a request costs: each model that it trains."""
+        return self._prices.retrain_cost * len(self.trainings[move.training].entrants)
 
     def solve(self) -> Plan:
         """Walk forwards over all standings that can be reached, then backwards for the best actions."""
@@ -108,41 +145,51 @@ class Planner:
             reached = (after for state in layers[-1] for _, after in self._options(step, state))
             layers.append({self._begin(step + 1, after) for after in reached})
         ahead: dict[PlannerState, float] = {}
-        best: list[dict[PlannerState, Action]] = []
+        best: list[dict[PlannerState, Move]] = []
         for step in reversed(self._world.steps):
             chosen = {state: self._choose(step, state, ahead) for state in layers[step]}
             best.append({state: action for state, (action, _) in chosen.items()})
             ahead = {state: self._value(step, state.champion) + value for state, (_, value) in chosen.items()}
         (start,) = layers[0]
-        actions = dict(self._follow(start, best[::-1]))
-        return Plan(Schedule(actions, "oracle"), self.value(actions))
+        moves = dict(self._follow(start, best[::-1]))
+        actions = {step: move.action for step, move in moves.items()}
+        asked = {step: move for step, move in moves.items() if move.action is Action.RETRAIN}
+        is_named = len(self._names) > 1
+        learnt = {step: self._names[move.training] for step, move in asked.items()} if is_named else {}
+        return Plan(Schedule(actions, "oracle", learnt), self.value(actions, learnt), trainings=self.trainings)
 
-    def _follow(self, state: PlannerState, best: list[dict[PlannerState, Action]]) -> Iterator[tuple[int, Action]]:
+    def _follow(self, state: PlannerState, best: list[dict[PlannerState, Move]]) -> Iterator[tuple[int, Move]]:
         for step in self._world.steps:
-            action = best[step][state]
-            if action is not Action.KEEP:
-                yield step, action
+            move = best[step][state]
+            if move.action is not Action.KEEP:
+                yield step, move
             if step + 1 < len(self._world.steps):
-                after = dict(self._options(step, state))[action]
+                after = dict(self._options(step, state))[move]
                 state = self._begin(step + 1, after)
 
-    def _choose(self, step: int, state: PlannerState, ahead: dict[PlannerState, float]) -> tuple[Action, float]:
-        """Return the best action at a step, and what it is worth from the next step on."""
-        best, most = Action.KEEP, float("-inf")
-        for action, after in self._options(step, state):
+    def _choose(self, step: int, state: PlannerState, ahead: dict[PlannerState, float]) -> tuple[Move, float]:
+        """Return the best move at a step, and what it is worth from the next step on."""
+        best, most = _KEEP, float("-inf")
+        for move, after in self._options(step, state):
             value = ahead[self._begin(step + 1, after)] if step + 1 < len(self._world.steps) else 0.0
-            value -= self._prices.retrain_cost * (action is Action.RETRAIN)
+            value -= self._cost(move) if move.action is Action.RETRAIN else 0.0
             if value > most:
-                best, most = action, value
+                best, most = move, value
         return best, most
 
-    def _options(self, step: int, state: PlannerState) -> Iterator[tuple[Action, PlannerState]]:
-        """Yield the actions that the loop allows at a step, and where each leaves the life at the end of it."""
-        yield Action.KEEP, state
+    def _options(self, step: int, state: PlannerState) -> Iterator[tuple[Move, PlannerState]]:
+        """Yield the moves that the loop allows at a step, and where each leaves the life at the end of it."""
+        yield _KEEP, state
         if state.job is None and not state.is_rollback_due:
-            yield Action.RETRAIN, state._replace(job=step)
+            for training in range(len(self.trainings)):
+                number = step * len(self.trainings) + training
+                yield Move(Action.RETRAIN, training), state._replace(job=number)
             if state.may_roll_back:
-                yield Action.ROLLBACK, state._replace(is_rollback_due=True)
+                yield Move(Action.ROLLBACK), state._replace(is_rollback_due=True)
+
+    def _asked_on(self, job: int) -> int:
+        """Return the day of a request."""
+        return self._world.day(job // len(self.trainings))
 
     def _begin(self, step: int, state: PlannerState) -> PlannerState:
         """Return the state after the first phase of a step: what is due by today has ended."""
@@ -150,7 +197,7 @@ class Planner:
             # until a promotion there is nothing to go back to
             return PlannerState(champion=state.previous, best=state.best)
         job, days, day = state.job, self._world.scenario.jobs, self._world.day(step)
-        if job is None or day < self._world.day(job) + days.train_days:
+        if job is None or day < self._asked_on(job) + days.train_days:
             return state
         met = state.met
         if met is None:
@@ -176,20 +223,26 @@ class Planner:
         """Note the model of a job that has passed; its baseline plays no part in any value."""
         if job not in self._deployed:
             meeting = self._examined(met, job, state)
-            self._deployed[job] = deployed(replace(self._job(job), meeting=meeting))
+            self._deployed[job] = deployed(replace(self._job(job, met), meeting=meeting))
 
     def _examined(self, step: int, job: int, state: PlannerState) -> Validation:
-        trained = self._job(job)  # looks at the log of another day, so before today is set
+        trained = self._job(job, step)  # looks at the log of another day, so before today is set
         self._life.log.today = self._world.day(step - 1)
         champion, best = self._deployed[state.champion], self._deployed[state.best]
         return self._life.validate(step, trained, champion, best)
 
-    def _job(self, step: int) -> Job:
-        if step not in self._jobs:
-            self._life.log.today = self._world.day(step)
-            asked = Job(f"retrain-{step:03d}", step, self._world.day(step), Cause.SCHEDULE, "oracle")
-            self._jobs[step] = self._life.train(asked, self._deployed[_FIRST])
-        return self._jobs[step]
+    def _job(self, number: int, met: int) -> Job:
+        """Return the job of a request with its model: of a tournament the one chosen at its meeting."""
+        if number not in self._jobs:
+            step, training = divmod(number, len(self.trainings))
+            name, day = self._names[training], self._world.day(step)
+            self._life.log.today = day
+            asked = Job(f"retrain-{step:03d}/{name}", step, day, Cause.SCHEDULE, "oracle", training=name)
+            self._jobs[number] = self._life.train(asked, self._deployed[_FIRST])
+            if self._jobs[number].challengers:
+                self._life.log.today = self._world.day(met - 1)
+                self._jobs[number] = self._life.choose(met, self._jobs[number])
+        return self._jobs[number]
 
     def _value(self, step: int, champion: int) -> float:
         key = (step, champion)
@@ -199,9 +252,10 @@ class Planner:
         return self._worth[key]
 
 
-def _scout(replay: Replay, profile: GateProfile) -> ReplayPlatform:
+def _scout(replay: Replay, profile: GateProfile, trainings: Sequence[TrainingProfile]) -> ReplayPlatform:
     """Return a life in which the first champion has served every step, so that any of its labels can be looked up."""
-    life, champion = ReplayPlatform(replay, profile), replay.state(profile).champion
+    named = Trainings(trainings[0], {each.name: each for each in trainings})
+    life, champion = ReplayPlatform(replay, profile, named), replay.state(profile).champion
     for step in replay.world.steps:
         life.serve(step, champion)
     return life

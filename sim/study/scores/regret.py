@@ -1,12 +1,13 @@
 """Regret: what a policy left on the table, and why."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from policies.decision import Action
 from scenarios.schema import Jobs, Labels, Prices
 from sim.mlops.gates.profiles import GateProfile, load_profile
+from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.records.record import Record
 from sim.study.replay.replay import Replay
 from sim.study.scores.oracle import Planner, plan
@@ -37,11 +38,22 @@ class ConstraintPrices:
     price_of_label_delay: float
 
 
-def beyond_oracle(record: Record) -> str:
-    """Return why a record can't be held against the oracle, empty if it can: the oracle knows no such actions."""
+def beyond_oracle(record: Record, trainings: Collection[str] = ()) -> str:
+    """Return why a record can't be held against the oracle, empty if it can.
+
+    The oracle knows no other actions than retraining and rollback, and no other training profiles than those it was
+    given; any, if none are named.
+    """
     actions = {row.decision.action for row in record.steps}
     names = [str(action) for action in (Action.RECALIBRATE, Action.QUARANTINE) if action in actions]
+    learnt = {name for name in learnt_from(record).values() if trainings and name not in trainings}
+    names += [f"the training profile {name}" for name in sorted(learnt)]
     return f"{' and '.join(names)} in play" if names else ""
+
+
+def learnt_from(record: Record) -> dict[int, str]:
+    """Return the training profile of each retraining by the step at which it was asked for."""
+    return {job.requested_step: job.training or record.training for job in record.retrainings}
 
 
 def needless(planner: Planner, record: Record) -> Needless:
@@ -53,10 +65,11 @@ def needless(planner: Planner, record: Record) -> Needless:
     actions: Mapping[int, Action] = {
         row.step: row.decision.action for row in record.steps if row.decision.action != Action.KEEP
     }
-    start = value = planner.value(actions)
+    learnt = learnt_from(record)
+    start = value = planner.value(actions, learnt)
     removed = 0
     while asked := [step for step, action in actions.items() if action is Action.RETRAIN]:
-        gains = {step: planner.value(_without(actions, step)) for step in asked}
+        gains = {step: planner.value(_without(actions, step), learnt) for step in asked}
         best = max(gains, key=lambda step: gains[step])
         if gains[best] <= value:
             break
@@ -64,24 +77,28 @@ def needless(planner: Planner, record: Record) -> Needless:
     return Needless(removed, value - start)
 
 
-def constraint_prices(replay: Replay, profile: GateProfile, prices: Prices) -> ConstraintPrices | None:
+def constraint_prices(
+    replay: Replay, profile: GateProfile, prices: Prices, trainings: Sequence[TrainingProfile] = ()
+) -> ConstraintPrices | None:
     """Return what each constraint costs the oracle; missing where there is no oracle.
 
     Lifting a delay makes another world of the same customers and outcomes, whose models are trained anew.
     """
-    key = ("constraint_prices", profile, prices.model_dump_json())
-    return replay.memory.computed_once(key, lambda: _constraint_prices(replay, profile, prices))
+    key = ("constraint_prices", profile, prices.model_dump_json(), tuple(trainings))
+    return replay.memory.computed_once(key, lambda: _constraint_prices(replay, profile, prices, trainings))
 
 
-def _constraint_prices(replay: Replay, profile: GateProfile, prices: Prices) -> ConstraintPrices | None:
+def _constraint_prices(
+    replay: Replay, profile: GateProfile, prices: Prices, trainings: Sequence[TrainingProfile]
+) -> ConstraintPrices | None:
     free = load_profile("none")
     jobs = replay.world.scenario.jobs
     no_approval = _lifted(replay, jobs=Jobs(train_days=jobs.train_days, approval_days=0))
     no_training = _lifted(no_approval, jobs=Jobs())
     no_delay = _lifted(no_training, labels=at_once(replay.world.scenario.labels))
     values = [
-        plan(replay, profile, prices).net_value,
-        *(plan(world, free, prices).net_value for world in (replay, no_approval, no_training, no_delay)),
+        plan(replay, profile, prices, trainings).net_value,
+        *(plan(world, free, prices, trainings).net_value for world in (replay, no_approval, no_training, no_delay)),
     ]
     known = [value for value in values if value is not None]
     if len(known) < len(values):

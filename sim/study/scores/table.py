@@ -328,6 +328,30 @@ class Score(StrEnum):
             follows_prices=False,
         ),
     )
+    REGRET_TIMING = (
+        "regret_timing",
+        Definition(
+            *(
+                Unit.MONEY,
+                Origin.ORACLE,
+                "of the regret: what the best moments, with the same training, would add",
+            ),
+            higher_is_better=False,
+            follows_prices=False,
+        ),
+    )
+    REGRET_DATA = (
+        "regret_data",
+        Definition(
+            *(
+                Unit.MONEY,
+                Origin.ORACLE,
+                "of the regret: what the best training profiles would add to that",
+            ),
+            higher_is_better=False,
+            follows_prices=False,
+        ),
+    )
     NEEDLESS_RETRAINS = (
         "needless_retrains",
         Definition(

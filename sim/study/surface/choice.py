@@ -13,6 +13,7 @@ from scenarios.schema import Scenario
 from sim.errors import InputError
 from sim.study.comparison.compare import Study, compare
 from sim.study.comparison.contestants import Contestant
+from sim.study.engines.engine import Engine
 from sim.study.surface.answers import Figure, figure
 from sim.study.surface.study import SurfaceStudy, survey
 from sim.study.surface.tuning import Chosen, Goal, Limit, candidates, is_better, reference_value, tune
@@ -73,6 +74,8 @@ def choose(
     resume: bool = False,
     cache_folder: Path | None = None,
     on_world: Callable[[int], None] = lambda _: None,
+    engine: str = "processes",
+    address: str = "",
 ) -> Tuned:
     """Tune each rule on its surface, take the one with the largest cross-fitted value, and confirm it on new worlds.
 
@@ -84,6 +87,7 @@ def choose(
     InputError
         If no rule has a setting within the limits, or as `survey` and `compare` say.
     """
+    workforce = Engine(engine, address, workers)
     tuned: list[tuple[SurfaceStudy, Chosen]] = []
     done = 0
     for number, search in enumerate(study.searches, start=1):
@@ -92,6 +96,8 @@ def choose(
             search,
             place,
             workers=workers,
+            engine=engine,
+            address=address,
             resume=resume and place.exists(),
             cache_folder=cache_folder,
             on_world=lambda worlds, before=before: on_world(before + worlds),  # type: ignore[misc] # bound now
@@ -104,7 +110,7 @@ def choose(
     search, chosen = max(tuned, key=lambda each: each[1].cross_fitted.mean)
     spec = replace(search.template.fill(chosen.setting), name=CHOSEN)
     place = folder / "confirmation"
-    cells = _confirmed(study, search, spec, place, workers, resume and place.exists(), cache_folder)
+    cells = _confirmed(study, search, spec, place, workforce, resume and place.exists(), cache_folder)
     named = [scenario.name for scenario in search.scenarios]
     gains = {name: _gains(cells, name) for name in [*named, *(scenario.name for scenario in study.hold_out)]}
     shares = np.array([study.weights.get(name, 1.0) for name in named])
@@ -126,7 +132,7 @@ def _confirmed(
     search: SurfaceStudy,
     spec: PolicySpec,
     place: Path,
-    workers: int,
+    workforce: Engine,
     resume: bool,
     cache_folder: Path | None,
 ) -> pd.DataFrame:
@@ -140,7 +146,15 @@ def _confirmed(
         population=search.population,
         trials=search.trials,
     )
-    result = compare(fresh, place, workers=workers, resume=resume, cache_folder=cache_folder)
+    result = compare(
+        fresh,
+        place,
+        workers=workforce.workers,
+        engine=workforce.name,
+        address=workforce.address,
+        resume=resume,
+        cache_folder=cache_folder,
+    )
     for failure in result.failures.to_dict("records"):
         raise InputError(
             f"the choice can't be confirmed: {failure['scenario']} seed {failure['seed']} {failure['error']}"

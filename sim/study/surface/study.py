@@ -1,13 +1,12 @@
 """A surface over scenarios and seeds: every world followed once, kept, and laid over the others."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import joblib  # type: ignore[import-untyped] # it ships no type information
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -20,6 +19,8 @@ from sim.errors import InputError, did_you_mean
 from sim.json_file import read_json, write_json
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.loop.trainable import check_trainable
+from sim.study.engines.engine import Engine
+from sim.study.engines.worlds import done_worlds
 from sim.study.lives.box import Axis, Box, Cut, Span
 from sim.study.lives.template import Template
 from sim.study.replay.cache import ReplayCache
@@ -37,6 +38,7 @@ from sim.study.surface.worlds import (
     write_world,
 )
 from sim.whole_file import whole_file
+from sim.world.population import Population
 from sim.world.population_spec import PopulationSpec
 from sim.world.world import World
 
@@ -235,28 +237,34 @@ def survey(
     resume: bool = False,
     cache_folder: Path | None = None,
     on_world: Callable[[int], None] = lambda _: None,
+    engine: str = "processes",
+    address: str = "",
 ) -> Surface:
     """Follow every setting in every world and leave `regions.parquet` and `lives.parquet` in a folder.
 
     Each world is kept as soon as it is done, so that a survey that was killed goes on with `resume`. The results do
-    not depend on the number of workers.
+    not depend on the number of workers, nor on the engine: see `sim.study.engines.engine.Engine`.
 
     Raises
     ------
     InputError
-        If the folder holds something else, a world leads too many lives, or the population can't be had.
+        If the folder holds something else, a world leads too many lives, or the population or the engine can't be
+        had.
     """
+    place, populations = Engine(engine, address, workers), {}
     for scenario in study.scenarios:
-        check_trainable(World(scenario, study.seeds[0], study.population.load(scenario)[0]), trials=study.trials)
-    _claim(study, folder, resume=resume)
-    worlds, tasks = folder / _WORLDS_FOLDER, study.tasks()
-    waiting = [task for task in tasks if not is_written(worlds, task.name)]
-    done = len(tasks) - len(waiting)
-    on_world(done)
-    for task, world in _followed(waiting, study.population, workers, cache_folder):
-        write_world(world, worlds, task.name)
-        done += 1
+        populations[scenario.name] = study.population.load(scenario)[0]
+        check_trainable(World(scenario, study.seeds[0], populations[scenario.name]), trials=study.trials)
+    with place.executor() as executor:
+        _claim(study, folder, resume=resume)
+        worlds, tasks = folder / _WORLDS_FOLDER, study.tasks()
+        waiting = [task for task in tasks if not is_written(worlds, task.name)]
+        done = len(tasks) - len(waiting)
         on_world(done)
+        for task, ended in done_worlds(executor, _follow, waiting, populations, cache_folder):
+            write_world(ended.result(), worlds, task.name)
+            done += 1
+            on_world(done)
     found = [read_world(worlds, task.name) for task in tasks]
     boxes = pd.concat([each.boxes for each in found], ignore_index=True)
     lives = pd.concat([each.lives for each in found], ignore_index=True)
@@ -268,23 +276,8 @@ def survey(
     return Surface(laid, lives, tuple(scenario.name for scenario in study.scenarios), study.seeds, study.years)
 
 
-def _followed(
-    tasks: Sequence[SurfaceTask], population: PopulationSpec, workers: int, cache_folder: Path | None
-) -> Iterator[tuple[SurfaceTask, WorldSurface]]:
-    """Yield each world as it is done; one process follows a world from beginning to end."""
-    if workers <= 1 or len(tasks) <= 1:
-        for task in tasks:
-            yield _follow(task, population, cache_folder)
-        return
-    with joblib.parallel_config(backend="loky", n_jobs=workers, inner_max_num_threads=1):
-        pool = joblib.Parallel(return_as="generator_unordered")
-        yield from pool(joblib.delayed(_follow)(task, population, cache_folder) for task in tasks)
-
-
-def _follow(
-    task: SurfaceTask, population: PopulationSpec, cache_folder: Path | None
-) -> tuple[SurfaceTask, WorldSurface]:
-    return task, follow_world(task, population.load(task.scenario)[0], ReplayCache(cache_folder))
+def _follow(task: SurfaceTask, population: Population, cache_folder: Path | None) -> WorldSurface:
+    return follow_world(task, population, ReplayCache(cache_folder))
 
 
 def _claim(study: SurfaceStudy, folder: Path, *, resume: bool) -> None:
