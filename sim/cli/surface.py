@@ -29,6 +29,9 @@ class SurfaceOptions:
     ] = field(default_factory=list)
     reference: Annotated[str, typer.Option(help="The rule that the best setting is paired with.")] = "proposal"
     gates: Annotated[str, typer.Option(help="A gate profile; as for run.")] = ""
+    training: Annotated[
+        str, typer.Option(help="What retrainings learn from: a training profile; else the scenario's.")
+    ] = ""
     seeds: Annotated[int, typer.Option(help="How many lives of each scenario, from seed 1 on.")] = 10
     population: PopulationOptions = field(default_factory=PopulationOptions)
     trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0
@@ -83,13 +86,13 @@ def _study(options: SurfaceOptions) -> Any:
     from policies.catalogue import load_policy
     from scenarios.files import load_scenario
     from sim.mlops.gates.profiles import load_profile
-    from sim.study.comparison.plan import as_played
+    from sim.study.comparison.plan import as_played, learning_by
     from sim.study.lives.template import read_template
     from sim.study.surface.study import SurfaceStudy, parse_ranges
 
     template = read_template(options.rule)
     population = options.population.spec()
-    asked = tuple(load_scenario(name) for name in options.scenarios)
+    asked = tuple(learning_by(load_scenario(name), options.training) for name in options.scenarios)
     return SurfaceStudy(
         scenarios=as_played(asked, population, tell),
         seeds=seeds(options.seeds),

@@ -40,6 +40,9 @@ class TuneOptions:
         field(default_factory=list)
     )
     gates: Annotated[str, typer.Option(help="A gate profile; as for run.")] = ""
+    training: Annotated[
+        str, typer.Option(help="What retrainings learn from: a training profile; else the scenario's.")
+    ] = ""
     seeds: Annotated[int, typer.Option(help="How many lives of each scenario the search sees, from seed 1 on.")] = 10
     confirm: Annotated[int, typer.Option(min=1, help="How many lives after those confirm the choice.")] = 10
     population: PopulationOptions = field(default_factory=PopulationOptions)
@@ -127,7 +130,7 @@ def _study(options: TuneOptions) -> Any:
     from policies.parameters import check_choice
     from scenarios.files import load_scenario
     from sim.mlops.gates.profiles import load_profile
-    from sim.study.comparison.plan import as_played
+    from sim.study.comparison.plan import as_played, learning_by
     from sim.study.lives.template import read_template
     from sim.study.surface.choice import TuneStudy
     from sim.study.surface.study import SurfaceStudy, parse_ranges
@@ -136,8 +139,12 @@ def _study(options: TuneOptions) -> Any:
     check_choice("--goal", options.goal, [goal.value for goal in Goal])
     templates = [read_template(text) for text in options.rule or ["f1_drop > {a}"]]
     population = options.population.spec()
-    asked = as_played(tuple(load_scenario(name) for name in options.scenarios), population, tell)
-    held_out = as_played(tuple(load_scenario(name) for name in options.hold_out), population, tell)
+    asked = as_played(
+        tuple(learning_by(load_scenario(name), options.training) for name in options.scenarios), population, tell
+    )
+    held_out = as_played(
+        tuple(learning_by(load_scenario(name), options.training) for name in options.hold_out), population, tell
+    )
     for text in options.range:
         if not any(text.partition("=")[0].strip() in template.names for template in templates):
             raise InputError(f"a --range must be of a placeholder of a rule, got {text!r}; leave it out.")

@@ -32,7 +32,7 @@ from sim.study.comparison.contestants import Contestant, contestants
 from sim.study.comparison.tracking import EXPERIMENT
 from sim.study.replay.replay import Replay
 from sim.study.scores import judge, money
-from sim.study.scores.fresh import fresh_f1
+from sim.study.scores.fresh import fresh_f1, loss_noise
 from sim.study.scores.oracle import plan, planner
 from sim.study.scores.recovery import recovery
 from sim.study.scores.regret import needless
@@ -77,7 +77,9 @@ def test_a_cell_holds_what_judge_and_oracle_say(tmp_path):
     record, never = (replay.record(load_policy(each).build(), NONE, each) for each in (RULE, "never"))
     scores, best = judge.summarise(record), plan(replay, NONE, PRICES)
     wasted = needless(planner(replay, NONE, PRICES), record)
-    recovered = recovery(record, never, {step: fresh_f1(replay, step) for step in range(2, 5)})
+    recovered = recovery(
+        record, never, {step: fresh_f1(replay, step) for step in range(2, 5)}, loss_noise(replay, range(2, 5))
+    )
     cell = cells.loc[RULE]
     assert cell["net_value"] == scores.net_value
     assert cell["f1_after"] == scores.f1_after

@@ -67,6 +67,17 @@ def test_days_to_recovery(scores, days):
     assert recovery(lived(0.6, 0.6, *scores), NEVER, FRESH).days == days
 
 
+def test_nothing_recovers_before_something_is_lost():
+    """On a ramp the first steps lose next to nothing: who is lucky there has recovered from nothing."""
+    ramp = fresh(0.21, 0.22, 0.4, 0.7, 0.7)
+    lucky, late = lived(0.6, 0.6, 0.21, 0.22, 0.2, 0.2, 0.2), lived(0.6, 0.6, 0.2, 0.2, 0.2, 0.7, 0.7)
+    assert recovery(lucky, NEVER, ramp).days == 0
+    assert recovery(lucky, NEVER, ramp, noise=0.05).days is None
+    assert recovery(late, NEVER, ramp, noise=0.05).days == 90
+    assert recovery(late, NEVER, ramp, noise=0.9).days is None
+    assert recovery(lived(0.6, 0.6, 0.2, 0.22, 0.4, 0.7, 0.7), NEVER, ramp, noise=0.05).days == 60
+
+
 def test_a_world_without_drift_has_no_recovery():
     calm = lived(0.6, 0.6, drift=())
     assert recovery(calm, calm, {}) is None

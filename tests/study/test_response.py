@@ -12,6 +12,7 @@ from sim.mlops.gates.checks import Verdict
 from sim.mlops.models.training import TrainingWindow
 from sim.mlops.records.jobs import Status, Validation
 from sim.mlops.statistics.metrics import Confusion
+from sim.study.scores.judge import detection_days
 from sim.study.scores.response import Response, response
 
 ONSET_1 = NumberDrift(kind="number", column="tenure", factor=0.5, onset_step=1)
@@ -94,3 +95,14 @@ def test_the_first_knowing_request_may_be_the_calendars_but_not_before_detection
 
 def test_a_world_without_drift_has_no_response():
     assert response(lived(EARLY, KNOWING, drift=())) == Response()
+
+
+def test_an_alarm_that_comes_without_the_drift_too_is_no_detection():
+    record, calm = lived(EARLY, KNOWING), lived(EARLY)
+    first, second = (job.requested_step - record.scenario.onset_step for job in record.retrainings)
+    days = record.scenario.time.step_days
+    assert detection_days(record) == first * days
+    assert detection_days(record, calm) == second * days
+    assert detection_days(record, record) is None
+    assert response(record, calm).detection == second * days
+    assert response(record, record) == Response()

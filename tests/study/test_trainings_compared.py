@@ -1,7 +1,10 @@
 """When and on what: the oracle over training profiles, the parts of the regret, and comparisons of profiles."""
 
+import sys
 from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
 from itertools import product
+from pathlib import Path
 
 import pytest
 from lives import CHEAP, TWIN, small
@@ -15,6 +18,7 @@ from sim.mlops.models.profiles import load_training
 from sim.study.comparison.cells import play_world
 from sim.study.comparison.compare import Study
 from sim.study.comparison.contestants import contestants
+from sim.study.comparison.plan import learning_by
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import Replay
 from sim.study.replay.schedule import Schedule
@@ -139,3 +143,28 @@ def test_a_record_that_learnt_by_what_the_oracle_does_not_know_has_no_regret():
     assert beyond_oracle(record, ("mix_70_30",)) == "the training profile newest in play"
     assert beyond_oracle(record, ("mix_70_30", "newest")) == beyond_oracle(record) == ""
     assert beyond_oracle(replace(record, steps=()), ("mix_70_30",)) == ""
+
+
+def test_a_scenario_learns_by_what_a_surface_is_asked_for():
+    assert learning_by(SCENARIO, "") is SCENARIO
+    changed = learning_by(SCENARIO, "newest")
+    record = replay_of(changed).record(load_policy("always").build(), load_profile("none"), "always")
+    assert {job.window.profile for job in record.retrainings} == {"newest"}
+    with pytest.raises(InputError, match="newset"):
+        learning_by(SCENARIO, "newset")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n_rows", [200, 600, 2000])
+def test_a_tournament_keeps_the_level_of_its_gate_however_many_there_are(n_rows):
+    """Challengers all 0.05 F1 worse: at most 5 % get by, within three standard errors; unsplit, far more do."""
+    path = Path(__file__).parents[2] / "benchmarks" / "tournament_level.py"
+    spec = spec_from_file_location("tournament_level", path)
+    level = module_from_spec(spec)
+    sys.modules["tournament_level"] = level
+    spec.loader.exec_module(level)
+    repeats = 600
+    for n_challengers in (1, 6):
+        split, unsplit = level.rates(n_challengers, n_rows, repeats)
+        assert split <= 0.05 + 3 * (0.05 * 0.95 / repeats) ** 0.5
+    assert unsplit > 0.12

@@ -14,8 +14,8 @@ from sim.study.lives.forks import acts
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import Replay
 from sim.study.scores import money
-from sim.study.scores.fresh import fresh_f1
-from sim.study.scores.judge import clause_counts, summarise
+from sim.study.scores.fresh import fresh_f1, loss_noise
+from sim.study.scores.judge import alarm_steps, clause_counts, detection_days, summarise
 from sim.study.scores.monthly import monthly
 from sim.study.scores.oracle import Plan, Planner, plan, planner
 from sim.study.scores.recovery import recovery
@@ -44,8 +44,13 @@ def play_world(order: WorldTask, population: Population, cache: ReplayCache) -> 
     """Play and judge all cells of a world; a cell that fails is a row with its error, and the rest goes on."""
     replay = Replay(World(order.scenario, order.seed, population, kept_steps=None), order.trials)
     cache.load(replay)
-    cells = [cell for profile in order.profiles for cell in _play_profile(order, replay, profile)]
-    cache.save(replay)
+    undrifted = without_drift(replay)
+    if undrifted is not None:
+        cache.load(undrifted)
+    cells = [cell for profile in order.profiles for cell in _play_profile(order, replay, undrifted, profile)]
+    for each in (replay, undrifted):
+        if each is not None:
+            cache.save(each)
     return cells
 
 
@@ -58,9 +63,9 @@ def _failed_profile(order: WorldTask, profile: GateProfile, error: Exception) ->
     return [Cell(_identity(order, profile, contestant), _told(error)) for contestant in order.contestants]
 
 
-def _play_profile(order: WorldTask, replay: Replay, profile: GateProfile) -> list[Cell]:
+def _play_profile(order: WorldTask, replay: Replay, undrifted: Replay | None, profile: GateProfile) -> list[Cell]:
     try:
-        bench = bench_of(replay, profile, order.trainings, with_split=order.with_split)
+        bench = bench_of(replay, profile, order.trainings, with_split=order.with_split, undrifted=undrifted)
     except Exception as error:  # noqa: BLE001 - the other profiles are still worth having
         return _failed_profile(order, profile, error)
     known: dict[str, Record] = {}
@@ -100,10 +105,27 @@ def _cell(
     if isinstance(played, Exception):
         return Cell(identity, _told(played))
     try:
-        judgement = judge.judge(played, with_needless=not contestant.is_ablation)
+        undrifted = _undrifted(contestant, played, judge.bench, profile)
+        judgement = judge.judge(played, undrifted, with_needless=not contestant.is_ablation)
     except Exception as error:  # noqa: BLE001 - as above
         return Cell(identity, _told(error))
     return Cell(identity, judgement=judgement)
+
+
+def _undrifted(contestant: Contestant, record: Record, bench: "Bench", profile: GateProfile) -> Record | None:
+    """Return the record of a contestant in the world without the drift, where it may tell a false alarm."""
+    if bench.undrifted is None or contestant.spec is None or detection_days(record) is None:
+        return None
+    return bench.undrifted.record(contestant.spec.build(), profile, contestant.name, training=contestant.training)
+
+
+def without_drift(replay: Replay) -> Replay | None:
+    """Return the replay of the same world without its drift, `None` where it has none."""
+    scenario = replay.world.scenario
+    if scenario.onset_step is None:
+        return None
+    calm = scenario.model_copy(update={"drift": (), "recipe": replay.beginning.recipe})
+    return Replay(World(calm, replay.world.seed, replay.world.population, kept_steps=None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,15 +138,22 @@ class Bench:
     best: Plan
     planner: Planner | None
     never: Record
+    undrifted: Replay | None
     fresh: Mapping[int, float | None]
+    noise: float
     constraints: ConstraintPrices | None
     by_training: Mapping[str, float | None]
 
 
 def bench_of(
-    replay: Replay, profile: GateProfile, trainings: Sequence[TrainingProfile] = (), *, with_split: bool = False
+    replay: Replay,
+    profile: GateProfile,
+    trainings: Sequence[TrainingProfile] = (),
+    *,
+    with_split: bool = False,
+    undrifted: Replay | None = None,
 ) -> Bench:
-    """Return what the lives of a world are measured against.
+    """Return what the lives of a world are measured against; `undrifted` is the same world without its drift.
 
     The oracle chooses among the `trainings`; it learns by the scenario's profile if there are none.
     """
@@ -138,7 +167,9 @@ def bench_of(
         best=best,
         planner=None if isinstance(found, Plan) else found,
         never=replay.record(Never(), profile, "never"),
+        undrifted=undrifted,
         fresh={step: fresh_f1(replay, step) for step in drifted},
+        noise=loss_noise(replay, drifted),
         constraints=constraint_prices(replay, profile, prices, asked) if with_split else None,
         by_training={asked[0].name: best.net_value}
         if len(asked) == 1
@@ -154,18 +185,35 @@ class _Judge:
     baseline: Record | None
     _judged: dict[Hashable, Judgement] = field(default_factory=dict)
 
-    def judge(self, record: Record, *, with_needless: bool) -> Judgement:
+    def judge(self, record: Record, undrifted: Record | None, *, with_needless: bool) -> Judgement:
         """Return what is to be said of a record; what its clauses said is its own."""
-        life = (with_needless, record.training, *(acts(row.decision) for row in record.steps))
+        false_alarms = None if undrifted is None else alarm_steps(undrifted)
+        life = (with_needless, false_alarms, record.training, *(acts(row.decision) for row in record.steps))
         if life not in self._judged:
-            self._judged[life] = judged(record, self.bench, self.baseline, with_needless=with_needless)
+            self._judged[life] = judged(
+                record, self.bench, self.baseline, with_needless=with_needless, undrifted=undrifted
+            )
         return replace(self._judged[life], clauses=clause_counts(record))
 
 
-def judged(record: Record, bench: Bench, baseline: Record | None, *, with_needless: bool) -> Judgement:
-    """Return what is to be said of a record; `with_needless` looks for retrainings that it is better off without."""
+def judged(
+    record: Record, bench: Bench, baseline: Record | None, *, with_needless: bool, undrifted: Record | None = None
+) -> Judgement:
+    """Return what is to be said of a record; `with_needless` looks for retrainings that it is better off without.
+
+    `undrifted` is the record of the same policy in the world without the drift, which tells detections from false
+    alarms.
+    """
     beyond = beyond_oracle(record, tuple(bench.by_training))
     scores = {**_scores(record, bench, baseline, bench.best.reason or beyond), **_prices_of(bench.constraints)}
+    times = response(record, undrifted)
+    scores |= {
+        Score.DETECTION_DAYS: detection_days(record, undrifted),
+        Score.RESPONSE_LABEL_WAIT_DAYS: times.label_wait,
+        Score.RESPONSE_TRAINING_DAYS: times.training,
+        Score.RESPONSE_VALIDATION_DAYS: times.validation,
+        Score.RESPONSE_APPROVAL_DAYS: times.approval,
+    }
     if with_needless and not beyond and bench.planner is not None:
         found = needless(bench.planner, record)
         scores |= {Score.NEEDLESS_RETRAINS: found.retrains, Score.NEEDLESS_COST: found.cost}
@@ -176,7 +224,7 @@ def _scores(
     record: Record, bench: Bench, baseline: Record | None, regret_missing: str
 ) -> dict[Score, ScoreValue | None]:
     """Return every score that each record has."""
-    summary, recovered, times = summarise(record), recovery(record, bench.never, bench.fresh), response(record)
+    summary, recovered = summarise(record), recovery(record, bench.never, bench.fresh, bench.noise)
     estimate, best = summary.roi_estimated, bench.best.net_value
     break_even = money.break_even_retrain_cost(record, baseline, record.scenario.prices) if baseline else None
     return {
@@ -188,10 +236,6 @@ def _scores(
         Score.RECOVERY_ATTAINABLE: recovered.attainable if recovered else None,
         Score.RECOVERY_DAYS: recovered.days if recovered else None,
         Score.DAYS_AFTER_ONSET: _days_after_onset(record),
-        Score.RESPONSE_LABEL_WAIT_DAYS: times.label_wait,
-        Score.RESPONSE_TRAINING_DAYS: times.training,
-        Score.RESPONSE_VALIDATION_DAYS: times.validation,
-        Score.RESPONSE_APPROVAL_DAYS: times.approval,
         Score.REGRET: None if regret_missing or best is None else best - summary.net_value,
         **_regret_parts(record, bench, summary.net_value, is_known=not regret_missing),
         Score.BREAK_EVEN_RETRAIN_COST: break_even,

@@ -73,6 +73,20 @@ def plan_study(request: StudyRequest, tell: Callable[[str], None]) -> PlannedStu
     return PlannedStudy(study, conditions)
 
 
+def learning_by(scenario: Scenario, training: str) -> Scenario:
+    """Return a scenario whose retrainings learn by a training profile; as it is where none is named.
+
+    Raises
+    ------
+    InputError
+        If there is no such profile.
+    """
+    if not training:
+        return scenario
+    load_training(training)
+    return scenario.model_copy(update={"training": scenario.training.model_copy(update={"profile": training})})
+
+
 def as_played(
     asked: tuple[Scenario, ...], population: PopulationSpec, tell: Callable[[str], None]
 ) -> tuple[Scenario, ...]:

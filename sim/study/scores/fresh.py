@@ -1,8 +1,10 @@
 """Fresh: the F1 that a model would have that was trained on today's truth today."""
 
-from math import fsum
+from collections.abc import Sequence
+from math import fsum, sqrt
 
 import numpy as np
+from scipy import special
 
 from scenarios.schema import Scenario
 from sim.mlops.models.cohort import LabelledRows
@@ -23,13 +25,34 @@ def fresh_f1(replay: Replay, step: int) -> float | None:
     step, with labels at once and the first champion's recipe; never on the scored batch itself. It is trained on and
     sees customers as they are, without any quality fault. Missing where nobody came.
     """
-    return replay.memory.computed_once(("fresh", step), lambda: _mean_f1(replay, step))
+    draws = _draws(replay, step)
+    return fsum(draws) / TRAINING_SEEDS if draws else None
 
 
-def _mean_f1(replay: Replay, step: int) -> float | None:
+def loss_noise(replay: Replay, steps: Sequence[int]) -> float:
+    """Return how far fresh - never may lie from 0 at a step by the luck of training alone.
+
+    That is the half-width of a 95 % interval of a difference between the mean of three fresh models and one model
+    that was trained as they are: t sqrt(v (1 + 1/3)), with the variance v of fresh models of one step, pooled over
+    the steps. 0 where nobody came.
+    """
+    known = [draws for step in steps if (draws := _draws(replay, step))]
+    if not known:
+        return 0.0
+    variance = fsum(float(np.var(draws, ddof=1)) for draws in known) / len(known)
+    quantile = float(special.stdtrit(len(known) * (TRAINING_SEEDS - 1), 0.975))
+    return quantile * sqrt(variance * (1 + 1 / TRAINING_SEEDS))
+
+
+def _draws(replay: Replay, step: int) -> tuple[float, ...]:
+    """Return the F1 of each fresh model of a step, none where nobody came."""
+    return replay.memory.computed_once(("fresh", step), lambda: _measured(replay, step))
+
+
+def _measured(replay: Replay, step: int) -> tuple[float, ...]:
     if not len(replay.world.truth(step).propensity):
-        return None
-    return fsum(_one_f1(replay, step, draw) for draw in range(TRAINING_SEEDS)) / TRAINING_SEEDS
+        return ()
+    return tuple(_one_f1(replay, step, draw) for draw in range(TRAINING_SEEDS))
 
 
 def _one_f1(replay: Replay, step: int, draw: int) -> float:

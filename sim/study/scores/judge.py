@@ -159,16 +159,24 @@ def false_alarms_per_year(record: Record) -> float | None:
     return alarms / years if years and alarms is not None else None
 
 
-def detection_days(record: Record) -> int | None:
-    """Return the days from the onset to the first retraining that a monitoring clause asked for.
+def detection_days(record: Record, undrifted: Record | None = None) -> int | None:
+    """Return the days from the onset to the first retraining that a monitoring clause asked for because of the drift.
 
-    Missing without drift, and where no clause ever asked after the onset.
+    `undrifted` is the record of the same policy in the same world without the drift, on the same random numbers: up
+    to their first different decision the two are one, so that an alarm which comes there too is false, and no
+    detection. Without it every alarm after the onset counts. Missing without drift, and where no clause asked.
     """
     onset = record.scenario.onset_step
     if onset is None:
         return None
-    alarms = [job for job in record.retrainings if job.cause is Cause.ALARM and job.requested_step >= onset]
-    return (alarms[0].requested_step - onset) * record.scenario.time.step_days if alarms else None
+    caused = alarm_steps(record) - (alarm_steps(undrifted) if undrifted is not None else frozenset())
+    steps = [step for step in caused if step >= onset]
+    return (min(steps) - onset) * record.scenario.time.step_days if steps else None
+
+
+def alarm_steps(record: Record) -> frozenset[int]:
+    """Return the steps at which a monitoring clause asked for a retraining."""
+    return frozenset(job.requested_step for job in record.retrainings if job.cause is Cause.ALARM)
 
 
 def staleness_days(record: Record) -> float:

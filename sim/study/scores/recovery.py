@@ -18,7 +18,8 @@ class Recovery:
     `gained` is the sum of F1 policy - F1 never, `attainable` that of F1 fresh - F1 never. Over worlds, f1_recovery is
     the sum of the first divided by the sum of the second: 0 is no better than doing nothing, 1 is no delay at all,
     and it may exceed 1. `days` is the time to 90 % of what was attainable, held for two steps; missing where that
-    never came. A step without customers plays no part.
+    never came. It can't come before the first step at which the loss is beyond its noise: until then nothing was lost
+    that could come back. A step without customers plays no part.
     """
 
     gained: float
@@ -26,7 +27,7 @@ class Recovery:
     days: int | None
 
 
-def recovery(record: Record, never: Record, fresh: Mapping[int, float | None]) -> Recovery | None:
+def recovery(record: Record, never: Record, fresh: Mapping[int, float | None], noise: float = 0.0) -> Recovery | None:
     """Return the recovery of a record; missing in a world without drift.
 
     Parameters
@@ -37,6 +38,8 @@ def recovery(record: Record, never: Record, fresh: Mapping[int, float | None]) -
         The record of the first champion kept, in the same world.
     fresh
         The F1 of a model without delay, for every step from the onset on; missing where nobody came.
+    noise
+        How large fresh - never may be where nothing is lost, as in `fresh.loss_noise`.
     """
     onset = record.scenario.onset_step
     if onset is None:
@@ -47,7 +50,8 @@ def recovery(record: Record, never: Record, fresh: Mapping[int, float | None]) -
         own, least, most = expected_f1(row.tally), expected_f1(stale.tally), fresh[row.step]
         if own is not None and least is not None and most is not None:
             gains[row.step], attainable[row.step] = own - least, most - least
-    losing = [step for step in gains if attainable[step] > 0]  # elsewhere there is nothing to give back
+    begin = min((step for step in gains if attainable[step] > noise), default=len(record.steps))
+    losing = [step for step in gains if step >= begin and attainable[step] > 0]  # else there is nothing to give back
     recovered = [step for step in losing if gains[step] >= SHARE_RECOVERED * attainable[step]]
     peopled = sorted(gains)
     held = [

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from policies.decision import Cause
 from sim.mlops.records.jobs import Job, Status
 from sim.mlops.records.record import Record
+from sim.study.scores.judge import detection_days
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +24,18 @@ class Response:
     approval: int | None = None
 
 
-def response(record: Record) -> Response:
-    """Return the response times of a record; all are missing without drift."""
+def response(record: Record, undrifted: Record | None = None) -> Response:
+    """Return the response times of a record; all are missing without drift.
+
+    `undrifted` tells false alarms from detections, as in `detection_days`.
+    """
     onset_step = record.scenario.onset_step
     if onset_step is None:
         return Response()
     jobs = [job for job in record.retrainings if job.requested_step >= onset_step]
     onset = onset_step * record.scenario.time.step_days
-    detected = next((job.requested_day for job in jobs if job.cause is Cause.ALARM), None)
+    days = detection_days(record, undrifted)
+    detected = None if days is None else onset + days
     informed = next((job for job in jobs if detected is not None and _knows(job, onset_step, detected)), None)
     if detected is None or informed is None:
         return Response(None if detected is None else detected - onset)

@@ -191,7 +191,7 @@ class Score(StrEnum):
     DETECTION_DAYS = (
         "detection_days",
         Definition(
-            *(Unit.DAYS, Origin.RECORD, "onset to the first retraining that a monitoring clause asked for"),
+            *(Unit.DAYS, Origin.RECORD, "onset to the first retraining that the drift made a clause ask for"),
             pooling=Pooling.RESTRICTED_MEAN,
             higher_is_better=False,
         ),
@@ -210,7 +210,7 @@ class Score(StrEnum):
     RECOVERY_DAYS = (
         "recovery_days",
         Definition(
-            *(Unit.DAYS, Origin.RECOVERY, "onset to 90 % of what was attainable, held for two steps"),
+            *(Unit.DAYS, Origin.RECOVERY, "onset to 90 % of a clear loss regained, held for two steps"),
             pooling=Pooling.RESTRICTED_MEAN,
             higher_is_better=False,
         ),
