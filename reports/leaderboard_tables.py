@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from reports.same_lives import condensed
 from reports.tables import rows_table
 from sim.study.comparison.boards import Board, BoardRow, Difference, Ends, Rank, ScoreMean, ScoreRatio
 from sim.study.inference.contests import MIN_SEEDS
@@ -14,9 +15,14 @@ from sim.study.scores.table import RANKED_BY, Score
 
 
 def board_tables(board: Board, baseline: str) -> RenderableType:
-    """Return a board as sentences and tables: worth, response, and what each clause of a rule is worth."""
+    """Return a board as sentences and tables: worth, response, and what each clause of a rule is worth.
+
+    A board of many settings of one rule has a row for each life that they led.
+    """
     title = f"{board.scenario}, gates {board.gates}"
-    parts: list[RenderableType] = [Text(f"\n{title}", style="bold"), *map(Text, sentences(board, baseline))]
+    board, said = condensed(board)
+    told = [*said, *sentences(board, baseline)]
+    parts: list[RenderableType] = [Text(f"\n{title}", style="bold"), *map(Text, told)]
     worth = "Worth (money in thousands; ± is half a 95 % interval over seeds)"
     response = "Response (a year's false alarms; days; the share of seeds where it never came)"
     if any(row.rank for row in board.policies):

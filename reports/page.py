@@ -13,6 +13,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from reports.save import Picture
+from sim.shown_text import redacted, visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,9 @@ def render(page: Page) -> str:
     Whatever came from data is escaped, and a content policy lets no script run but the page's own.
     """
     style, script = _part("report.css"), _part("report.js")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
+    )
     environment.filters["data_uri"] = _data_uri
     template = environment.from_string(_part("report.html"))
     return template.render(
@@ -82,6 +85,11 @@ def render(page: Page) -> str:
         style_hash=_hash(style),
         script_hash=_hash(script),
     )
+
+
+def _shown(value: Any) -> Any:
+    """Return what the page shows for a value of any expression; the package's own style and script stay."""
+    return visible(redacted(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _part(name: str) -> str:

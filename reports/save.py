@@ -9,8 +9,10 @@ import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from reports.style import STYLE
+from sim.shown_text import visible
 
 _PNG_DPI = 150
 _RANDOM_ID = re.compile(r'id="([a-z][0-9a-f]{10})"')
@@ -35,7 +37,9 @@ def save(figure: Figure, folder: Path, name: str) -> Picture:
 
     No date and no random id goes into the files. The figure's label becomes the title of both.
     """
-    alt = str(figure.get_label())
+    alt = visible(str(figure.get_label()))
+    for text in figure.findobj(Text):
+        text.set_text(visible(text.get_text()))
     drawn = BytesIO()
     folder.mkdir(exist_ok=True)
     with mpl.rc_context(STYLE):

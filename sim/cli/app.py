@@ -15,6 +15,7 @@ from sim.cli.options import command
 from sim.cli.report import ReportOptions, report
 from sim.cli.run import RunOptions, run
 from sim.cli.surface import SurfaceOptions, surface
+from sim.cli.terminal import tell
 from sim.cli.tune import TuneOptions, tune
 from sim.errors import InputError, WorkError
 
@@ -66,6 +67,10 @@ def run_app() -> None:
         _end(error.format_message(), error.exit_code)
     except (InputError, WorkError) as error:
         _end(str(error), 2 if isinstance(error, InputError) else 1)
+    except RecursionError:
+        _end(
+            "what is read must not be nested hundreds of levels deep, but a file or an expression is; flatten it.", 2
+        )
     else:
         if code == EXIT_CODE:  # what Typer makes of it
             raise KeyboardInterrupt
@@ -74,5 +79,5 @@ def run_app() -> None:
 
 def _end(sentence: str, code: int) -> None:
     if sentence:  # help that was shown for want of a command says all
-        typer.echo(f"retrainlab: {sentence}", err=True)
+        tell(sentence)
     sys.exit(code)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sim.cli.options import RUNS_FOLDER, AsJson, seeds
-from sim.cli.terminal import complain, counting, show, tell
+from sim.cli.terminal import complain, counting, say, show, tell
 
 _POLICIES = ("f1_drop > 0.05", "score_psi > 0.2", "psi_max > 0.25", "null_rate > 0.1", "own_table", "never")
 
@@ -91,14 +91,14 @@ def backtest(options: BacktestOptions) -> None:
     show("What each trigger would have said", trigger_rows(result), as_json=False)
     if result.segments:
         show("F1 by segment", segment_rows(result), as_json=False)
-    typer.echo(f"{loss_words(result)} {best_words(result)}")
+    say(f"{loss_words(result)} {best_words(result)}")
     for reason in result.missing:
         tell(f"not known: {reason}.")
     if compared is not None:
         from sim.cli.terminal import show_boards
 
         show_boards(compared.leaderboard, folder / "comparison")
-    typer.echo(f"\nThe report is {page}.")
+    say(f"\nThe report is {page}.")
     complain(problems)
 
 

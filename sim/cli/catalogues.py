@@ -6,7 +6,7 @@ from dataclasses import replace
 import typer
 
 from sim.cli.options import AsJson, EntryName
-from sim.cli.terminal import inline, show, tell_drift, wrapped
+from sim.cli.terminal import inline, say, show, tell_drift, wrapped
 from sim.errors import InputError, did_you_mean
 
 
@@ -22,10 +22,10 @@ def scenarios(name: EntryName = None, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(scenario.model_dump_json())
         return
-    typer.echo(f"{scenario.name}: {scenario.title}\n\n{wrapped(scenario.story)}\n")
+    say(f"{scenario.name}: {scenario.title}\n\n{wrapped(scenario.story)}\n")
     tell_drift(scenario)
     toml = to_toml(scenario.model_copy(update={"story": ""})).replace('story = ""\n', "")
-    typer.echo(toml, nl=False)
+    say(toml, nl=False)
 
 
 def policies(name: EntryName = None, as_json: AsJson = False) -> None:
@@ -48,7 +48,7 @@ def policies(name: EntryName = None, as_json: AsJson = False) -> None:
         told = {"name": spec.name, "kind": spec.kind, "parameters": dict(spec.parameters), "story": spec.story}
         typer.echo(json.dumps(told))
         return
-    typer.echo(f"{spec.name}\n\n{wrapped(spec.story)}\n\n{replace(spec, story='').to_toml()}", nl=False)
+    say(f"{spec.name}\n\n{wrapped(spec.story)}\n\n{replace(spec, story='').to_toml()}", nl=False)
 
 
 def signals(name: EntryName = None, as_json: AsJson = False) -> None:
@@ -89,7 +89,7 @@ def training(name: EntryName = None, as_json: AsJson = False) -> None:
         told = {"name": profile.name, "kind": profile.kind, "about": profile.description, "parameters": rows}
         typer.echo(json.dumps(told))
         return
-    typer.echo(f"{profile.name} ({profile.kind})\n\n{wrapped(profile.description)}\n")
+    say(f"{profile.name} ({profile.kind})\n\n{wrapped(profile.description)}\n")
     if rows:
         show(f"Parameters of {profile.name}", rows, as_json)
 

@@ -9,6 +9,7 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
+from sim.cli.sizes import check_comparison
 from sim.cli.terminal import complain, counting, show, show_boards, tell, tell_of_gates
 
 
@@ -87,6 +88,13 @@ def compare(options: CompareOptions) -> None:
 
 
 def _planned(options: CompareOptions) -> Any:
+    from scenarios.files import load_scenario
+
+    asked = [load_scenario(name) for name in options.scenarios]
+    kinds = max(len(options.policy), 1), max(len(options.gates), 1)
+    if options.place.engine == "processes":  # how large a cluster is, only the cluster knows
+        check_comparison(asked, *kinds, options.seeds, options.place.workers)
+
     from sim.study.comparison.plan import StudyRequest, plan_study
 
     fitting = options.population.defaults()

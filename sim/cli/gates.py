@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from sim.cli.options import AsJson, EngineOptions, EntryName, numbers, whole_numbers
+from sim.cli.sizes import check_power
 from sim.cli.terminal import show, show_tables
 
 
@@ -61,6 +62,9 @@ def show_gates(name: EntryName = None, as_json: AsJson = False) -> None:
 
 def power_of_gates(options: PowerOptions) -> None:
     """Say how often each gate, and all together, let a worse model through and stop a better one."""
+    sizes, differences = whole_numbers("--holdout", options.holdout), numbers("--difference", options.difference)
+    check_power(options.seeds, options.holdouts, sizes, len(differences))
+
     from reports.gate_power import check_chart_path, draw_power, power_tables
     from scenarios.files import load_scenario
     from sim.mlops.gates.profiles import load_profile
@@ -69,8 +73,8 @@ def power_of_gates(options: PowerOptions) -> None:
     study = PowerStudy(
         scenario=load_scenario(options.scenario),
         profiles=tuple(load_profile(name) for name in options.profile),
-        holdouts=tuple(whole_numbers("--holdout", options.holdout)),
-        differences=tuple(numbers("--difference", options.difference)),
+        holdouts=tuple(sizes),
+        differences=tuple(differences),
         seeds=options.seeds,
         holdouts_per_world=options.holdouts,
     )

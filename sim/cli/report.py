@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from sim.cli.options import AsJson
+from sim.cli.terminal import say
 from sim.errors import InputError
 
 
@@ -44,4 +45,4 @@ def report(options: ReportOptions) -> None:
         pictures = sorted(item.name for item in page.parent.iterdir() if item.suffix in {".svg", ".png"})
         typer.echo(json.dumps({"report": str(page), "pictures": pictures}))
     else:
-        typer.echo(str(page))
+        say(str(page))

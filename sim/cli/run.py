@@ -10,7 +10,8 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, PopulationOptions, check_count
-from sim.cli.terminal import listening, show_tables, tell
+from sim.cli.sizes import check_run
+from sim.cli.terminal import listening, say, show_tables, tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +56,12 @@ class RunOptions:
 
 def run(options: RunOptions) -> None:
     """Play one policy live on MLflow: score, wait for labels, monitor, retrain, validate, promote."""
+    settings = _settings(options)
+
     from reports.tables import closing_table
     from sim.mlops.live.run import tracking_uri
-    from sim.shown_text import redacted
     from sim.study.run_folder import play_live, to_json
 
-    settings = _settings(options)
     with resumable(settings.folder), listening(settings.scenario.time.steps) as listener:
         record = play_live(settings, resume=options.resume, listener=listener)
     options.population.tell_defaults(tell, is_policy_open=options.policy is None, is_gates_open=options.gates is None)
@@ -68,15 +69,19 @@ def run(options: RunOptions) -> None:
         typer.echo(json.dumps({"folder": str(settings.folder), **to_json(record)}, allow_nan=False))
         return
     show_tables(closing_table(record))
-    typer.echo(f"\nThe run is in {settings.folder}. To look at its models:")
-    typer.echo(f"mlflow ui --backend-store-uri {shlex.quote(redacted(tracking_uri(settings)))}")
-    typer.echo(f"To draw it:\nretrainlab report {shlex.quote(str(settings.folder))}")
+    say(f"\nThe run is in {settings.folder}. To look at its models:")
+    say(f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri(settings))}")
+    say(f"To draw it:\nretrainlab report {shlex.quote(str(settings.folder))}")
 
 
 def _settings(options: RunOptions) -> Any:
     """Read what the options name and return the settings of the run."""
-    from policies.catalogue import load_policy
     from scenarios.files import load_scenario
+
+    asked = load_scenario(options.scenario)
+    check_run(asked)
+
+    from policies.catalogue import load_policy
     from sim.mlops.gates.profiles import load_profile
     from sim.mlops.models.profiles import load_training
 
@@ -85,7 +90,7 @@ def _settings(options: RunOptions) -> Any:
     fitting = options.population.defaults()
     policy = fitting.policy if options.policy is None else options.policy
     gates = fitting.gates if options.gates is None else options.gates
-    asked, chosen = load_scenario(options.scenario), load_policy(policy)
+    chosen = load_policy(policy)
     profile, spec = load_profile(gates), options.population.spec()
     training = load_training(options.training) if options.training else None
     customers, played = spec.load(asked, tell)

@@ -9,7 +9,7 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
-from sim.cli.terminal import counting, tell
+from sim.cli.terminal import counting, say, tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ def surface(options: SurfaceOptions) -> None:
         typer.echo(json.dumps({"folder": str(folder), **plain}, allow_nan=False))
         return
     for sentence in sentences(said, study):
-        typer.echo(sentence)
+        say(sentence)
     tell(f"regions, lives and the answer are in {folder}.")
 
 

@@ -43,9 +43,18 @@ def _bar(description: str, total: int) -> Iterator[Callable[..., None]]:
         yield partial(progress.update, progress.add_task(description, total=total))
 
 
-def tell(sentence: str) -> None:
-    """Say something on the way that is no result."""
-    typer.echo(f"retrainlab: {sentence}", err=True)
+def say(text: str = "", *, nl: bool = True) -> None:
+    """Show a result as text: what came from data is made visible, and secrets of URIs are hidden."""
+    from sim.shown_text import redacted, visible
+
+    typer.echo(visible(redacted(text)), nl=nl)
+
+
+def tell(words: str) -> None:
+    """Say something on the way that is no result, in one line."""
+    from sim.shown_text import sentence
+
+    typer.echo(f"retrainlab: {sentence(words)}", err=True)
 
 
 def complain(problems: Sequence[str]) -> None:
@@ -78,7 +87,22 @@ def show_tables(content: Any) -> None:
     """Print what rich can draw."""
     from rich.console import Console
 
-    Console().print(content)
+    Console().print(_Visible(content))
+
+
+class _Visible:
+    """What rich can draw, with control characters made visible."""
+
+    def __init__(self, content: Any) -> None:
+        self._content = content
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        from rich.segment import Segment
+
+        from sim.shown_text import visible
+
+        for text, style, control in console.render(self._content, options):
+            yield Segment(text if control else visible(text), style, control)
 
 
 def show_boards(leaderboard: "Leaderboard", folder: Path) -> None:
@@ -87,8 +111,8 @@ def show_boards(leaderboard: "Leaderboard", folder: Path) -> None:
 
     for board in leaderboard.boards:
         show_tables(board_tables(board, leaderboard.baseline))
-    typer.echo(f"\n{leaderboard.cells} cells; the results are in {folder}. To draw them:")
-    typer.echo(f"retrainlab report {shlex.quote(str(folder))}")
+    say(f"\n{leaderboard.cells} cells; the results are in {folder}. To draw them:")
+    say(f"retrainlab report {shlex.quote(str(folder))}")
 
 
 def tell_of_gates(leaderboard: "Leaderboard") -> None:
@@ -109,12 +133,12 @@ def tell_drift(scenario: Any) -> None:
     from scenarios.impacts import impact_of
 
     for line in happenings(scenario):
-        typer.echo(textwrap.fill(f"- {line}", width=98, subsequent_indent="  "))
+        say(textwrap.fill(f"- {line}", width=98, subsequent_indent="  "))
     for injector in scenario.drift:
-        typer.echo(f"  |{sketch(injector, scenario.time.steps)}| {injector.known_as()}")
+        say(f"  |{sketch(injector, scenario.time.steps)}| {injector.known_as()}")
     if impact := impact_of(scenario):
-        typer.echo("\n" + "\n".join(wrapped(line) for line in losses(impact)))
-    typer.echo()
+        say("\n" + "\n".join(wrapped(line) for line in losses(impact)))
+    say()
 
 
 def wrapped(story: str) -> str:

@@ -10,7 +10,7 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
-from sim.cli.terminal import counting, tell
+from sim.cli.terminal import counting, say, tell
 from sim.errors import InputError
 
 
@@ -79,7 +79,7 @@ def tune(options: TuneOptions) -> None:
         typer.echo(json.dumps({"folder": str(folder), **_plain(tuned)}, allow_nan=False))
         return
     for sentence in _sentences(tuned, study.searches[0].reference.name):
-        typer.echo(sentence)
+        say(sentence)
     if tuned.is_shown:
         tell(f"the choice is {folder / CHOSEN_FILE}; run and compare take it as a --policy.")
 

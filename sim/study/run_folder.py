@@ -20,6 +20,8 @@ from sim.whole_file import whole_file, write_whole
 RECORD_FILE = "record.json"
 STEPS_FILE = "steps.parquet"
 _RECORD = TypeAdapter(Record)
+_LARGE = "persuasions"
+_LARGE_APART = 2  # the schema version from which on it lies apart
 
 
 def play_live(settings: LiveSettings, *, resume: bool, listener: Listener | None = None) -> Record:
@@ -46,8 +48,13 @@ def _numbered(stem: str, number: int) -> str:
 
 
 def to_json(record: Record) -> dict[str, Any]:
-    """Return a record as plain values: what happened, its `summary`, and what was `measured` on the way."""
+    """Return a record as plain values: what happened, its `summary`, and what was `measured` on the way.
+
+    What grows with the customers, the `persuasions` of each step, is left out: it lies in `steps.parquet`.
+    """
     content: dict[str, Any] = _RECORD.dump_python(record, mode="json")
+    for step in content["steps"]:
+        del step["tally"][_LARGE]
     return {
         "schema_version": content.pop("schema_version"),
         "summary": {
@@ -72,10 +79,22 @@ def read_record(folder: Path) -> Record:
     try:
         content = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
         del content["summary"]
+        if content["schema_version"] >= _LARGE_APART:
+            _put_back(content["steps"], folder / STEPS_FILE)
         return read_json(_RECORD, json.dumps(content))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
         msg = f"{folder} must hold the record of a run, but it cannot be read: {error}."
         raise InputError(msg) from error
+
+
+def _put_back(steps: list[dict[str, Any]], path: Path) -> None:
+    """Put what lies apart back into the steps of a record."""
+    apart = pd.read_parquet(path, columns=["step", _LARGE]).set_index("step")[_LARGE]
+    if list(apart.index) != [step["step"] for step in steps]:
+        msg = f"{path.name} must hold the steps of {RECORD_FILE}, and holds others"
+        raise ValueError(msg)
+    for step in steps:
+        step["tally"][_LARGE] = apart[step["step"]].tolist()
 
 
 def steps_frame(record: Record) -> pd.DataFrame:

@@ -18,7 +18,7 @@ from sim.world.schema.columns import Matrix
 from sim.world.world import Batch, GroundTruth
 
 N_CALIBRATION_BINS = 10
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from typing import Any
 
 # A laboratory that promises to stay on this machine must not report its use. Patience is ours: a request that MLflow
-# itself repeats after its answer was lost makes things twice. Standard output belongs to the result. MLflow reads
-# these when it is imported.
+# itself repeats after its answer was lost makes things twice. Standard output belongs to the result, and standard
+# error to our own words. MLflow reads these when it is imported.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
 import mlflow

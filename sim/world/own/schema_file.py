@@ -37,7 +37,7 @@ def read_decisions(path: Path) -> Decisions:
     """
     try:
         told = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"--schema must be a TOML file, but {path} is not ({error}): have `retrainlab data check` write one."
         ) from error
