@@ -22,7 +22,7 @@ from policies.spec import policies_from_toml
 from scenarios.files import parse_scenario
 from sim.errors import InputError, WorkError
 from sim.mlops.models.model import Model
-from sim.shown_text import sentence
+from sim.shown_text import sentence, visible
 from sim.study.comparison.conditions import parse_condition
 from sim.study.comparison.contestants import parse_grid
 from sim.study.run_folder import RECORD_FILE, STEPS_FILE, read_record, write_record
@@ -55,7 +55,8 @@ def ends_well(read: Callable[[], Any]) -> Any:
         except (InputError, WorkError) as error:
             told = sentence(str(error))
             assert told.strip()
-            assert told.isprintable()
+            assert visible(told) == told
+            assert "\n" not in told
             return None
 
 
