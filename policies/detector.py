@@ -14,7 +14,7 @@ from policies.signals import Signals
 from sim.errors import InputError
 
 
-class Engine(Protocol):
+class StreamDetector(Protocol):
     """What a detector of river is to this module."""
 
     drift_detected: bool
@@ -174,7 +174,7 @@ class Detector:
     settings: str = ""
     cooldown_days: float = 0
     _alarm: str = field(default="", init=False, repr=False, compare=False)
-    _engine: Engine | None = field(default=None, init=False, repr=False, compare=False)
+    _engine: StreamDetector | None = field(default=None, init=False, repr=False, compare=False)
     _requests: Requests = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -217,7 +217,7 @@ class Detector:
                 return
 
 
-def new_engine(detector: str, settings: str) -> Engine:
+def new_engine(detector: str, settings: str) -> StreamDetector:
     """Return a fresh detector of river; river is imported here, for that takes a second.
 
     Raises
@@ -228,7 +228,7 @@ def new_engine(detector: str, settings: str) -> Engine:
     info = DETECTORS[detector]
     try:
         engine: Any = getattr(importlib.import_module(info.module), info.name)
-        made: Engine = engine(**{**info.fixed, **read_settings(settings)})
+        made: StreamDetector = engine(**{**info.fixed, **read_settings(settings)})
     except (TypeError, ValueError, ArithmeticError) as error:
         reason = str(error).removesuffix(".")
         raise InputError(f"{detector} must have settings that river accepts, got {settings!r}: {reason}.") from error
@@ -237,7 +237,7 @@ def new_engine(detector: str, settings: str) -> Engine:
     return made
 
 
-def _check_room(detector: str, engine: Engine, larger: str, times: int, smaller: str) -> None:
+def _check_room(detector: str, engine: StreamDetector, larger: str, times: int, smaller: str) -> None:
     high, low = getattr(engine, larger), getattr(engine, smaller)
     if low is not None and high < times * low:
         factor = f"{times} times " if times > 1 else ""

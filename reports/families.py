@@ -22,7 +22,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class SettingFamily:
     """A rule with `{}` in place of its threshold, and the settings that were played, in ascending order."""
 
     rule: str
@@ -34,7 +34,7 @@ class Family:
         return self.rule.replace("{}", "x")
 
 
-def families(policies: Sequence[str]) -> list[Family]:
+def families(policies: Sequence[str]) -> list[SettingFamily]:
     """Return the families among policies, by name, the largest first; less than three settings are none.
 
     >>> [found] = families(["never", "f1_drop > 0.02", "f1_drop > 0.1", "f1_drop > 0.06"])
@@ -47,17 +47,17 @@ def families(policies: Sequence[str]) -> list[Family]:
             rule = f"{policy[: number.start()]}{{}}{policy[number.end() :]}"
             found.setdefault(rule, {})[float(number[0])] = policy
     grown = [
-        Family(rule, tuple(Setting(value, members[value]) for value in sorted(members)))
+        SettingFamily(rule, tuple(Setting(value, members[value]) for value in sorted(members)))
         for rule, members in found.items()
         if len(members) >= LEAST_SETTINGS
     ]
     return sorted(grown, key=lambda family: -len(family.settings))
 
 
-def proposed_setting(family: Family) -> float | None:
+def proposed_setting(family: SettingFamily) -> float | None:
     """Return the threshold that the catalogue's proposal has for the same signal, `None` where it has none.
 
-    >>> proposed_setting(Family("f1_drop > {}", ()))
+    >>> proposed_setting(SettingFamily("f1_drop > {}", ()))
     0.05
     """
     try:

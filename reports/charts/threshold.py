@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from reports.charts.trigger_roc import family_scores
-from reports.families import Family, Setting, proposed_setting
+from reports.families import Setting, SettingFamily, proposed_setting
 from reports.style import BLUE, GREEN, INK, RED, TEXT_SIZE, chart, legend, sheet
 from reports.text import fit
 from sim.study.comparison.boards import Board, ScoreEstimate
@@ -18,7 +18,7 @@ _THOUSAND = 1000
 
 
 @chart
-def threshold_chart(family: Family, board: Board, caption: str) -> Figure:
+def threshold_chart(family: SettingFamily, board: Board, caption: str) -> Figure:
     """Draw the mean regret at each threshold with its interval; net value where the board has no regret."""
     found = family_scores(family, board, Score.REGRET)
     is_regret = bool(found)

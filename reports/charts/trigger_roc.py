@@ -6,7 +6,7 @@ from matplotlib import colormaps
 from matplotlib.figure import Figure
 
 from reports.board import draw_interval
-from reports.families import Family, Setting
+from reports.families import Setting, SettingFamily
 from reports.style import INK, MUTED, chart, legend, sheet
 from sim.study.comparison.boards import Board, ScoreEstimate
 from sim.study.scores.table import Score
@@ -14,7 +14,7 @@ from sim.study.scores.table import Score
 _HEIGHT = 4.4
 
 
-def family_scores(family: Family, board: Board, score: Score) -> list[tuple[Setting, ScoreEstimate]]:
+def family_scores(family: SettingFamily, board: Board, score: Score) -> list[tuple[Setting, ScoreEstimate]]:
     """Return the settings of a family that have a score on a board."""
     rows = {row.policy: row for row in board.policies}
     found = [(each, rows[each.policy].estimate(score)) for each in family.settings if each.policy in rows]
@@ -22,7 +22,7 @@ def family_scores(family: Family, board: Board, score: Score) -> list[tuple[Sett
 
 
 @chart
-def trigger_roc_chart(family: Family, board: Board, caption: str) -> Figure:
+def trigger_roc_chart(family: SettingFamily, board: Board, caption: str) -> Figure:
     """Draw false alarms a year and days to detection at each threshold of one rule; low and left is better."""
     alarms = dict(family_scores(family, board, Score.FALSE_ALARMS_PER_YEAR))
     days = dict(family_scores(family, board, Score.DETECTION_DAYS))

@@ -66,7 +66,7 @@ class Columns(Protocol):
         """Return a column for each term; `InputError` if one is none."""
 
 
-class Mechanism(Protocol):
+class OutcomeModel(Protocol):
     """An outcome mechanism: who churns with which probability."""
 
     def moved(self, shifts: Mapping[str, float]) -> Self:
@@ -79,7 +79,7 @@ class Mechanism(Protocol):
         """Return P(churn) of each row."""
 
 
-M = TypeVar("M", bound=Mechanism)
+M = TypeVar("M", bound=OutcomeModel)
 
 
 class Injector(Part, ABC):
@@ -182,7 +182,7 @@ class MixInjector(Injector):
 class MechanismInjector(Injector):
     """Moves the outcome mechanism."""
 
-    def check(self, mechanism: Mechanism) -> None:
+    def check(self, mechanism: OutcomeModel) -> None:
         """Raise `InputError` if it names what the mechanism has not."""
 
     @abstractmethod

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from scenarios.injectors.base import LogOdds, M, Matrix, Mechanism, MechanismInjector, terms_in_words
+from scenarios.injectors.base import LogOdds, M, Matrix, MechanismInjector, OutcomeModel, terms_in_words
 
 
 class ConceptDrift(MechanismInjector):
@@ -21,7 +21,7 @@ class ConceptDrift(MechanismInjector):
         held = "the base rate is held" if self.hold_base_rate else "the base rate follows"
         return f"reasons to leave change, by log-odds of {terms_in_words(self.shifts)}; {held}"
 
-    def check(self, mechanism: Mechanism) -> None:
+    def check(self, mechanism: OutcomeModel) -> None:
         """Refuse a term that the mechanism can't have."""
         mechanism.moved(self.shifts)
 

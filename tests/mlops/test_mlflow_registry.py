@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
 
+import duckdb
 import mlflow
 import numpy as np
 import pytest
@@ -161,6 +162,30 @@ def test_plain_mlflow_scores_readable_values_of_any_number_type(store, trained):
     for number in (frame.astype({"tenure": "int64"}), frame.astype({"tenure": "int32", "TotalCharges": "str"})):
         asked = number.astype({SCHEMA.names[at]: "str" for at in SCHEMA.category_positions})
         np.testing.assert_array_equal(scorer.predict(asked)["probability"], models[0].probability(whole))
+
+
+def test_a_batch_of_the_inference_log_is_scored_as_duckdb_gives_it(store, trained, tmp_path):
+    """The recipe of docs/files.md: categories come as those of pandas, and the columns in any company and order."""
+    models, features = trained
+    registry = open_registry(store, "recipe", "recipe")
+    registry.move(Alias.CHAMPION, registered(registry, "first", models[0]).version)
+    mlflow.set_tracking_uri(store)
+    mlflow.set_registry_uri(store)
+    whole = features[(features != UNSEEN).all(axis=1)]
+    words = SCHEMA.decode(whole).assign(customer_id=range(len(whole)))
+    columns = ", ".join(
+        f'"{column.name}"::ENUM({", ".join(repr(word) for word in column.categories)}) AS "{column.name}"'
+        if column.is_category
+        else f'"{column.name}"'
+        for column in reversed(SCHEMA.columns)
+    )
+    with duckdb.connect(str(tmp_path / "loop.duckdb")) as log:
+        log.register("words", words)
+        log.execute(f"CREATE TABLE inference_log AS SELECT customer_id, {columns} FROM words ORDER BY customer_id")
+        batch = log.execute("SELECT * FROM inference_log ORDER BY customer_id").df()
+    assert batch["Contract"].dtype == "category"
+    answers = mlflow.pyfunc.load_model("models:/recipe@Champion").predict(batch)
+    np.testing.assert_array_equal(answers["probability"], models[0].probability(whole))
 
 
 def test_runs_and_versions_say_where_a_model_comes_from(store, trained):

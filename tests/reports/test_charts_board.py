@@ -13,7 +13,7 @@ from reports.board import MOST_ROWS
 from reports.caption import board_caption, seeds_words
 from reports.charts import before_after, leaderboard, ranks, recovery_cost, response_split, threshold, trigger_roc
 from reports.charts.before_after import Side
-from reports.families import Family, Setting, families, proposed_setting
+from reports.families import Setting, SettingFamily, families, proposed_setting
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Prices, Scenario, Time
 from sim.study.comparison.boards import Board, BoardRow, ScoreMean, ScoreRatio
@@ -82,7 +82,7 @@ def odd_board(odd):
 
 def family_of(shown):
     found = families([row.policy for row in shown.policies])
-    return found[0] if found else Family("f1_drop > {}", (Setting(0.5, "nowhere"),))
+    return found[0] if found else SettingFamily("f1_drop > {}", (Setting(0.5, "nowhere"),))
 
 
 CAPTION = "Source: a test; scenario a@1; seeds 1 to 6."
@@ -230,7 +230,7 @@ def test_a_family_varies_in_one_number():
     [("psi_max > {}", 0.25), ("f1_drop < {}", None), ("score_psi > {}", None), ("no rule {}", None)],
 )
 def test_the_proposals_setting_is_that_of_the_same_clause(rule, limit):
-    assert proposed_setting(Family(rule, ())) == limit
+    assert proposed_setting(SettingFamily(rule, ())) == limit
 
 
 # Before and after

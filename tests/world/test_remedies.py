@@ -3,7 +3,6 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from sim.mlops.records.jobs import FIRST_JOB, Alias, Status
 from sim.mlops.stores.duckdb_log import DuckDBLog
 from sim.study.comparison.cells import WorldTask, play_world
 from sim.study.comparison.contestants import contestants
+from sim.study.comparison.results import to_frame
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import Replay
 from sim.study.scores import money
@@ -231,7 +231,7 @@ def test_a_comparison_says_why_regret_is_missing():
     scenario = small(steps=6, delay_days=30, drift=[PRIOR])
     chosen = contestants(["never", "ladder(quarantine_when='psi_max > 0', trouble_when='')"], {})
     order = WorldTask(scenario, 1, chosen, (load_profile("none"),), "never", 0, with_split=False)
-    cells = pd.DataFrame(play_world(order, TWIN, ReplayCache(None)))
+    cells = to_frame(play_world(order, TWIN, ReplayCache(None)))
     assert cells["error"].isna().all(), cells["error"].tolist()
     assert cells["regret_missing"].dropna().tolist() == ["quarantine in play"]
     assert cells["regret"].notna().tolist() == [True, False]

@@ -110,12 +110,12 @@ def _readable(column: Column, values: Matrix) -> Any:
 
 
 def signature(schema: Schema) -> ModelSignature:
-    """Return what goes in and out. Numbers may come as any type: MLflow takes no whole number for a double."""
+    """Return what goes in and out; each input may come as any type.
+
+    MLflow takes no whole number for a double, and no categories of pandas, as DuckDB's `.df()` gives them, for text.
+    """
     anything = AnyType()  # type: ignore[no-untyped-call] # MLflow leaves its constructor untyped
-    inputs: list[ColSpec | TensorSpec] = [
-        ColSpec("string" if column.is_category else anything, column.name, required=False)
-        for column in schema.columns
-    ]
+    inputs: list[ColSpec | TensorSpec] = [ColSpec(anything, column.name, required=False) for column in schema.columns]
     return ModelSignature(
         MlflowSchema(inputs), MlflowSchema([ColSpec("double", "probability"), ColSpec("long", "prediction")])
     )

@@ -13,7 +13,7 @@ from sim.study.engines.shared import Lacking, Shared
 from sim.world.population import Population
 
 
-class WorldTask(Protocol):
+class PlayableWorld(Protocol):
     """What is to be done in one world."""
 
     @property
@@ -22,7 +22,7 @@ class WorldTask(Protocol):
         ...
 
 
-Task = TypeVar("Task", bound=WorldTask)
+Task = TypeVar("Task", bound=PlayableWorld)
 Result = TypeVar("Result")
 
 
