@@ -8,7 +8,7 @@ LONGEST_MESSAGE = 1200
 
 HIDDEN = "***"
 _KEPT = {"\n", "\t"}
-_INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_INVISIBLE = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 _FILE_SCHEMES = ("sqlite", "file")
 _USER_IN_URI = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>[^\s'\"<>]*)@")
 _SECRET_PARAMETER = re.compile(r"(?i)\b(?P<key>password|passwd|pwd|token|secret|api_?key|sig)=[^&\s'\"<>]+")
