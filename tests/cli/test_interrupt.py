@@ -14,8 +14,16 @@ RUN = ["run", "mine.toml", "--population", "twin", "--trials", "0", "--gates", "
 PATIENCE = 10.0  # a busy machine; on a quiet one it takes less than two seconds
 
 
+START = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests may have had it ignored
+from sim.cli import main
+main()
+"""
+
+
 def started(*arguments):
-    command = [sys.executable, "-m", "sim.cli", *arguments]
+    command = [sys.executable, "-c", START, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True

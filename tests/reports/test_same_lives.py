@@ -36,7 +36,8 @@ def test_each_life_is_one_row_and_no_setting_is_lost(result):
     (board,) = result.leaderboard.boards
     short, said = condensed(board)
     cells = result.cells[result.cells["policy"] != "never"]
-    lives = cells.pivot_table(index="policy", columns="seed", values="net_value").drop_duplicates()
+    told = cells.pivot(index="policy", columns="seed", values=["net_value", "detection_days"])
+    lives = told.fillna(-1).drop_duplicates()
     rows = [row for row in short.policies if row.policy != "never"]
     assert said == [f"25 settings of one rule led {len(lives)} different lives."]
     assert len(rows) == len(lives) < 10
