@@ -11,6 +11,7 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -121,7 +122,8 @@ def board(table: pd.DataFrame) -> pd.DataFrame:
     against the best combination there.
     """
     gain = table.T.groupby("scenario").mean().T
-    more = gain - gain.loc[PROPOSAL]
+    rows: Any = gain.loc  # pandas' stubs know no key of three texts
+    more = gain - rows[PROPOSAL]
     regret = gain.max(axis=0) - gain
     told = pd.DataFrame({"mean": gain.mean(axis=1), "more": more.mean(axis=1), "half": half_width(more.T)})
     return told.assign(worst=regret.max(axis=1), where=regret.idxmax(axis=1)).sort_values("mean", ascending=False)
@@ -130,7 +132,14 @@ def board(table: pd.DataFrame) -> pd.DataFrame:
 def half_width(values: pd.DataFrame) -> pd.Series:
     """Return half the width of a 95 % t-interval of the mean of each column."""
     n_rows = len(values)
-    return student.ppf(0.975, n_rows - 1) * values.std() / n_rows**0.5
+    half: pd.Series = student.ppf(0.975, n_rows - 1) * values.std() / n_rows**0.5
+    return half
+
+
+def names_of(key: Any) -> tuple[str, str, str]:
+    """Return the names of the three levers in a row's key."""
+    when, what, gates = key
+    return str(when), str(what), str(gates)
 
 
 def tell(folder: Path) -> None:
@@ -139,9 +148,10 @@ def tell(folder: Path) -> None:
     found, parts = board(table), shares(table)
     n_seeds, wide = table.columns.get_level_values("seed").nunique(), half_width(parts)
     lines = [f"{n_seeds} seeds of {len(catalogue())} scenarios; of the spread, by lever:"]
-    lines += [f"{name} {parts[name].mean():.0%} (+- {wide[name]:.0%})" for name in parts]
+    lines += [f"{name} {parts[name].mean():.0%} (+- {wide[name]:.0%})" for name in map(str, parts)]
     lines += ["", "| when | on what | gates | mean gain | less the proposal | worst regret | in |", "|" + "---|" * 7]
-    for (when, what, gates), row in found.iterrows():
+    for key, row in found.iterrows():
+        when, what, gates = names_of(key)
         more = f"{row['more']:+.1f} ({row['more'] - row['half']:+.1f} to {row['more'] + row['half']:+.1f})"
         told = (when, what, gates, f"{row['mean']:.1f}", more, f"{row['worst']:.1f}", row["where"])
         lines.append(f"| {' | '.join(map(str, told))} |")
@@ -154,7 +164,8 @@ def draw(found: pd.DataFrame, path: Path) -> None:
     figure, axes = plt.subplots(figsize=(8.0, 4.6), layout="constrained")
     colours = dict(zip(WHAT, ("#0072B2", "#D55E00", "#7F7F7F", "#009E73", "#CC79A7"), strict=True))
     shapes = dict(zip(GATES, ("o", "s", "^"), strict=True))
-    for (when, what, gates), row in found.iterrows():
+    for key, row in found.iterrows():
+        when, what, gates = names_of(key)
         is_proposal = (when, what, gates) == PROPOSAL
         face = "none" if when == "every" else colours[what]
         axes.plot(

@@ -1,5 +1,7 @@
 """How fast every setting of a rule is followed: a surface in a known world, and a grid read from an overlay."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -28,36 +30,36 @@ def opened(seed: int = 1) -> Replay:
 
 
 @pytest.fixture(scope="module")
-def known():
+def known() -> Replay:
     replay = opened()
     regions(replay, GATES, TEMPLATE)
     return replay
 
 
-def test_a_surface_of_two_thresholds_in_a_known_world(benchmark, known):
+def test_a_surface_of_two_thresholds_in_a_known_world(benchmark: Any, known: Replay) -> None:
     found = benchmark(regions, known, GATES, TEMPLATE, SEARCHED)
     benchmark.extra_info["lives"] = len(found)
 
 
-def test_the_whole_real_plane_in_a_known_world(benchmark, known):
+def test_the_whole_real_plane_in_a_known_world(benchmark: Any, known: Replay) -> None:
     found = benchmark(regions, known, GATES, TEMPLATE)
     benchmark.extra_info["lives"] = len(found)
 
 
-def test_always_in_a_new_world(benchmark):
+def test_always_in_a_new_world(benchmark: Any) -> None:
     """What a surface in a new world is held against: a model is trained at every step."""
     benchmark.pedantic(
         lambda replay: replay.record(Always(), GATES, "always"), setup=lambda: ((opened(),), {}), rounds=3
     )
 
 
-def test_a_surface_in_a_new_world(benchmark):
+def test_a_surface_in_a_new_world(benchmark: Any) -> None:
     benchmark.pedantic(
         lambda replay: regions(replay, GATES, TEMPLATE, SEARCHED), setup=lambda: ((opened(),), {}), rounds=3
     )
 
 
-def test_a_grid_of_a_million_settings(benchmark, known):
+def test_a_grid_of_a_million_settings(benchmark: Any, known: Replay) -> None:
     found = regions(known, GATES, TEMPLATE, SEARCHED)
     laid = overlay(TEMPLATE.axes, SEARCHED, [WorldRegions(tuple(region.boxes for region in found))])
     a, b = np.linspace(0.02, 0.2, 1_000), np.linspace(0.1, 0.5, 1_000)

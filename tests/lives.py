@@ -296,7 +296,7 @@ def drifts(first_onset: int, last_onset: int, max_size: int, min_size: int = 0) 
 
 def _lot(injector: Drift) -> object:
     """Return what must differ between two injectors of one world."""
-    return (injector.kind, injector.subject, injector.onset_step) if injector.draws_lots else id(injector)
+    return (injector.known_as(), injector.subject, injector.onset_step) if injector.draws_lots else id(injector)
 
 
 def is_playable(scenario: Scenario) -> bool:

@@ -39,7 +39,7 @@ def alarms_chart(result: Backtest) -> Figure:
         fired = [place_of[date] for date in trigger.dates]
         lower.plot(fired, [row] * len(fired), linestyle="none", marker="|", markersize=9, color=RED)
     lower.set_yticks(range(len(triggers)), [trigger.policy[:40] for trigger in triggers])
-    lower.set_ylim(len(triggers) - 0.5, -0.5)
+    lower.set_ylim(max(len(triggers), 1) - 0.5, -0.5)
     every = max(1, -(-len(months) // _MOST_TICKS))
     lower.set_xticks(places[::every], [months[place].date[:7] for place in places[::every]], rotation=45, ha="right")
     return drawn.figure

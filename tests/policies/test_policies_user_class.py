@@ -173,5 +173,5 @@ def test_a_policy_that_breaks_the_contract_is_refused_where_it_is_named(tmp_path
 def test_the_example_of_the_docs_conforms(tmp_path):
     page = (Path(__file__).parents[2] / "docs" / "policies.md").read_text(encoding="utf-8")
     path = tmp_path / "patient.py"
-    path.write_text(page.split("```python\n")[1].split("```")[0])
+    path.write_text(page.split("```python\n# patient.py\n")[1].split("```")[0])
     assert load_policy(f"{path}:Patient(level=0.03)").parameters == {"level": 0.03}

@@ -130,7 +130,8 @@ class SignalsOnRequest:
         newest = self._newest_scored_by(champion, next(old_enough, -1))
         if newest is None:
             return dict.fromkeys(_DELAYED)
-        f1 = delay_adjusted_f1(self._arrivals(newest), day - self._world.day(newest), known)
+        arrivals = self._arrivals(newest)
+        f1 = None if _is_of_one_class(arrivals) else delay_adjusted_f1(arrivals, day - self._world.day(newest), known)
         return {"f1_delay_adjusted": f1, "f1_delay_adjusted_drop": _drop(champion, f1)}
 
     def _newest_scored_by(self, champion: Deployed, newest: int) -> int | None:
@@ -286,6 +287,12 @@ _GROUPS: Mapping[frozenset[str], Callable[[_Look], Values]] = {
     _NULLS: _nulls,
 }
 """What is measured together, by the signals that it gives."""
+
+
+def _is_of_one_class(arrivals: Arrivals) -> bool:
+    """Tell whether every row that counts has its label, and all the same: such a cohort has no F1."""
+    label = arrivals.label[arrivals.weight > 0]
+    return not np.isnan(label).any() and len(np.unique(label)) < 2
 
 
 def _upper_tail(value: float | None, standard_error: float | None) -> float | None:
