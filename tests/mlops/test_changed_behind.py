@@ -111,8 +111,9 @@ def swap_files(registry: Registry) -> None:
     """Put the files of the first model where those of the newest lie."""
     first, newest = registry.versions()[0], registry.versions()[-1]
     if first.version != newest.version:
-        shutil.rmtree(registry.files(newest))
-        shutil.copytree(registry.files(first), registry.files(newest))
+        place = registry.files(newest)
+        shutil.rmtree(place)
+        shutil.copytree(registry.files(first), place)
 
 
 def change_loader(registry: Registry) -> None:
