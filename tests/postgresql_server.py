@@ -40,7 +40,7 @@ def _as_server(folder: Path, *command: object) -> None:
     words = [str(word) for word in command]
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
-        for parent in list(folder.parents)[:3]:  # pytest's own folders, which only their owner may enter
+        for parent in folder.parents:  # pytest's own folders, which only their owner may enter
             if parent.is_relative_to("/tmp") and parent != Path("/tmp"):
                 parent.chmod(parent.stat().st_mode | 0o011)
         words = ["runuser", "-u", "postgres", "--", *words]
