@@ -14,7 +14,7 @@ from policies.decision import Action
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Jobs, Labels, Offers, Prices
 from sim.mlops.gates.profiles import load_profile
-from sim.study.comparison.contestants import placebo
+from sim.study.comparison.contestants import Contestant, placebo
 from sim.study.replay.replay import Replay
 from sim.study.replay.schedule import Schedule, coins
 from sim.study.scores import money
@@ -127,7 +127,7 @@ def test_no_policy_beats_the_oracle(scenario, seed, profile):
         for name, spec in {**catalogue(), "noisy": load_policy("psi_max > 0.1 or f1_drop > 0")}.items()
     }
     records = {name: record for name, record in records.items() if not beyond_oracle(record)}
-    records["coin"] = placebo(records["always"], replay, profile, "coin")
+    records["coin"] = placebo(records["always"], replay, profile, Contestant("coin"))
     records["oracle"] = replay.record(best.schedule, profile, "oracle")
     values = {name: money.net_value(money.ledger(each, scenario.prices)) for name, each in records.items()}
     assert values["oracle"] == pytest.approx(best.net_value, abs=1e-6)
@@ -242,7 +242,7 @@ def test_a_retraining_at_the_last_step_is_needless_and_the_one_that_helped_is_no
 def test_a_coin_retrains_as_often_as_the_policy_that_it_is_like(scenario, seed, policy, profile, jobs):
     replay = replay_of(scenario.model_copy(update={"jobs": jobs}), seed)
     record = replay.record(load_policy(policy).build(), profile, policy)
-    found = placebo(record, replay, profile, "coin")
+    found = placebo(record, replay, profile, Contestant("coin"))
     assert len(found.retrainings) == len(record.retrainings)
 
 
@@ -252,7 +252,7 @@ def test_a_coin_draws_again_where_its_jobs_take_longer_than_those_that_the_gates
     for seed in range(8):
         replay = replay_of(world_of(24, jobs=jobs), seed)
         record = replay.record(load_policy("always").build(), load_profile("telco_churn"), "always")
-        found = placebo(record, replay, load_profile("telco_churn"), "coin")
+        found = placebo(record, replay, load_profile("telco_churn"), Contestant("coin"))
         asked.append((len(record.retrainings), len(found.retrainings)))
     assert all(model == coin for model, coin in asked)
     assert len({model for model, _ in asked}) > 1
