@@ -69,7 +69,8 @@ class BacktestOptions:
 
 def backtest(options: BacktestOptions) -> None:
     """Say of your own log when each trigger would have fired, how late, and what retraining would have earned."""
-    from reports.backtest_report import best_words, segment_rows, trigger_rows
+    from reports.backtest_first_page import best_words
+    from reports.backtest_report import segment_rows, trigger_rows
     from reports.charts.alarms import loss_words
     from reports.report import write_report
     from sim.study.backtest.result_file import write_backtest
