@@ -15,11 +15,12 @@ from matplotlib.figure import Figure
 
 from policies.catalogue import load_policy
 from reports.charts.before_after import Side, before_after_chart
-from reports.comparison_report import StudyFolder, board_charts, lives_of, read_study
+from reports.comparison_report import board_charts
 from reports.log_facts import read_log_facts
 from reports.numbers import drawn_numbers
 from reports.run_report import run_charts
 from reports.save import save
+from reports.study_folder import StudyFolder, lives_of, read_study
 from scenarios.files import load_scenario
 from sim.errors import InputError
 from sim.mlops.gates.profiles import load_profile

@@ -73,7 +73,8 @@ def backtest(options: BacktestOptions) -> None:
     texts = (options.log, options.reading.reference, options.reading.drift)
     check_backtest(len(options.policy), options.lives, sum(file_bytes(text) for text in texts))
 
-    from reports.backtest_report import best_words, segment_rows, trigger_rows
+    from reports.backtest_first_page import best_words
+    from reports.backtest_report import segment_rows, trigger_rows
     from reports.charts.alarms import loss_words
     from reports.report import write_report
     from sim.study.backtest.result_file import write_backtest
