@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lives import small
 
+from reports.first_page import FirstPage
 from reports.page import Page, render
 from scenarios.files import to_toml
 from sim.cli.app import run_app
@@ -60,7 +61,8 @@ def test_a_name_in_a_refusal_is_made_visible_and_cut(capsys, monkeypatch):
 
 
 def test_a_page_shows_what_data_hides():
-    page = Page(f"T{HOSTILE}", {"policy": HOSTILE}, f"answer {HOSTILE}", [], [], [])
+    first = FirstPage(f"question {HOSTILE}", f"answer {HOSTILE}")
+    page = Page(f"T{HOSTILE}", first, {"policy": HOSTILE}, [], [], [])
     html = render(page)
     assert "\x1b" not in html
     assert html.count("\\x1b]0;pwned\\x07") >= 3

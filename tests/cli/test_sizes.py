@@ -56,7 +56,6 @@ SLOW_TO_LOAD = [
     "mlflow",
     "lightgbm",
     "pandas",
-    "numpy",
     "duckdb",
     "optuna",
     "scipy",
