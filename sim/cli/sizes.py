@@ -116,11 +116,13 @@ def table_bytes(population: "PopulationOptions") -> float:
 
 def file_bytes(text: str) -> float:
     """Return how large a file is, or all files in a folder; 0 for what is no file here, such as a database's URL."""
+    if not text:  # which a path would take for the folder we are in
+        return 0.0
     path = Path(text)
     try:
         if path.is_dir():
             return float(sum(entry.stat().st_size for entry in os.scandir(path) if entry.is_file()))
-        return float(path.stat().st_size) if text and path.is_file() else 0.0
+        return float(path.stat().st_size) if path.is_file() else 0.0
     except (OSError, ValueError):
         return 0.0
 
