@@ -26,7 +26,8 @@ from sim.errors import InputError
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.live.run import LiveSettings
 from sim.study.comparison.compare import Study, compare
-from sim.study.comparison.contestants import contestants, parse_grid
+from sim.study.comparison.contestants import contestants
+from sim.study.comparison.grid import parse_grid
 from sim.study.run_folder import play_live
 from sim.study.scores.table import Score
 from sim.world.population import load_population

@@ -1,11 +1,13 @@
 """Impacts: what each scenario of the catalogue does to a model that is never retrained, as measured and stored."""
 
 import hashlib
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
+import tomli_w
 from pydantic import TypeAdapter
 
 from scenarios.files import to_toml
@@ -62,9 +64,10 @@ def impact_of(scenario: Scenario) -> Impact | None:
 
 
 def digest_of(scenario: Scenario) -> str:
-    """Return a digest of what a scenario does, whatever its words."""
-    silent = scenario.model_copy(update={"title": "", "story": ""})
-    return hashlib.sha256(to_toml(silent).encode()).hexdigest()[:12]
+    """Return a digest of what a scenario does, whatever its words and the currency that its amounts are shown in."""
+    content = tomllib.loads(to_toml(scenario.model_copy(update={"title": "", "story": ""})))
+    del content["prices"]["currency"]
+    return hashlib.sha256(tomli_w.dumps(content).encode()).hexdigest()[:12]
 
 
 def to_json(impacts: Mapping[str, Impact]) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sim.cli.options import RUNS_FOLDER, AsJson, seeds
+from sim.cli.sizes import check_backtest, file_bytes
 from sim.cli.terminal import complain, counting, say, show, tell
 
 _POLICIES = ("f1_drop > 0.05", "score_psi > 0.2", "psi_max > 0.25", "null_rate > 0.1", "own_table", "never")
@@ -69,6 +70,9 @@ class BacktestOptions:
 
 def backtest(options: BacktestOptions) -> None:
     """Say of your own log when each trigger would have fired, how late, and what retraining would have earned."""
+    texts = (options.log, options.reading.reference, options.reading.drift)
+    check_backtest(len(options.policy), options.lives, sum(file_bytes(text) for text in texts))
+
     from reports.backtest_first_page import best_words
     from reports.backtest_report import segment_rows, trigger_rows
     from reports.charts.alarms import loss_words
