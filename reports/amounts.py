@@ -2,8 +2,9 @@
 
 from math import floor, log10
 
-from scenarios.schema import Time
+from scenarios.schema import Prices, Time
 from sim.study.comparison.boards import Ends
+from sim.study.scores.pricing import PriceChange, changed_amounts
 
 _DIGITS = 3
 _MONTHS_A_YEAR = 12
@@ -41,6 +42,24 @@ def difference_words(value: float, currency: str = "", ends: Ends | None = None)
         nearer, farther = sorted((abs(low), abs(high)))
         return f"{told} ({_rounded(nearer, step)} to {_rounded(farther, step)})"
     return f"{told} ({_more(low, step)} to {_more(high, step)})"
+
+
+def prices_words(prices: Prices) -> str:
+    """Return what a customer, an offer and a retraining are worth, in one line."""
+    customer, offer, retraining = (
+        money_words(value, prices.currency)
+        for value in (prices.customer_value, prices.offer_cost, prices.retrain_cost)
+    )
+    return (
+        f"a kept customer {customer}, an offer {offer}, a retraining {retraining}; an offer keeps "
+        f"{prices.success_rate:.0%} of those who would leave"
+    )
+
+
+def other_prices_words(change: PriceChange, what: str) -> str:
+    """Say that money is at other prices than what is reported was played with; empty where it is not."""
+    told = ", ".join(f"{name} {value:g}" for name, value in changed_amounts(change).items())
+    return f"All money is at other prices than the {what} was played with: {told}." if told else ""
 
 
 def number_words(value: float) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reports.amounts import difference_words, money_words, number_words, time_words
+from reports.amounts import difference_words, money_words, number_words, prices_words, time_words
 from reports.board import ordered
 from reports.caption import source
 from reports.families import families, proposed_setting
@@ -132,15 +132,9 @@ def _points(choice: Choice) -> Iterator[tuple[str, str]]:
         ends = None if worth.low is None or worth.high is None else (worth.low, worth.high)
         yield f"Its worth over {choice.span}", f"net value {money_words(worth.value, choice.currency, ends)}"
     yield "Staying with the proposal's setting", _staying(choice)
-    prices = next(iter(choice.study.scenarios.values())).prices
-    if len({scenario.prices for scenario in choice.study.scenarios.values()}) == 1:
-        yield (
-            "Prices",
-            f"a kept customer {money_words(prices.customer_value, prices.currency)}, an offer "
-            f"{money_words(prices.offer_cost, prices.currency)}, a retraining "
-            f"{money_words(prices.retrain_cost, prices.currency)}; an offer keeps {prices.success_rate:.0%} of those "
-            "who would leave",
-        )
+    prices = {scenario.prices for scenario in choice.study.scenarios.values()}
+    if len(prices) == 1:
+        yield "Prices", prices_words(prices.pop())
 
 
 def _staying(choice: Choice) -> str:

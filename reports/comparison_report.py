@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from policies.catalogue import load_policy
+from reports.amounts import other_prices_words
 from reports.board import ordered
 from reports.caption import board_caption, seeds_words, source
 from reports.charts.before_after import Side, before_after_chart
@@ -29,7 +30,7 @@ from scenarios.schema import Scenario
 from sim.errors import InputError
 from sim.study.comparison.boards import NOTHING, Board, BoardRow, Difference
 from sim.study.scores.monthly import Monthly
-from sim.study.scores.pricing import PriceChange, changed_amounts
+from sim.study.scores.pricing import PriceChange
 from sim.study.scores.table import RANKED_BY, Score
 
 _OPENINGS = ("before_after", "leaderboard")
@@ -50,10 +51,7 @@ def comparison_page(folder: Path, pictures: Path, change: PriceChange) -> Page:
         first=comparison_first_page(study, boards[0]),
         asked=_asked(study),
         opening=opening,
-        sections=[
-            replace(sections[0], pictures=[p for p in sections[0].pictures if p is not opening]),
-            *sections[1:],
-        ],
+        sections=[_without(sections[0], opening), *sections[1:]],
         log=[PageTable("How often each policy acted, as means over seeds", list(_log(study, boards)))],
         commands=_commands(study, folder, change),
         notes=list(_notes(study, change)),
@@ -211,10 +209,8 @@ def _scenario_text(scenario: Scenario) -> str:
 
 
 def _notes(study: StudyFolder, change: PriceChange) -> Iterator[str]:
-    amounts = changed_amounts(change)
-    if amounts:
-        told = ", ".join(f"{name} {value:g}" for name, value in amounts.items())
-        yield f"All money is at other prices than the comparison was played with: {told}. There is no regret then."
+    if told := other_prices_words(change, "comparison"):
+        yield f"{told} There is no regret then."
     unknown = [policy for policy in study.policies if not _is_loadable(policy)]
     if unknown:
         yield f"These policies came from files and are not in the catalogue: {', '.join(unknown)}."

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from math import fsum
 from typing import Any
 
-from reports.amounts import money_words, number_words, time_words
+from reports.amounts import money_words, number_words, prices_words, time_words
 from reports.caption import source
 from reports.findings import findings
 from reports.first_page import NET_VALUE_WORDS, QUALITY, FirstPage
@@ -63,13 +63,7 @@ def _points(record: Record, found: Summary) -> Iterator[tuple[str, str]]:
     yield "Spent on retraining", money_words(spent, prices.currency)
     if found.detection_days is not None and not record.is_recorded:
         yield "Noticed the change after", f"{found.detection_days:,} days"
-    yield (
-        "Prices",
-        f"a kept customer {money_words(prices.customer_value, prices.currency)}, an offer "
-        f"{money_words(prices.offer_cost, prices.currency)}, a retraining "
-        f"{money_words(prices.retrain_cost, prices.currency)}; an offer keeps {prices.success_rate:.0%} of those who "
-        "would leave",
-    )
+    yield "Prices", prices_words(prices)
 
 
 def _sides_title(record: Record, before: Record | None) -> str:

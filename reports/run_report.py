@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from policies.catalogue import catalogue, load_policy
+from reports.amounts import other_prices_words
 from reports.caption import onset_words, source, step_word
 from reports.charts.accuracy import accuracy_chart
 from reports.charts.architecture import architecture_chart
@@ -32,7 +33,7 @@ from sim.mlops.records.record import Record, StepRow
 from sim.study.run_folder import read_record
 from sim.study.scores.judge import Summary, expected_f1, summarise
 from sim.study.scores.monthly import monthly
-from sim.study.scores.pricing import PriceChange, changed_amounts, reprice_record
+from sim.study.scores.pricing import PriceChange, reprice_record
 
 _OPENINGS = ("before_after", "accuracy")
 
@@ -195,10 +196,8 @@ def _policy_text(record: Record, folder: Path) -> str:
 
 def _notes(facts: LogFacts | None, change: PriceChange) -> list[str]:
     notes = []
-    amounts = changed_amounts(change)
-    if amounts:
-        told = ", ".join(f"{name} {value:g}" for name, value in amounts.items())
-        notes.append(f"All money is at other prices than the run was played with: {told}.")
+    if told := other_prices_words(change, "run"):
+        notes.append(told)
     if facts is None:
         notes.append("The folder holds no inference log, so there is no picture of label days and segments.")
     elif not facts.segments:
