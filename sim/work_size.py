@@ -19,6 +19,9 @@ PROCESS_BYTES = 100_000_000
 TRIAL_SECONDS = 0.005
 """What one trial of a search for a model's recipe takes at least."""
 
+QUIET_PASTS = 40
+"""How many quiet pasts a backtest plays, in which the rate of false alarms is measured."""
+
 _STEP_SECONDS = 0.002
 _ROW_SECONDS = 2e-6  # asking a model alone takes longer
 

@@ -10,6 +10,7 @@ import typer
 from sim.cli.options import RUNS_FOLDER, AsJson, seeds
 from sim.cli.sizes import check_backtest, file_bytes
 from sim.cli.terminal import complain, counting, say, show, tell
+from sim.work_size import QUIET_PASTS
 
 _POLICIES = ("f1_drop > 0.05", "score_psi > 0.2", "psi_max > 0.25", "null_rate > 0.1", "own_table", "never")
 
@@ -111,7 +112,6 @@ def _found(options: BacktestOptions) -> Any:
     """Return what a log, or the tables of a monitor, say, and the log if it is one."""
     from policies.catalogue import load_policy
     from scenarios.files import load_scenario
-    from sim.study.backtest.findings import QUIET_PASTS
     from sim.study.backtest.findings import backtest as find
     from sim.study.backtest.metrics import backtest_of_metrics, is_metrics
     from sim.world.log_population import open_log

@@ -7,7 +7,16 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim.work_size import CELL_BYTES, PROCESS_BYTES, ROW_BYTES, TRIAL_SECONDS, Work, check_size, world_seconds
+from sim.work_size import (
+    CELL_BYTES,
+    PROCESS_BYTES,
+    QUIET_PASTS,
+    ROW_BYTES,
+    TRIAL_SECONDS,
+    Work,
+    check_size,
+    world_seconds,
+)
 
 if TYPE_CHECKING:  # a command loads the schema of scenarios when it needs it
     from scenarios.schema import Scenario
@@ -17,7 +26,6 @@ _GATE_SECONDS = 2e-5
 _GATE_ROW_BYTES = 8
 _DAYS_A_YEAR = 365.25
 _LOG_ROW_BYTES = 10_000  # of a file, more than a row has; so there are at least so many rows
-_QUIET_PASTS = 40
 _REMEDY = "ask for fewer --seeds, --trials or --workers, or lower time.customers or time.steps"
 
 
@@ -32,6 +40,16 @@ class Workforce:
     def of(cls, options: "EngineOptions") -> "Workforce":
         """Return the workforce that the options of a command ask for."""
         return cls(options.workers, is_here=not options.address)
+
+    @property
+    def memory_bytes(self) -> float:
+        """What the workers take themselves; a single one is the process that is here already."""
+        return 0.0 if self.workers == 1 else self.workers * PROCESS_BYTES
+
+    @property
+    def cores(self) -> int:
+        """How many of this machine's cores work at once."""
+        return max(min(self.workers, os.cpu_count() or 1), 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +73,7 @@ class Worlds:
         """Return what the largest world takes in each worker that has one, and what the workers take themselves."""
         busy = min(workforce.workers, max(self.seeds, 1) * max(len(self.scenarios), 1))
         rows = max((_rows(s) for s in self.scenarios), default=0.0)
-        alone = 0.0 if workforce.workers == 1 else workforce.workers * PROCESS_BYTES
-        return alone + self.table_bytes + rows * ROW_BYTES * busy
+        return workforce.memory_bytes + self.table_bytes + rows * ROW_BYTES * busy
 
 
 def check_run(scenario: "Scenario", trials: int, table_bytes: float) -> None:
@@ -92,9 +109,9 @@ def check_tuning(search: Worlds, confirmation: Worlds, rules: int, workforce: Wo
 
 def check_backtest(policies: int, lives: int, log_bytes: float) -> None:
     """Raise `InputError` if a backtest does not fit this machine, quiet pasts and lives of retrainings."""
-    cells = max(policies, 1) * (_QUIET_PASTS + max(lives, 0))
-    seconds = (_QUIET_PASTS + max(lives, 0)) * world_seconds(1, log_bytes / _LOG_ROW_BYTES)
-    work = Work(cells, log_bytes + cells * CELL_BYTES, seconds)
+    played = QUIET_PASTS + max(lives, 0)
+    cells = max(policies, 1) * played
+    work = Work(cells, log_bytes + cells * CELL_BYTES, played * world_seconds(1, log_bytes / _LOG_ROW_BYTES))
     check_size("this backtest", work, "ask for fewer --seeds, or give a smaller log")
 
 
@@ -103,9 +120,8 @@ def check_power(seeds: int, holdouts: int, sizes: Sequence[int], differences: in
     if not workforce.is_here:
         return
     cells = max(seeds, 0) * max(holdouts, 0) * len(sizes) * differences
-    alone = 0.0 if workforce.workers == 1 else workforce.workers * PROCESS_BYTES
-    memory = float(max(sizes, default=0)) * _GATE_ROW_BYTES + seeds * CELL_BYTES + alone
-    work = Work(cells, memory, cells * _GATE_SECONDS, _cores(workforce))
+    memory = float(max(sizes, default=0)) * _GATE_ROW_BYTES + seeds * CELL_BYTES + workforce.memory_bytes
+    work = Work(cells, memory, cells * _GATE_SECONDS, workforce.cores)
     check_size("this", work, "ask for fewer --seeds, --holdouts or --workers, or sizes of --holdout")
 
 
@@ -128,13 +144,8 @@ def file_bytes(text: str) -> float:
 
 
 def _check(what: str, worlds: Worlds, cells: int, seconds: float, workforce: Workforce) -> None:
-    check_size(
-        what, Work(cells, cells * CELL_BYTES + worlds.memory_bytes(workforce), seconds, _cores(workforce)), _REMEDY
-    )
-
-
-def _cores(workforce: Workforce) -> int:
-    return max(min(workforce.workers, os.cpu_count() or 1), 1)
+    memory = cells * CELL_BYTES + worlds.memory_bytes(workforce)
+    check_size(what, Work(cells, memory, seconds, workforce.cores), _REMEDY)
 
 
 def _rows(scenario: "Scenario") -> float:
