@@ -1,7 +1,6 @@
 """Impacts: what each scenario of the catalogue does to a model that is never retrained, as measured and stored."""
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -10,7 +9,6 @@ from importlib.resources import files
 import tomli_w
 from pydantic import TypeAdapter
 
-from scenarios.files import to_toml
 from scenarios.schema import Scenario
 
 
@@ -65,8 +63,8 @@ def impact_of(scenario: Scenario) -> Impact | None:
 
 def digest_of(scenario: Scenario) -> str:
     """Return a digest of what a scenario does, whatever its words and the currency that its amounts are shown in."""
-    content = tomllib.loads(to_toml(scenario.model_copy(update={"title": "", "story": ""})))
-    del content["prices"]["currency"]
+    silent = scenario.model_copy(update={"title": "", "story": ""})
+    content = silent.model_dump(mode="json", exclude_none=True, exclude={"prices": {"currency"}})
     return hashlib.sha256(tomli_w.dumps(content).encode()).hexdigest()[:12]
 
 
