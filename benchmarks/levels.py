@@ -2,7 +2,7 @@
 
 The first champion of a steady world is watched on the twin, where every customer is new, and on the real table, where
 months of a later pass hold customers of the reference and of the gate. One step counts of each world, so that the
-worlds are independent: one of the first pass, and one of a later pass. Prints the table of docs/signals_measured.md.
+worlds are independent: one of the first pass, and one of a later pass. Prints the table of docs/policies.md.
 """
 
 import sys
