@@ -2,9 +2,9 @@
 
 Each policy of a list watches the first champion of a steady world for 36 months; a world counts if it asks for a
 retraining at least once. On the twin every customer is new; on the real table, `telco`, months of a later pass hold
-customers of the champion's reference. For the policies that promise a rate, the hypothesis that they keep it is tested one-sided
-at 99 %, with Holm's correction over policies, and their power is shown beside: the share of worlds with an alarm
-within a year of two sudden drifts.
+customers of the champion's reference. For the policies that promise a rate, the hypothesis that they keep it is
+tested one-sided at 99 %, with Holm's correction over policies, and their power is shown beside: the share of worlds
+with an alarm within a year of two sudden drifts.
 """
 
 import sys

@@ -99,8 +99,8 @@ class Signals:
         on_request=True,
     )
     psi_p: float | None = _signal(
-        "chance of a PSI as large in any feature where nothing has moved, given the sizes of the samples and who is in "
-        "both (Bonferroni)",
+        "chance of a PSI as large in any feature where nothing has moved, given who is in both samples and how many "
+        "in each (Bonferroni)",
         "p-value",
         on_request=True,
     )

@@ -1,4 +1,4 @@
-"""Overlap: samples that share customers are nearer to each other than strangers, by as much as the correction says."""
+"""Overlap: samples that share customers are nearer to each other than strangers, and by how much."""
 
 from itertools import permutations
 
@@ -40,9 +40,7 @@ def test_the_ratio_is_the_variance_over_every_assignment_of_values_to_customers(
     reference = np.repeat(np.arange(len(pairs)), [a for a, _ in pairs])
     batch = np.repeat(np.arange(len(pairs)), [b for _, b in pairs])
     value = np.arange(len(pairs)) ** 2.0
-    gaps = [
-        np.take(order, reference).mean() - np.take(order, batch).mean() for order in permutations(value.tolist())
-    ]
+    gaps = [np.take(order, reference).mean() - np.take(order, batch).mean() for order in permutations(value.tolist())]
     strangers = value.var(ddof=1) * (1 / len(reference) + 1 / len(batch))
     wanted = np.mean(np.square(gaps)) / strangers
     found = Seen.of(people(reference)).overlap(people(batch)).ratio
@@ -162,7 +160,7 @@ def test_what_is_missing_is_counted_of_strangers_and_holds_its_level():
 
 
 def test_a_ranking_by_any_score_varies_as_the_ratio_says():
-    """The z-value of Mann and Whitney, of which a classifier's halves are made, has a variance of 1 when corrected."""
+    """The z-value of Mann and Whitney, which a classifier's halves are judged by, has a variance of 1."""
     table = np.random.default_rng(6).standard_normal((N_TABLE, 1))
     z_values = []
     for seed in range(1000):

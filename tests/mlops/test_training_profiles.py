@@ -134,7 +134,8 @@ def test_matched_rows_look_like_today():
     data = select_rows(load_training("matched"), asked)
     alike = data.rows.features[:, 0] == old.features[:, 0].max()
     assert data.rows.emphasis[alike].mean() > 3 * data.rows.emphasis[~alike].mean()
-    nobody = select_rows(load_training("matched"), replace(asked, today=lambda: today.take(np.zeros(len(today.features), dtype=bool))))
+    none = today.take(np.zeros(len(today.features), dtype=bool))
+    nobody = select_rows(load_training("matched"), replace(asked, today=lambda: none))
     assert (nobody.rows.emphasis == 1).all()
 
 
