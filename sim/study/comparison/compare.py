@@ -24,6 +24,7 @@ from sim.study.comparison.contestants import Contestant
 from sim.study.comparison.leaderboard import leaderboard
 from sim.study.comparison.playing import played_worlds
 from sim.study.comparison.results import read_cells, to_frame, write_cells
+from sim.study.comparison.steps import STEPS_FILE, WorldPart, gather_steps, write_steps
 from sim.study.comparison.study_file import STUDY_FILE, StudyIdentity, read_identity, write_identity
 from sim.study.engines.engine import Engine
 from sim.study.replay.replay import check_replayable
@@ -152,7 +153,7 @@ def compare(
     engine: str = "processes",
     address: str = "",
 ) -> StudyResult:
-    """Play a study and leave `results.parquet` and `leaderboard.json` in a folder.
+    """Play a study and leave `results.parquet`, `steps.parquet` and `leaderboard.json` in a folder.
 
     Each world is played by one worker and kept as soon as it is done, so that a killed comparison goes on with
     `resume`, which also plays worlds again in which a cell failed. The results depend neither on the number of
@@ -189,12 +190,15 @@ def compare(
         done = len(orders) - len(waiting)
         on_world(done)
         named = {scenario.name: each for scenario, each in zip(study.scenarios, populations, strict=True)}
-        for order, cells in played_worlds(waiting, named, executor, cache_folder):
-            write_cells(cells, _cells_path(folder, order))
+        for order, played in played_worlds(waiting, named, executor, cache_folder):
+            write_steps(played.steps, _steps_path(folder, order))
+            write_cells(played.cells, _cells_path(folder, order))
             done += 1
             on_world(done)
     frame = to_frame([cell for order in orders for cell in read_cells(_cells_path(folder, order))])
     board = leaderboard(frame, study.baseline, study.policies)
+    parts = [WorldPart(order.scenario.name, order.seed, _steps_path(folder, order)) for order in orders]
+    gather_steps(parts, folder / STEPS_FILE)
     with whole_file(folder / RESULTS_FILE) as part:
         frame.to_parquet(part, index=False)
     write_leaderboard(board, folder / LEADERBOARD_FILE)
@@ -271,6 +275,10 @@ def _check_unique(what: str, names: Sequence[str]) -> None:
 
 def _cells_path(folder: Path, order: WorldTask) -> Path:
     return folder / _CELLS_FOLDER / f"{order.scenario.name}-seed{order.seed}.json"
+
+
+def _steps_path(folder: Path, order: WorldTask) -> Path:
+    return _cells_path(folder, order).with_suffix(".parquet")
 
 
 def _probe(scenario: Scenario) -> tuple[float, float]:
