@@ -19,7 +19,7 @@ MONTH_DAYS = 30
 
 
 def day_of(scenario: Scenario, place: int) -> str:
-    """Return the first day of a step of a log, counted from the first of the warm-up; 30 days are a calendar month."""
+    """Return the first day of a step of a log, counted from the first of the warm-up; 30 days are a month."""
     step_days = scenario.time.step_days
     day = START.astype("M8[M]") + place if step_days == MONTH_DAYS else START + place * step_days
     return str(day.astype("M8[D]"))

@@ -49,7 +49,7 @@ def f1_difference_bounds(
     retraining_sd: float = 0.0,
     weight: NDArray[np.int64] | None = None,
 ) -> DifferenceBounds:
-    """Return the expanded percentile bounds of challenger's F1 less champion's, from their predictions for the same rows.
+    """Return expanded percentile bounds of challenger's F1 less champion's, from their predictions for the same rows.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def f1_difference_bounds(
     Notes
     -----
     The k-th smallest and largest of the 3,996 resampled differences, k = 3,997 a rounded down and at least 1. With m
-    rows of the rarer class, a is the normal tail beyond sqrt(m / (m - 1)) times the t quantile of the level with m - 1
-    degrees of freedom. An F1 without a true positive is 0. Memory grows with n: 4 kB a row.
+    rows of the rarer class, a is the normal tail beyond sqrt(m / (m - 1)) times the t quantile of the level with
+    m - 1 degrees of freedom. An F1 without a true positive is 0. Memory grows with n: 4 kB a row.
 
     >>> label = np.repeat([True, False], [50, 150])
     >>> same = f1_difference_bounds(label, label, label, level=0.95)
