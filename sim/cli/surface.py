@@ -9,6 +9,7 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
+from sim.cli.sizes import Workforce, Worlds, check_surface, table_bytes
 from sim.cli.terminal import counting, say, tell
 
 
@@ -83,8 +84,13 @@ def write_json_file(path: Path, content: dict[str, Any]) -> None:
 
 
 def _study(options: SurfaceOptions) -> Any:
-    from policies.catalogue import load_policy
     from scenarios.files import load_scenario
+
+    loaded = [load_scenario(name) for name in options.scenarios]
+    worlds = Worlds(loaded, options.seeds, options.trials, table_bytes(options.population))
+    check_surface(worlds, Workforce.of(options.place))
+
+    from policies.catalogue import load_policy
     from sim.mlops.gates.profiles import load_profile
     from sim.study.comparison.plan import as_played, learning_by
     from sim.study.lives.template import read_template
@@ -92,7 +98,7 @@ def _study(options: SurfaceOptions) -> Any:
 
     template = read_template(options.rule)
     population = options.population.spec()
-    asked = tuple(learning_by(load_scenario(name), options.training) for name in options.scenarios)
+    asked = tuple(learning_by(scenario, options.training) for scenario in loaded)
     return SurfaceStudy(
         scenarios=as_played(asked, population, tell),
         seeds=seeds(options.seeds),

@@ -10,6 +10,7 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
+from sim.cli.sizes import Workforce, Worlds, check_tuning, table_bytes
 from sim.cli.terminal import counting, say, tell
 from sim.errors import InputError
 
@@ -126,9 +127,10 @@ def _plain(tuned: Any) -> dict[str, Any]:
 
 
 def _study(options: TuneOptions) -> Any:
+    searched, held_out = _scenarios(options)
+
     from policies.catalogue import load_policy
     from policies.parameters import check_choice
-    from scenarios.files import load_scenario
     from sim.mlops.gates.profiles import load_profile
     from sim.study.comparison.plan import as_played, learning_by
     from sim.study.lives.template import read_template
@@ -139,11 +141,9 @@ def _study(options: TuneOptions) -> Any:
     check_choice("--goal", options.goal, [goal.value for goal in Goal])
     templates = [read_template(text) for text in options.rule or ["f1_drop > {a}"]]
     population = options.population.spec()
-    asked = as_played(
-        tuple(learning_by(load_scenario(name), options.training) for name in options.scenarios), population, tell
-    )
-    held_out = as_played(
-        tuple(learning_by(load_scenario(name), options.training) for name in options.hold_out), population, tell
+    asked, unseen = (
+        as_played(tuple(learning_by(scenario, options.training) for scenario in each), population, tell)
+        for each in (searched, held_out)
     )
     for text in options.range:
         if not any(text.partition("=")[0].strip() in template.names for template in templates):
@@ -169,5 +169,20 @@ def _study(options: TuneOptions) -> Any:
         weights=parse_weights(options.weight, [scenario.name for scenario in asked]),
         limits=parse_limits(options.limit),
         confirm_seeds=tuple(range(options.seeds + 1, options.seeds + options.confirm + 1)),
-        hold_out=held_out,
+        hold_out=unseen,
     )
+
+
+def _scenarios(options: TuneOptions) -> tuple[list[Any], list[Any]]:
+    """Return the scenarios of the search and those held out, if the tuning fits this machine."""
+    from scenarios.files import load_scenario
+
+    searched, held_out = ([load_scenario(name) for name in names] for names in (options.scenarios, options.hold_out))
+    table = table_bytes(options.population)
+    check_tuning(
+        Worlds(searched, options.seeds, options.trials, table),
+        Worlds([*searched, *held_out], options.confirm, options.trials, table),
+        max(len(options.rule), 1),
+        Workforce.of(options.place),
+    )
+    return searched, held_out
