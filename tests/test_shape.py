@@ -5,10 +5,13 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+from sim.study.scores.table import Score
+
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("sim", "policies", "scenarios", "reports", "benchmarks", "tests", "examples")
 MOST_LINES = 64
 MOST_PARAMETERS = 8
+SCORES = frozenset(Score)
 
 
 def misshapen(code: str) -> Iterator[str]:
@@ -52,3 +55,41 @@ def test_no_two_public_types_share_a_name():
     ]
     assert len(names) > 150
     assert {name for name, count in Counter(names).items() if count > 1} <= {"Verdict"}
+
+
+def scores_read_by_text(code: str) -> Iterator[str]:
+    """Yield each score that is read by its text: as a key, an attribute's name, or the values of a table."""
+    for node in ast.walk(ast.parse(code)):
+        keys: list[ast.expr] = []
+        if isinstance(node, ast.Subscript):
+            keys = [node.slice]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in {
+            "get",
+            "getattr",
+            "pivot_table",
+            "sort_values",
+        }:
+            keys = [*node.args, *(keyword.value for keyword in node.keywords)]
+        for key in keys:
+            for each in ast.walk(key):
+                if isinstance(each, ast.Constant) and each.value in SCORES:
+                    yield f"line {each.lineno} reads {each.value}"
+
+
+def test_no_score_is_read_by_its_text():
+    """Mypy cannot tell a misspelt text from a score; a score has a name in the table of scores."""
+    files = [path for folder in ("sim", "policies", "scenarios", "reports") for path in (ROOT / folder).rglob("*.py")]
+    found = {f"{path.relative_to(ROOT)}: {each}" for path in files for each in scores_read_by_text(path.read_text())}
+    assert found == set()
+
+
+def test_a_score_that_is_read_by_its_text_is_seen():
+    code = 'row["net_value"]\ncells[["seed", "regret"]]\nrow.get("brier")\ngetattr(row, "retrains")\n'
+    code += 'cells.pivot_table(index="seed", values="net_value")\nrow[Score.NET_VALUE]\nrow["policy"]\n'
+    assert [each.rpartition(" ")[2] for each in scores_read_by_text(code)] == [
+        "net_value",
+        "regret",
+        "brier",
+        "retrains",
+        "net_value",
+    ]

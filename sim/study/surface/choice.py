@@ -14,6 +14,7 @@ from sim.errors import InputError
 from sim.study.comparison.compare import Study, compare
 from sim.study.comparison.contestants import Contestant
 from sim.study.engines.engine import Engine
+from sim.study.scores.table import Score
 from sim.study.surface.answers import Figure, figure
 from sim.study.surface.study import SurfaceStudy, survey
 from sim.study.surface.tuning import Chosen, Goal, Limit, candidates, is_better, reference_value, tune
@@ -164,7 +165,7 @@ def _confirmed(
 
 def _gains(cells: pd.DataFrame, scenario: str) -> Any:
     """Return what the choice earns more than the reference in a scenario, by seed."""
-    rows = cells[cells["scenario"] == scenario].pivot_table(index="seed", columns="policy", values="net_value")
+    rows = cells[cells["scenario"] == scenario].pivot_table(index="seed", columns="policy", values=Score.NET_VALUE)
     (other,) = [name for name in rows.columns if name != CHOSEN]
     return (rows[CHOSEN] - rows[other]).to_numpy(dtype=np.float64)
 
