@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,8 @@ from sim.study.scores.table import Score
 from sim.study.surface.answers import answer, objective, reference_objective, setting_of
 from sim.study.surface.confidence import confidence_set
 from sim.study.surface.study import SurfaceStudy, parse_ranges, survey
+from sim.study.surface.surface import read_surface
+from sim.study.surface.words import sentences
 from sim.world.population_spec import PopulationSpec
 
 DRIFT = (ConceptDrift(kind="concept", onset_step=4, shifts={"InternetService=DSL": 2.0}),)
@@ -143,8 +146,31 @@ def test_a_survey_goes_on_where_it_was_and_refuses_another(tmp_path):
     assert again.lives.equals(whole.lives)
     with pytest.raises(InputError, match="holds another"):
         survey(study_of(seeds=(2,), rule="f1_drop > {a}"), tmp_path / "s", resume=True)
+    with pytest.raises(InputError, match="holds another"):
+        survey(replace(study, scenarios=(QUIET,)), tmp_path / "s", resume=True)
     with pytest.raises(InputError, match="--resume"):
         survey(study, tmp_path / "s")
+
+
+def test_a_surface_is_read_back_from_its_folder(tmp_path):
+    study = study_of(seeds=(1,), rule="f1_drop > {a}", ranges=["a=0:0.3"])
+    with pytest.raises(InputError, match="must hold a finished surface"):
+        read_surface(tmp_path / "s")
+    written = survey(study, tmp_path / "s")
+    read = read_surface(tmp_path / "s")
+    assert read.scenarios == study.scenarios
+    assert (read.template, read.reference, read.asked) == (study.template, study.reference, study.identity())
+    assert read.surface.overlay.cuts == written.overlay.cuts
+    assert (read.surface.overlay.codes == written.overlay.codes).all()
+    assert (read.surface.values("net_value") == written.values("net_value")).all()
+    assert read.surface.years == written.years
+
+
+def test_a_placeholder_that_no_life_depends_on_is_said_and_is_no_error(tmp_path):
+    study = study_of(seeds=(1,), rule="f1_drop > {a} or psi_max > {b}", ranges=["a=0:0.3", "b=1e6:2e6"])
+    said = answer(survey(study, tmp_path / "s"), study.template, study.reference, {})
+    assert said.without_effect == ("b",)
+    assert "No life depends on {b} here: any number will do." in list(sentences(said, study))
 
 
 @pytest.mark.parametrize(
