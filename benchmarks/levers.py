@@ -161,7 +161,7 @@ def tell(folder: Path) -> None:
 
 def draw(found: pd.DataFrame, path: Path) -> None:
     """Draw mean gain against worst regret, a mark each combination: colour says on what, shape through which gate."""
-    figure, axes = plt.subplots(figsize=(8.0, 4.6), layout="constrained")
+    figure, axes = plt.subplots(figsize=(10.0, 4.6), layout="constrained")
     colours = dict(zip(WHAT, ("#0072B2", "#D55E00", "#7F7F7F", "#009E73", "#CC79A7"), strict=True))
     shapes = dict(zip(GATES, ("o", "s", "^"), strict=True))
     for key, row in found.iterrows():
@@ -183,7 +183,7 @@ def draw(found: pd.DataFrame, path: Path) -> None:
     ]
     marks.append(Line2D([], [], marker="o", linestyle="", color="black", label="filled: f1_only; open: quarterly"))
     marks.append(Line2D([], [], marker="*", linestyle="", color="black", markersize=12, label="the proposal"))
-    axes.legend(handles=marks, fontsize=8, loc="upper right")
+    figure.legend(handles=marks, fontsize=8, loc="outside right upper")
     axes.set(
         xlabel="mean gain over never retraining, all scenarios (thousands; right is better)",
         ylabel="largest regret in any scenario (lower is better)",

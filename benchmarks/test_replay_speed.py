@@ -16,7 +16,8 @@ from policies.catalogue import load_policy
 from scenarios.files import load_scenario
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.live.run import LiveSettings
-from sim.study.comparison.contestants import contestants, parse_grid
+from sim.study.comparison.contestants import contestants
+from sim.study.comparison.grid import parse_grid
 from sim.study.replay.replay import Replay
 from sim.study.run_folder import play_live
 from sim.study.scores.judge import summarise

@@ -15,17 +15,19 @@ from matplotlib.figure import Figure
 
 from policies.catalogue import load_policy
 from reports.charts.before_after import Side, before_after_chart
-from reports.comparison_report import StudyFolder, board_charts, lives_of, read_study
+from reports.comparison_report import board_charts
 from reports.log_facts import read_log_facts
 from reports.numbers import drawn_numbers
 from reports.run_report import run_charts
 from reports.save import save
+from reports.study_folder import StudyFolder, lives_of, read_study
 from scenarios.files import load_scenario
 from sim.errors import InputError
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.live.run import LiveSettings
 from sim.study.comparison.compare import Study, compare
-from sim.study.comparison.contestants import contestants, parse_grid
+from sim.study.comparison.contestants import contestants
+from sim.study.comparison.grid import parse_grid
 from sim.study.run_folder import play_live
 from sim.study.scores.table import Score
 from sim.world.population import load_population

@@ -4,6 +4,8 @@ import inspect
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from types import MappingProxyType
 
 import tomli_w
 
@@ -46,6 +48,16 @@ KINDS: Mapping[str, Callable[..., Policy]] = {
 
 _TEXTS = ("story", "code", "training")
 _NOT_PARAMETERS = ("kind", *_TEXTS)
+
+
+@cache
+def _named_parameters(constructor: Callable[..., Policy]) -> Mapping[str, inspect.Parameter]:
+    """Return what a constructor takes by name."""
+    parameters = inspect.signature(constructor).parameters
+    named = {
+        name: each for name, each in parameters.items() if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+    }
+    return MappingProxyType(named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +173,8 @@ class PolicySpec:
         return user_class(self.kind) if is_user_class(self.kind) else KINDS[self.kind]
 
     @property
-    def _known(self) -> dict[str, inspect.Parameter]:
-        """What the constructor takes by name."""
-        parameters = inspect.signature(self._constructor).parameters
-        return {
-            name: each
-            for name, each in parameters.items()
-            if each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
-        }
+    def _known(self) -> Mapping[str, inspect.Parameter]:
+        return _named_parameters(self._constructor)
 
     def _check_values(self) -> None:
         for name, value in self.parameters.items():

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from reports.charts.alarms import alarms_chart, loss_words
+from reports.backtest_first_page import backtest_first_page
+from reports.charts.alarms import alarms_chart
 from reports.page import Page, PageTable, Section, report_command
 from reports.save import save
 from sim.study.backtest.findings import Backtest, Month, TriggerReport
@@ -23,13 +24,12 @@ def backtest_page(folder: Path, pictures: Path) -> Page:
     return Page(
         title=f"Backtest of {result.name}",
         asked={"log": result.name, "version": result.version, "steps": str(len(result.months))},
-        answer=f"{loss_words(result)} {best_words(result)}",
+        first=backtest_first_page(result),
+        opening=picture,
         sections=[
             Section(
                 title="When each trigger would have fired",
                 scenario="",
-                sentences=[("", f"Not known: {reason}.") for reason in result.missing],
-                pictures=[picture],
                 tables=tables,
             )
         ],
@@ -68,17 +68,6 @@ def segment_rows(result: Backtest) -> list[dict[str, Any]]:
         }
         for segment in result.segments
     ]
-
-
-def best_words(result: Backtest) -> str:
-    """Return which trigger spoke first once F1 was lost, in words."""
-    if result.loss_date is None:
-        return "So every alarm was one too many."
-    spoke = [trigger for trigger in result.triggers if trigger.late_days is not None]
-    if not spoke:
-        return "No trigger spoke after that."
-    first = min(spoke, key=lambda trigger: (trigger.late_days or 0, trigger.early))
-    return f"{first.policy} spoke {first.late_days} days later, after {first.early} alarms before it."
 
 
 def _late(result: Backtest, trigger: TriggerReport) -> str:

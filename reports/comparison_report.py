@@ -1,88 +1,57 @@
 """The report of a comparison: the answer with its interval, a part for each board, and what each policy did."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from policies.catalogue import load_policy
+from reports.amounts import other_prices_words
 from reports.board import ordered
 from reports.caption import board_caption, seeds_words, source
 from reports.charts.before_after import Side, before_after_chart
-from reports.charts.leaderboard import answer, leaderboard_chart
+from reports.charts.leaderboard import leaderboard_chart
 from reports.charts.ranks import rank_chart
 from reports.charts.recovery_cost import recovery_cost_chart
 from reports.charts.response_split import response_split_chart
 from reports.charts.threshold import threshold_chart
 from reports.charts.trigger_roc import trigger_roc_chart
+from reports.comparison_first_page import comparison_first_page
 from reports.families import families
 from reports.leaderboard_tables import clause_rows, response_row, sentences, worth_row
 from reports.page import Page, PageTable, Section, report_command
 from reports.save import Picture, file_name, save
-from scenarios.files import load_scenario, parse_scenario, to_toml
+from reports.study_folder import StudyFolder, lives_of, read_study
+from scenarios.files import load_scenario, to_toml
 from scenarios.schema import Scenario
 from sim.errors import InputError
-from sim.study.comparison.boards import NOTHING, Board, BoardRow, Difference, Leaderboard, read_leaderboard
-from sim.study.comparison.compare import LEADERBOARD_FILE, RESULTS_FILE
-from sim.study.comparison.leaderboard import leaderboard
-from sim.study.comparison.study_file import STUDY_FILE, StudyIdentity, read_identity
-from sim.study.scores.monthly import Monthly, from_text
-from sim.study.scores.pricing import priced, reprice_cells
+from sim.study.comparison.boards import NOTHING, Board, BoardRow, Difference
+from sim.study.scores.monthly import Monthly
+from sim.study.scores.pricing import PriceChange
 from sim.study.scores.table import RANKED_BY, Score
 
+_OPENINGS = ("before_after", "leaderboard")
 _MOST_FAMILIES = 2
 
 
-@dataclass(frozen=True)
-class StudyFolder:
-    """What a comparison left behind: what was asked, every cell, and the leaderboard.
-
-    `scenarios` have the prices that the money is counted at, `played` those that it was played with.
-    """
-
-    asked: StudyIdentity
-    played: Mapping[str, Scenario]
-    scenarios: Mapping[str, Scenario]
-    cells: pd.DataFrame
-    leaderboard: Leaderboard
-
-    @property
-    def policies(self) -> list[str]:
-        """The policies that were compared, ablations left out."""
-        return list(dict.fromkeys(row.policy for board in self.leaderboard.boards for row in board.policies))
-
-
-def read_study(folder: Path, change: Mapping[str, float]) -> StudyFolder:
-    """Return a finished comparison at other prices where `change` gives some; `InputError` if it can't be read."""
-    try:
-        asked = read_identity(folder / STUDY_FILE)
-        found = read_leaderboard(folder / LEADERBOARD_FILE)
-        cells = pd.read_parquet(folder / RESULTS_FILE)
-        listed = [parse_scenario(text, str(folder / STUDY_FILE)) for text in asked.scenarios]
-    except (OSError, ValueError) as error:
-        msg = f"{folder} must hold a finished comparison, but it cannot be read: {error}; add --resume to compare."
-        raise InputError(msg) from error
-    played = {scenario.name: scenario for scenario in listed}
-    study = StudyFolder(asked, played, played, cells, found)
-    return _repriced(study, change) if change else study
-
-
-def comparison_page(folder: Path, pictures: Path, change: Mapping[str, float]) -> Page:
+def comparison_page(folder: Path, pictures: Path, change: PriceChange) -> Page:
     """Draw the pictures of a comparison into a folder and return its page."""
     study = read_study(folder, change)
     boards = sorted(study.leaderboard.boards, key=lambda board: not board.is_overall)
     if not boards:
         msg = f"a report needs a comparison with at least one cell, but {folder} holds none; play it first."
         raise InputError(msg)
+    sections = [_section(study, board, pictures) for board in boards]
+    opening = min(sections[0].pictures, key=_opens, default=None)
     return Page(
-        title=f"Which policy? {', '.join(study.scenarios)}",
+        title=_title(study),
+        first=comparison_first_page(study, boards[0]),
         asked=_asked(study),
-        answer=answer(boards[0], study.leaderboard.baseline),
-        sections=[_section(study, board, pictures) for board in boards],
+        opening=opening,
+        sections=[_without(sections[0], opening), *sections[1:]],
         log=[PageTable("How often each policy acted, as means over seeds", list(_log(study, boards)))],
         commands=_commands(study, folder, change),
         notes=list(_notes(study, change)),
@@ -90,6 +59,20 @@ def comparison_page(folder: Path, pictures: Path, change: Mapping[str, float]) -
         scenarios=list(dict.fromkeys(board.scenario for board in boards)),
         policies=study.policies,
     )
+
+
+def _without(section: Section, opening: Picture | None) -> Section:
+    return replace(section, pictures=[picture for picture in section.pictures if picture is not opening])
+
+
+def _opens(picture: Picture) -> int:
+    """Return how well a picture opens a report, less is better."""
+    return next((place for place, name in enumerate(_OPENINGS) if picture.name.startswith(name)), len(_OPENINGS))
+
+
+def _title(study: StudyFolder) -> str:
+    what = study.asked.population if study.asked.is_history else ", ".join(study.scenarios)
+    return f"{'Backtest' if study.asked.is_history else 'Which policy?'} {what}"
 
 
 def _section(study: StudyFolder, board: Board, pictures: Path) -> Section:
@@ -157,28 +140,6 @@ def _sides(study: StudyFolder, board: Board) -> tuple[Side, Side, list[int]] | N
     return before, after, seeds
 
 
-def lives_of(cells: pd.DataFrame, board: Board, policy: str) -> dict[int, Monthly]:
-    """Return the lives of a policy in the worlds of a board, step by step, by seed."""
-    if "monthly" not in cells:
-        return {}
-    own = cells[(cells["scenario"] == board.scenario) & (cells["gates"] == board.gates) & (cells["policy"] == policy)]
-    return {int(row["seed"]): from_text(row["monthly"]) for row in own.dropna(subset=["monthly"]).to_dict("records")}
-
-
-def _repriced(study: StudyFolder, change: Mapping[str, float]) -> StudyFolder:
-    if "monthly" not in study.cells:
-        msg = "other prices need a comparison that kept its lives step by step, and this one did not; play it again."
-        raise InputError(msg)
-    scenarios = {
-        name: scenario.model_copy(update={"prices": priced(scenario.prices, change)})
-        for name, scenario in study.scenarios.items()
-    }
-    before, now = ({name: each.prices for name, each in listed.items()} for listed in (study.played, scenarios))
-    cells = reprice_cells(study.cells, before, now)
-    again = leaderboard(cells, study.leaderboard.baseline, study.policies)
-    return StudyFolder(study.asked, study.played, scenarios, cells, again)
-
-
 def _asked(study: StudyFolder) -> dict[str, str]:
     stories = [f"{scenario.name}: {scenario.title}" for scenario in study.scenarios.values()]
     gates = dict.fromkeys(board.gates for board in study.leaderboard.boards)
@@ -224,7 +185,7 @@ def _steps(life: Monthly | None) -> str:
     return ", ".join(map(str, dict.fromkeys(life.requested))) or "none"
 
 
-def _commands(study: StudyFolder, folder: Path, change: Mapping[str, float]) -> list[str]:
+def _commands(study: StudyFolder, folder: Path, change: PriceChange) -> list[str]:
     """Return the commands that play the comparison again and report it."""
     asked = study.asked
     words = ["retrainlab", "compare", *(_scenario_text(scenario) for scenario in study.played.values())]
@@ -247,10 +208,9 @@ def _scenario_text(scenario: Scenario) -> str:
     return scenario.name if is_shipped else f"{scenario.name}.toml"
 
 
-def _notes(study: StudyFolder, change: Mapping[str, float]) -> Iterator[str]:
-    if change:
-        told = ", ".join(f"{name} {value:g}" for name, value in change.items())
-        yield f"All money is at other prices than the comparison was played with: {told}. There is no regret then."
+def _notes(study: StudyFolder, change: PriceChange) -> Iterator[str]:
+    if told := other_prices_words(change, "comparison"):
+        yield f"{told} There is no regret then."
     unknown = [policy for policy in study.policies if not _is_loadable(policy)]
     if unknown:
         yield f"These policies came from files and are not in the catalogue: {', '.join(unknown)}."

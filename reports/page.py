@@ -12,8 +12,10 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from reports.first_page import FirstPage
 from reports.save import Picture
 from sim.shown_text import redacted, visible
+from sim.study.scores.pricing import PriceChange
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +45,32 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What a report says: what was asked, the answer, the sections, the decision log, and how to make it again."""
+    """What a report says: the first page, the evidence in sections, and the machinery.
+
+    The machinery is what was asked, the decision log and how to make it again. `opening` is the picture of the first
+    page.
+    """
 
     title: str
+    first: FirstPage
     asked: Mapping[str, str]
-    answer: str
     sections: Sequence[Section]
     log: Sequence[PageTable]
     commands: Sequence[str]
+    opening: Picture | None = None
     notes: Sequence[str] = ()
     texts: Mapping[str, str] = field(default_factory=dict)
     scenarios: Sequence[str] = ()
     policies: Sequence[str] = ()
 
 
-def report_command(folder: Path, change: Mapping[str, float]) -> str:
+def report_command(folder: Path, change: PriceChange) -> str:
     """Return the command that makes a report again, at the same prices.
 
     >>> report_command(Path("runs/a b"), {"success_rate": 0.4})
     "retrainlab report 'runs/a b' --price success_rate=0.4"
     """
-    prices = [f"{name}={value:.12g}" for name, value in change.items()]
+    prices = [f"{name}={value if isinstance(value, str) else f'{value:.12g}'}" for name, value in change.items()]
     return shlex.join(["retrainlab", "report", str(folder), *(["--price", *prices] if prices else [])])
 
 

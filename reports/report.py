@@ -1,6 +1,5 @@
 """The report of a run, a comparison or a backtest: its charts as SVG and PNG, and one HTML file that stands alone."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from reports.backtest_report import backtest_page
@@ -11,13 +10,14 @@ from sim.errors import InputError
 from sim.study.backtest.result_file import BACKTEST_FILE
 from sim.study.comparison.study_file import STUDY_FILE
 from sim.study.run_folder import RECORD_FILE
+from sim.study.scores.pricing import PriceChange
 from sim.whole_file import write_whole
 
 REPORT_FOLDER = "report"
 REPORT_FILE = "report.html"
 
 
-def write_report(folder: Path, change: Mapping[str, float] | None = None, against: Path | None = None) -> Path:
+def write_report(folder: Path, change: PriceChange | None = None, against: Path | None = None) -> Path:
     """Write `report/` into the folder of a run or a comparison and return the path of its HTML file.
 
     Parameters

@@ -1,13 +1,14 @@
 """The report of one run: what was asked, what came of it, the pictures, and every decision."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
 from policies.catalogue import catalogue, load_policy
+from reports.amounts import other_prices_words
 from reports.caption import onset_words, source, step_word
 from reports.charts.accuracy import accuracy_chart
 from reports.charts.architecture import architecture_chart
@@ -21,9 +22,9 @@ from reports.charts.roi import roi_chart
 from reports.charts.segments import segments_chart
 from reports.charts.training_data import training_data_chart
 from reports.charts.trigger import trigger_chart
-from reports.findings import findings
 from reports.log_facts import LogFacts, read_log_facts
 from reports.page import Page, PageTable, Section, report_command
+from reports.run_first_page import run_first_page
 from reports.save import save
 from reports.tables import news
 from scenarios.files import load_scenario, to_toml
@@ -32,10 +33,12 @@ from sim.mlops.records.record import Record, StepRow
 from sim.study.run_folder import read_record
 from sim.study.scores.judge import Summary, expected_f1, summarise
 from sim.study.scores.monthly import monthly
-from sim.study.scores.pricing import reprice_record
+from sim.study.scores.pricing import PriceChange, reprice_record
+
+_OPENINGS = ("before_after", "accuracy")
 
 
-def run_page(folder: Path, pictures: Path, change: Mapping[str, float], against: Path | None = None) -> Page:
+def run_page(folder: Path, pictures: Path, change: PriceChange, against: Path | None = None) -> Page:
     """Draw the pictures of a run into a folder and return its page.
 
     Parameters
@@ -61,29 +64,37 @@ def run_page(folder: Path, pictures: Path, change: Mapping[str, float], against:
         raise InputError(msg)
     facts = read_log_facts(folder)
     drawn = dict(run_charts(record, facts))
+    before = None
     if against is not None:
         before = reprice_record(read_record(against), change)
         _check_same_world(record, before, against)
         drawn["before_after"] = _before_after(before, record)
-    title = f"{record.scenario.title}: {record.policy}"
+    saved = [save(figure, pictures, name) for name, figure in drawn.items()]
+    opening = next((picture for name in _OPENINGS for picture in saved if picture.name == name), None)
     section = Section(
-        title=f"{record.scenario.name} under {record.policy}",
+        title=f"{_world(record)} under {record.policy}",
         scenario=record.scenario.name,
-        pictures=[save(figure, pictures, name) for name, figure in drawn.items()],
+        pictures=[picture for picture in saved if picture is not opening],
         tables=[PageTable("Scores", list(_scores(summarise(record))))],
     )
     return Page(
-        title=title,
+        title=f"{_world(record)}: {record.policy}",
+        first=run_first_page(record, before),
         asked=_asked(record),
-        answer=_answer(record),
+        opening=opening,
         sections=[section],
         log=[PageTable("Every decision", [_decision(record, row) for row in record.steps])],
         commands=[_run_command(played, folder), report_command(folder, change)],
-        notes=_notes(record, facts, change),
+        notes=_notes(facts, change),
         texts={"scenario.toml": to_toml(played.scenario), "policy.toml": record.policy_toml},
         scenarios=[record.scenario.name],
         policies=[record.policy],
     )
+
+
+def _world(record: Record) -> str:
+    """Return what a run was played in: the title of its scenario, or the name of its history."""
+    return f"Backtest of {record.population}" if record.is_recorded else record.scenario.title
 
 
 def run_charts(record: Record, facts: LogFacts | None) -> Iterator[tuple[str, Figure]]:
@@ -127,25 +138,6 @@ def _asked(record: Record) -> dict[str, str]:
         "Time": f"{len(record.steps)} steps of {scenario.time.step_days} days; {onset_words(scenario)}",
         "Seed": str(record.seed),
     }
-
-
-def _answer(record: Record) -> str:
-    found = summarise(record)
-    return (
-        f"{record.policy}: {_f1_words(found)}, {found.retrains:,} retrainings, of which {found.promotions:,} were "
-        f"promoted, and a net value of {found.net_value:,.0f}. One seed says nothing of chance, so there is no "
-        "interval; retrainlab compare gives one."
-    )
-
-
-def _f1_words(found: Summary) -> str:
-    """Return the F1 before and after the drift, as far as there is one."""
-    parts = [
-        f"{value:.2f} {when}"
-        for value, when in ((found.f1_before, "without drift"), (found.f1_after, "from the drift on"))
-        if value is not None
-    ]
-    return f"F1 {' and '.join(parts)}" if parts else "no F1"
 
 
 def _scores(summary: Summary) -> Iterator[dict[str, Any]]:
@@ -202,11 +194,10 @@ def _policy_text(record: Record, folder: Path) -> str:
     return record.policy if is_known else str(folder / "policy.toml")
 
 
-def _notes(record: Record, facts: LogFacts | None, change: Mapping[str, float]) -> list[str]:
-    notes = list(findings(record))
-    if change:
-        told = ", ".join(f"{name} {value:g}" for name, value in change.items())
-        notes.append(f"All money is at other prices than the run was played with: {told}.")
+def _notes(facts: LogFacts | None, change: PriceChange) -> list[str]:
+    notes = []
+    if told := other_prices_words(change, "run"):
+        notes.append(told)
     if facts is None:
         notes.append("The folder holds no inference log, so there is no picture of label days and segments.")
     elif not facts.segments:

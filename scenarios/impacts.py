@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
+import tomli_w
 from pydantic import TypeAdapter
 
-from scenarios.files import to_toml
 from scenarios.schema import Scenario
 
 
@@ -62,9 +62,10 @@ def impact_of(scenario: Scenario) -> Impact | None:
 
 
 def digest_of(scenario: Scenario) -> str:
-    """Return a digest of what a scenario does, whatever its words."""
+    """Return a digest of what a scenario does, whatever its words and the currency that its amounts are shown in."""
     silent = scenario.model_copy(update={"title": "", "story": ""})
-    return hashlib.sha256(to_toml(silent).encode()).hexdigest()[:12]
+    content = silent.model_dump(mode="json", exclude_none=True, exclude={"prices": {"currency"}})
+    return hashlib.sha256(tomli_w.dumps(content).encode()).hexdigest()[:12]
 
 
 def to_json(impacts: Mapping[str, Impact]) -> str:

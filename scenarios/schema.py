@@ -141,8 +141,12 @@ class Twin(Part):
 
 
 class Prices(Part):
-    """What a saved customer, an offer and a retraining are worth, in one currency."""
+    """What a saved customer, an offer and a retraining are worth, in one currency.
 
+    The currency is shown with amounts and changes none of them.
+    """
+
+    currency: Annotated[str, Field(pattern=r"^\S{1,8}$")] = "USD"
     customer_value: Annotated[float, Field(ge=0)] = 2000.0
     offer_cost: Annotated[float, Field(gt=0)] = 50.0
     success_rate: Share = 0.30

@@ -22,7 +22,7 @@ from sim.study.comparison.compare import Study as Study
 from sim.study.comparison.compare import StudyResult as StudyResult
 from sim.study.comparison.compare import compare as compare
 from sim.study.comparison.contestants import contestants as contestants
-from sim.study.comparison.contestants import parse_grid as parse_grid
+from sim.study.comparison.grid import parse_grid as parse_grid
 from sim.study.comparison.plan import StudyRequest as StudyRequest
 from sim.study.comparison.plan import plan_study as plan_study
 from sim.study.conformance import check_scenario as check_scenario

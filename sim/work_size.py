@@ -13,6 +13,15 @@ CELL_BYTES = 4_000
 ROW_BYTES = 400
 """Memory that one customer of one step takes while a world is held in memory, at least."""
 
+PROCESS_BYTES = 100_000_000
+"""Memory that a process takes that plays worlds, before it does."""
+
+TRIAL_SECONDS = 0.005
+"""What one trial of a search for a model's recipe takes at least."""
+
+QUIET_PASTS = 40
+"""How many quiet pasts a backtest plays, in which the rate of false alarms is measured."""
+
 _STEP_SECONDS = 0.002
 _ROW_SECONDS = 2e-6  # asking a model alone takes longer
 

@@ -24,7 +24,7 @@ from sim.errors import InputError, WorkError
 from sim.mlops.models.model import Model
 from sim.shown_text import sentence, visible
 from sim.study.comparison.conditions import parse_condition
-from sim.study.comparison.contestants import parse_grid
+from sim.study.comparison.grid import parse_grid
 from sim.study.run_folder import RECORD_FILE, STEPS_FILE, read_record, write_record
 from sim.study.scores.pricing import parse_prices
 from sim.world.own.table import read_own_table

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lives import small
 
+from reports.first_page import FirstPage
 from reports.page import Page, render
 from scenarios.files import to_toml
 from sim.cli.app import run_app
@@ -60,31 +61,11 @@ def test_a_name_in_a_refusal_is_made_visible_and_cut(capsys, monkeypatch):
 
 
 def test_a_page_shows_what_data_hides():
-    page = Page(f"T{HOSTILE}", {"policy": HOSTILE}, f"answer {HOSTILE}", [], [], [])
+    first = FirstPage(f"question {HOSTILE}", f"answer {HOSTILE}")
+    page = Page(f"T{HOSTILE}", first, {"policy": HOSTILE}, [], [], [])
     html = render(page)
     assert "\x1b" not in html
     assert html.count("\\x1b]0;pwned\\x07") >= 3
-
-
-SIZES = {
-    "seeds": (["compare", "steady", "--seeds", "1000000000", "--dry-run"], "1,000,000,000 cells"),
-    "power": (["gates", "power", "--seeds", "1000000000"], "1,200,000,000,000 cells"),
-    "holdouts": (["gates", "power", "--holdouts", "1000000000000"], "cells"),
-    "customers": (["compare", "BIG", "--population", "twin", "--dry-run"], "GB of memory"),
-    "run": (["run", "BIG", "--population", "twin"], "23."),
-}
-
-
-@pytest.mark.parametrize(("arguments", "figure"), SIZES.values(), ids=SIZES)
-def test_what_no_machine_ends_is_refused_with_its_figures(tmp_path, capsys, monkeypatch, arguments, figure):
-    monkeypatch.chdir(tmp_path)
-    scenario = small(steps=100_000, customers=10_000_000)
-    (tmp_path / "big.toml").write_text(to_toml(scenario), encoding="utf-8")
-    code, out, err = ended(capsys, monkeypatch, *("big.toml" if a == "BIG" else a for a in arguments))
-    assert (code, out) == (2, "")
-    assert err.startswith("retrainlab: work must fit this machine, but ")
-    assert figure in err
-    assert not (tmp_path / "runs").exists()
 
 
 def test_a_file_that_is_nested_thousands_of_levels_deep_is_refused(tmp_path, capsys, monkeypatch):

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from reports.amounts import difference_words
 from reports.caption import onset_words, seeds_words, source
 from reports.steps import mark_onset, step_axis
 from reports.style import BLUE, LINES, RED, chart, legend, sheet
@@ -127,8 +128,7 @@ def _finding(before: Side, after: Side, scenario: Scenario, gain: Difference) ->
     if not before.lives or not after.lives:
         return told.rstrip(", ") + "."
     worth = gain.mean if gain.mean is not None else _mean_worth(after, scenario) - _mean_worth(before, scenario)
-    interval = "" if gain.interval is None else f" ({gain.interval[0]:+,.0f} to {gain.interval[1]:+,.0f})"
-    return f"{told}net value {worth:+,.0f}{interval}."
+    return f"{told}net value {difference_words(worth, scenario.prices.currency, gain.interval)}."
 
 
 def _mean_worth(side: Side, scenario: Scenario) -> float:

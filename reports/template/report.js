@@ -110,6 +110,9 @@
   }
 
   function equip(table) {
+    if (table.classList.contains("sides")) {
+      return;
+    }
     [...table.tHead.rows[0].cells].forEach((head, column) => {
       const words = head.textContent;
       head.textContent = "";

@@ -1,7 +1,6 @@
 """The command line: its commands under one name, and how a mistake ends."""
 
 import sys
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -46,6 +45,8 @@ command(data.data_app, data.CheckOptions)(data.check)
 
 def _tell_version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         typer.echo(f"retrainlab {version('retrainlab')}")
         raise typer.Exit
 

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from sim.cli.options import RUNS_FOLDER, AsJson, seeds
+from sim.cli.sizes import check_backtest, file_bytes
 from sim.cli.terminal import complain, counting, say, show, tell
+from sim.work_size import QUIET_PASTS
 
 _POLICIES = ("f1_drop > 0.05", "score_psi > 0.2", "psi_max > 0.25", "null_rate > 0.1", "own_table", "never")
 
@@ -69,7 +71,11 @@ class BacktestOptions:
 
 def backtest(options: BacktestOptions) -> None:
     """Say of your own log when each trigger would have fired, how late, and what retraining would have earned."""
-    from reports.backtest_report import best_words, segment_rows, trigger_rows
+    texts = (options.log, options.reading.reference, options.reading.drift)
+    check_backtest(len(options.policy), options.lives, sum(file_bytes(text) for text in texts))
+
+    from reports.backtest_first_page import best_words
+    from reports.backtest_report import segment_rows, trigger_rows
     from reports.charts.alarms import loss_words
     from reports.report import write_report
     from sim.study.backtest.result_file import write_backtest
@@ -106,7 +112,6 @@ def _found(options: BacktestOptions) -> Any:
     """Return what a log, or the tables of a monitor, say, and the log if it is one."""
     from policies.catalogue import load_policy
     from scenarios.files import load_scenario
-    from sim.study.backtest.findings import QUIET_PASTS
     from sim.study.backtest.findings import backtest as find
     from sim.study.backtest.metrics import backtest_of_metrics, is_metrics
     from sim.world.log_population import open_log

@@ -9,7 +9,7 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
-from sim.cli.sizes import check_comparison
+from sim.cli.sizes import Workforce, Worlds, check_comparison, table_bytes
 from sim.cli.terminal import complain, counting, show, show_boards, tell, tell_of_gates
 
 
@@ -89,11 +89,13 @@ def compare(options: CompareOptions) -> None:
 
 def _planned(options: CompareOptions) -> Any:
     from scenarios.files import load_scenario
+    from sim.study.comparison.grid import count_filled, parse_grid
 
-    asked = [load_scenario(name) for name in options.scenarios]
-    kinds = max(len(options.policy), 1), max(len(options.gates), 1)
-    if options.place.engine == "processes":  # how large a cluster is, only the cluster knows
-        check_comparison(asked, *kinds, options.seeds, options.place.workers)
+    asked, grid = [load_scenario(name) for name in options.scenarios], parse_grid(options.grid)
+    policies = sum(count_filled(text, grid) for text in options.policy) or 1
+    kinds = policies * max(len(options.training), 1), max(len(options.gates), 1)
+    worlds = Worlds(asked, options.seeds, options.trials, table_bytes(options.population))
+    check_comparison(worlds, *kinds, Workforce.of(options.place))
 
     from sim.study.comparison.plan import StudyRequest, plan_study
 

@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from sim.cli.options import AsJson, EngineOptions, EntryName, numbers, whole_numbers
-from sim.cli.sizes import check_power
+from sim.cli.sizes import Workforce, check_power
 from sim.cli.terminal import show, show_tables
 
 
@@ -63,7 +63,7 @@ def show_gates(name: EntryName = None, as_json: AsJson = False) -> None:
 def power_of_gates(options: PowerOptions) -> None:
     """Say how often each gate, and all together, let a worse model through and stop a better one."""
     sizes, differences = whole_numbers("--holdout", options.holdout), numbers("--difference", options.difference)
-    check_power(options.seeds, options.holdouts, sizes, len(differences))
+    check_power(options.seeds, options.holdouts, sizes, len(differences), Workforce.of(options.place))
 
     from reports.gate_power import check_chart_path, draw_power, power_tables
     from scenarios.files import load_scenario

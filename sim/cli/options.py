@@ -185,12 +185,11 @@ class SearchOptions:
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted search.")] = False
     cache: Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")] = None
 
-    def scenarios(self, names: Sequence[str], tell: Callable[[str], None]) -> tuple[Any, ...]:
-        """Return scenarios by name, as they are played with the population and training profile asked for."""
-        from scenarios.files import load_scenario
+    def played(self, scenarios: Sequence[Any], tell: Callable[[str], None]) -> tuple[Any, ...]:
+        """Return scenarios as they are played with the population and training profile asked for."""
         from sim.study.comparison.plan import as_played, learning_by
 
-        asked = tuple(learning_by(load_scenario(name), self.training) for name in names)
+        asked = tuple(learning_by(scenario, self.training) for scenario in scenarios)
         return tuple(as_played(asked, self.population.spec(), tell))
 
     def profile(self) -> Any:

@@ -10,7 +10,7 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, PopulationOptions, check_count
-from sim.cli.sizes import check_run
+from sim.cli.sizes import check_run, table_bytes
 from sim.cli.terminal import listening, say, show_tables, tell
 
 
@@ -79,7 +79,7 @@ def _settings(options: RunOptions) -> Any:
     from scenarios.files import load_scenario
 
     asked = load_scenario(options.scenario)
-    check_run(asked)
+    check_run(asked, options.trials, table_bytes(options.population))
 
     from policies.catalogue import load_policy
     from sim.mlops.gates.profiles import load_profile

@@ -9,6 +9,7 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import AsJson, SearchOptions, seeds
+from sim.cli.sizes import Workforce, Worlds, check_surface, table_bytes
 from sim.cli.terminal import counting, say, tell
 
 
@@ -72,13 +73,19 @@ def write_json_file(path: Path, content: dict[str, Any]) -> None:
 
 
 def _study(options: SurfaceOptions) -> Any:
+    from scenarios.files import load_scenario
+
+    search, loaded = options.search, [load_scenario(name) for name in options.scenarios]
+    worlds = Worlds(loaded, search.seeds, search.trials, table_bytes(search.population))
+    check_surface(worlds, Workforce.of(search.place))
+
     from policies.catalogue import load_policy
     from sim.study.lives.template import read_template
     from sim.study.surface.study import SurfaceStudy, parse_ranges
 
-    template, search = read_template(options.rule), options.search
+    template = read_template(options.rule)
     return SurfaceStudy(
-        scenarios=search.scenarios(options.scenarios, tell),
+        scenarios=search.played(loaded, tell),
         seeds=seeds(search.seeds),
         template=template,
         box=parse_ranges(options.range, template),

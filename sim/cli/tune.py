@@ -9,6 +9,7 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import AsJson, SearchOptions, seeds
+from sim.cli.sizes import Workforce, Worlds, check_tuning, table_bytes
 from sim.cli.terminal import counting, say, tell
 from sim.errors import InputError
 
@@ -114,6 +115,8 @@ def _plain(tuned: Any) -> dict[str, Any]:
 
 
 def _study(options: TuneOptions) -> Any:
+    searched, held_out = _scenarios(options)
+
     from policies.catalogue import load_policy
     from policies.parameters import check_choice
     from sim.study.lives.template import read_template
@@ -124,7 +127,7 @@ def _study(options: TuneOptions) -> Any:
     check_choice("--goal", options.goal, [goal.value for goal in Goal])
     search = options.search
     templates = [read_template(text) for text in options.rule or ["f1_drop > {a}"]]
-    asked, held_out = search.scenarios(options.scenarios, tell), search.scenarios(options.hold_out, tell)
+    asked, unseen = (search.played(each, tell) for each in (searched, held_out))
     for text in options.range:
         if not any(text.partition("=")[0].strip() in template.names for template in templates):
             raise InputError(f"a --range must be of a placeholder of a rule, got {text!r}; leave it out.")
@@ -149,5 +152,20 @@ def _study(options: TuneOptions) -> Any:
         weights=parse_weights(options.weight, [scenario.name for scenario in asked]),
         limits=parse_limits(options.limit),
         confirm_seeds=tuple(range(search.seeds + 1, search.seeds + options.confirm + 1)),
-        hold_out=held_out,
+        hold_out=unseen,
     )
+
+
+def _scenarios(options: TuneOptions) -> tuple[list[Any], list[Any]]:
+    """Return the scenarios of the search and those held out, if the tuning fits this machine."""
+    from scenarios.files import load_scenario
+
+    searched, held_out = ([load_scenario(name) for name in names] for names in (options.scenarios, options.hold_out))
+    search, table = options.search, table_bytes(options.search.population)
+    check_tuning(
+        Worlds(searched, search.seeds, search.trials, table),
+        Worlds([*searched, *held_out], options.confirm, search.trials, table),
+        max(len(options.rule), 1),
+        Workforce.of(search.place),
+    )
+    return searched, held_out

@@ -92,6 +92,11 @@ class PopulationSpec:
             raise InputError(msg)
 
     @property
+    def is_history(self) -> bool:
+        """Whether what is played happened: a table with dates, or a log."""
+        return bool(self.date_column) or self.log is not None
+
+    @property
     def arguments(self) -> list[str]:
         """The words of a command that asks for it; none for the scenario's own."""
         named = [

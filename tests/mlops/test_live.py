@@ -1,7 +1,6 @@
 """The live run: equal to the life in memory, to itself in another process, and to itself after being killed."""
 
 import json
-import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -11,6 +10,7 @@ import duckdb
 import mlflow
 import numpy as np
 import pytest
+from doomed import Point, kill_at
 from lives import CHEAP, live, script, small, toy_population
 from mlflow import MlflowClient
 from runs import CONCEPT, KILLED, Server, assert_whole, settings_of, stored_parts
@@ -103,68 +103,19 @@ def test_the_log_of_a_run_is_whole(tmp_path, store):
     assert_whole(settings.folder, record)
 
 
-# A process that plays a life and kills itself, without a word, at the `count`-th call of a function, before or after.
-_DOOMED = """
-import os, signal, sys
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from lives import TWIN
-from policies.catalogue import load_policy
-from scenarios.files import read_scenario
-from sim.mlops.gates.profiles import load_profile
-from sim.mlops.live import journal
-from sim.mlops.stores import duckdb_log, mlflow_registry
-from sim.mlops.live.run import LiveSettings
-from sim.study.run_folder import play_live
-place, name, moment, count, resume = {place!r}, {name!r}, {moment!r}, {count}, {resume}
-owner = dict(registry=mlflow_registry.MlflowRegistry, journal=journal.DuckDBJournal, log=duckdb_log.DuckDBLog)[place]
-function, calls = getattr(owner, name), [0]
-def doomed(*arguments, **keywords):
-    calls[0] += 1
-    if moment == "before" and calls[0] == count:
-        os.kill(os.getpid(), signal.SIGKILL)
-    result = function(*arguments, **keywords)
-    if moment == "after" and calls[0] == count:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-setattr(owner, name, doomed)
-settings = LiveSettings(
-    scenario=read_scenario(Path({scenario!r})), policy=load_policy("always"), population=TWIN,
-    profile=load_profile("none"), seed=1, trials=2, folder=Path({folder!r}),
-)
-play_live(settings, resume=resume)
-"""
-
-
-def kill_at(folder: Path, scenario: Path, point: tuple[str, str, str, int], *, resume: bool) -> None:
-    place, name, moment, count = point
-    code = _DOOMED.format(
-        tests=str(Path(__file__).parents[1]),
-        folder=str(folder),
-        scenario=str(scenario),
-        place=place,
-        name=name,
-        moment=moment,
-        count=count,
-        resume=resume,
-    )
-    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=False)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr[-2000:]
-
-
 THRICE = [
-    ("registry", "register", "after", 1),  # the first model is registered, and the log is still empty
-    ("registry", "move", "after", 5),  # a model is Previous_Champion, and no champion has followed
-    ("journal", "commit", "before", 2),  # a whole step is done but for its commit
+    Point("registry", "register", "after", 1),  # the first model is registered, and the log is still empty
+    Point("registry", "move", "after", 5),  # a model is Previous_Champion, and no champion has followed
+    Point("journal", "commit", "before", 2),  # a whole step is done but for its commit
 ]
 MORE = [
-    ("log", "append", "after", 4),
-    ("registry", "_create_version", "after", 1),
-    ("registry", "describe", "after", 1),
-    ("log", "backfill", "after", 2),
-    ("registry", "register", "before", 1),
-    ("journal", "commit", "after", 1),
-    ("registry", "close", "after", 1),
+    Point("log", "append", "after", 4),
+    Point("registry", "_create_version", "after", 1),
+    Point("registry", "describe", "after", 1),
+    Point("log", "backfill", "after", 2),
+    Point("registry", "register", "before", 1),
+    Point("journal", "commit", "after", 1),
+    Point("registry", "close", "after", 1),
 ]
 
 
@@ -180,7 +131,7 @@ def test_a_run_that_is_killed_ends_like_one_that_is_not(tmp_path, undisturbed, p
     folder, scenario = tmp_path / "run", tmp_path / "killed.toml"
     scenario.write_text(to_toml(KILLED), encoding="utf-8")
     for number, point in enumerate(points):
-        kill_at(folder, scenario, point, resume=number > 0)
+        kill_at(folder, scenario, point, trials=2, resume=number > 0)
     settings = settings_of(folder, KILLED, "always", trials=2)
     record = play_live(settings, resume=True)
     assert record == undisturbed

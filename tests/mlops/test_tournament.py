@@ -1,14 +1,11 @@
 """Tournaments: several challengers from one request, of which at most one gets by."""
 
-import signal
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import duckdb
 import numpy as np
 import pytest
+from doomed import Point, kill_at
 from lives import TWIN, live, script, small
 from mlflow import MlflowClient
 from runs import CONCEPT, settings_of
@@ -206,56 +203,27 @@ def test_a_run_that_stops_between_request_and_choice_goes_on_with_the_same_candi
 
 # Kills
 
-_DOOMED = """
-import os, signal, sys
-from pathlib import Path
-sys.path.insert(0, {tests!r})
-from lives import TWIN
-from policies.catalogue import load_policy
-from scenarios.files import read_scenario
-from sim.mlops.gates.profiles import load_profile
-from sim.mlops.live import journal
-from sim.mlops.stores import mlflow_registry
-from sim.mlops.live.run import LiveSettings
-from sim.study.run_folder import play_live
-owner = dict(registry=mlflow_registry.MlflowRegistry, journal=journal.DuckDBJournal)[{place!r}]
-function, calls = getattr(owner, {name!r}), [0]
-def doomed(*arguments, **keywords):
-    calls[0] += 1
-    if {moment!r} == "before" and calls[0] == {count}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    result = function(*arguments, **keywords)
-    if {moment!r} == "after" and calls[0] == {count}:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-setattr(owner, {name!r}, doomed)
-settings = LiveSettings(
-    scenario=read_scenario(Path({scenario!r})), policy=load_policy("always"), population=TWIN,
-    profile=load_profile("none"), seed=1, trials=0, folder=Path({folder!r}),
-)
-play_live(settings, resume={resume})
-"""
 KILLS = [
-    ("journal", "keep_candidates", "before", 1),
-    ("journal", "keep_candidates", "after", 1),
-    ("journal", "commit", "before", 1),  # the candidates are kept, and their step is not
-    ("journal", "commit", "after", 1),
-    ("journal", "candidates", "before", 1),  # read back by who did not train them
-    ("journal", "candidates", "after", 1),
-    ("journal", "drop_candidates", "before", 1),
-    ("journal", "drop_candidates", "after", 1),
-    ("registry", "register", "before", 1),
-    ("registry", "register", "after", 1),
-    ("registry", "tell", "before", 1),
-    ("registry", "_describe_challenger", "before", 1),
-    ("registry", "_describe_challenger", "after", 1),
-    ("registry", "_describe_challenger", "after", 2),
-    ("registry", "_describe_challenger", "before", 4),
-    ("registry", "_describe_challenger", "after", 4),
-    ("registry", "tell", "after", 1),
-    ("journal", "keep_candidates", "after", 1),
-    ("journal", "commit", "before", 1),
-    ("journal", "commit", "after", 1),
+    Point("journal", "keep_candidates", "before", 1),
+    Point("journal", "keep_candidates", "after", 1),
+    Point("journal", "commit", "before", 1),  # the candidates are kept, and their step is not
+    Point("journal", "commit", "after", 1),
+    Point("journal", "candidates", "before", 1),  # read back by who did not train them
+    Point("journal", "candidates", "after", 1),
+    Point("journal", "drop_candidates", "before", 1),
+    Point("journal", "drop_candidates", "after", 1),
+    Point("registry", "register", "before", 1),
+    Point("registry", "register", "after", 1),
+    Point("registry", "tell", "before", 1),
+    Point("telling", "_describe_challenger", "before", 1),
+    Point("telling", "_describe_challenger", "after", 1),
+    Point("telling", "_describe_challenger", "after", 2),
+    Point("telling", "_describe_challenger", "before", 4),
+    Point("telling", "_describe_challenger", "after", 4),
+    Point("registry", "tell", "after", 1),
+    Point("journal", "keep_candidates", "after", 1),
+    Point("journal", "commit", "before", 1),
+    Point("journal", "commit", "after", 1),
 ]
 
 
@@ -265,19 +233,8 @@ def test_twenty_kills_in_the_middle_of_tournaments_change_nothing(tmp_path):
     path, folder = tmp_path / "killed.toml", tmp_path / "run"
     path.write_text(to_toml(scenario), encoding="utf-8")
     undisturbed = play_live(settings_of(tmp_path / "calm", scenario, "always"), resume=False)
-    for number, (place, name, moment, count) in enumerate(KILLS):
-        code = _DOOMED.format(
-            tests=str(Path(__file__).parents[1]),
-            folder=str(folder),
-            scenario=str(path),
-            place=place,
-            name=name,
-            moment=moment,
-            count=count,
-            resume=folder.exists() and number > 0,
-        )
-        ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=180, check=False)
-        assert ended.returncode == -signal.SIGKILL, (name, ended.stderr[-2000:])
+    for number, point in enumerate(KILLS):
+        kill_at(folder, path, point, trials=0, resume=folder.exists() and number > 0)
     record = play_live(settings_of(folder, scenario, "always"), resume=True)
     assert record == undisturbed == read_record(folder)
     told = []

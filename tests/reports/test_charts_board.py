@@ -9,6 +9,7 @@ import pytest
 from figure_kit import check, words
 from test_leaderboard import cells
 
+from reports.amounts import difference_words
 from reports.board import MOST_ROWS
 from reports.caption import board_caption, seeds_words
 from reports.charts import before_after, leaderboard, ranks, recovery_cost, response_split, threshold, trigger_roc
@@ -286,7 +287,7 @@ def test_before_and_after_are_means_with_bands_over_seeds():
             for a, b in zip(after.lives, before.lives, strict=True)
         ]
     )
-    assert f"net value {gain:+,.0f}" in told
+    assert f"net value {difference_words(gain, 'USD')}" in told
     assert "drift begins in month 2" in told
 
 

@@ -20,8 +20,9 @@ from PIL import Image
 from report_lives import ATTACK, CALM, DRIFTING, RULES, played
 from test_cli import call, refused
 
-from reports.comparison_report import read_study
+from reports.amounts import money_words
 from reports.report import write_report
+from reports.study_folder import read_study
 from scenarios.files import to_toml
 from scenarios.schema import Prices
 from sim.errors import InputError
@@ -93,10 +94,11 @@ def test_a_run_page_tells_what_the_record_holds(run, run_page):
     record, page = read_record(run), read(run_page)
     told = "".join(page.text)
     scores = summarise(record)
-    assert f"net value of {scores.net_value:,.0f}" in told
-    assert f"{scores.retrains} retrainings, of which {scores.promotions} were promoted" in told
-    assert "there is no interval" in told
-    assert sum(tag == "tr" for tag, _ in page.seen) == len(record.steps) + 1 + len(scores.__slots__) + 1
+    assert f"a net value of {money_words(scores.net_value, 'USD')} and " in told
+    assert f"retrained {scores.retrains:,} times; " in told
+    assert "How much of this is luck: one life was played." in told
+    headings = 3
+    assert sum(tag == "tr" for tag, _ in page.seen) == len(record.steps) + len(scores.__slots__) + 3 + headings
     assert to_toml(DRIFTING) in told
     command = next(line for line in page.text if line.startswith("retrainlab run"))
     words = shlex.split(command)
@@ -143,13 +145,13 @@ def test_a_study_has_a_part_for_each_board_and_overall(study, study_page):
         *("leaderboard-overall-none", "ranks-drifting-1-none", "before_after-drifting-1-none"),
         *("threshold_1-drifting-1-none", "trigger_roc_1-drifting-1-none", "response_split-drifting-1-none"),
     } <= names
-    told = "".join(page.text)
     overall = next(board for board in boards if board["scenario"] == "overall")
     best = max(
         (row for row in overall["policies"] if row["policy"] != "oracle"),
         key=lambda row: row["scores"]["net_value"]["mean"],
     )
-    assert f"{best['policy']} has the highest mean net value" in told
+    said = "".join(page.text[page.text.index("The answer") :][:4])
+    assert (best["policy"] if best["policy"] != "never" else "Never retrain") in said
     command = next(line for line in page.text if line.startswith("retrainlab compare"))
     words = shlex.split(command)
     assert words[2:4] == ["calm@1.toml", "drifting@1.toml"]
@@ -195,6 +197,9 @@ def test_cells_are_priced_as_their_lives_would_be(study):
         worth = sum(life["offered_expected_churners"]) * 0.5 * 3000 - sum(life["offers"]) * 10
         assert row["net_value"] == pytest.approx(worth - 7 * len(life["requested"]))
     assert told.scenarios["calm@1"].prices == prices
+    in_euros = read_study(study, {"currency": "EUR"})
+    assert_frame_equal(in_euros.cells, read_study(study, {}).cells)
+    assert in_euros.scenarios["calm@1"].prices.currency == "EUR"
     assert told.played["calm@1"].prices == CALM.prices
 
 
@@ -221,6 +226,7 @@ REFUSED = {
     "no number": (["report", ".", "--price", "value=much"], "must be a number, got 'value=much'"),
     "out of range": (["report", ".", "--price", "success_rate=1.5"], "success_rate must be right, got 1.5"),
     "not finite": (["report", ".", "--price", "value=inf"], "customer_value must be right"),
+    "no currency": (["report", ".", "--price", "currency= "], "the price currency must be right"),
     "no price": (["report", ".", "--price", "value"], "must read like value=2500"),
     "without the option": (["report", ".", "value=2"], "must come after --price"),
 }

@@ -4,7 +4,8 @@ import pytest
 
 from policies.catalogue import catalogue
 from sim.errors import InputError
-from sim.study.comparison.contestants import Contestant, ablations, contestants, expand, parse_grid
+from sim.study.comparison.contestants import Contestant, ablations, contestants
+from sim.study.comparison.grid import expand, parse_grid
 
 
 def names(*texts, grid=()):

@@ -134,6 +134,7 @@ class Trainings:
         return self.named.get(name) or load_training(name)
 
 
+@cache
 def training_profiles() -> tuple[str, ...]:
     """Return the names of the profiles that come with the package.
 

@@ -13,15 +13,13 @@ from policies.signals import Signals
 from policies.spec import PolicySpec
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.records.record import StepRow
-from sim.mlops.statistics.metrics import Confusion
+from sim.mlops.statistics.metrics import Confusion, confusion
 from sim.study.backtest.quiet import quiet_past
 from sim.study.backtest.watch import Watching, asked_steps
 from sim.study.replay.replay import Replay
+from sim.work_size import QUIET_PASTS
 from sim.world.log_population import OpenedLog
 from sim.world.world import World
-
-QUIET_PASTS = 40
-"""How many quiet pasts the rate of false alarms is measured in."""
 
 _SURE = 1.6448536269514722  # normal quantile of 0.95
 _NORMAL = 1.959963984540054  # of 0.975
@@ -110,7 +108,8 @@ def backtest(
     on_past
         Hears how many quiet pasts have been played.
     """
-    watches = [_watched(log, spec, seed) for spec in specs]
+    replay = Replay(World(log.scenario, seed, log.population, kept_steps=None))
+    watches = [_watched(replay, log, spec) for spec in specs]
     baseline, rows, _ = watches[0]
     months = _months(log, rows, baseline, watches[0][2].seen)
     loss = loss_step(months, baseline.f1, baseline.f1_standard_error or 0.0)
@@ -185,10 +184,9 @@ def trigger_report(
     )
 
 
-def _watched(log: OpenedLog, spec: PolicySpec, seed: int) -> tuple[Confusion, tuple[StepRow, ...], Watching]:
-    world = World(log.scenario, seed, log.population, kept_steps=None)
+def _watched(replay: Replay, log: OpenedLog, spec: PolicySpec) -> tuple[Confusion, tuple[StepRow, ...], Watching]:
     watch = Watching(spec.build(), log.has_features)
-    first, rows = Replay(world).play(watch, load_profile("none"))
+    first, rows = replay.play(watch, load_profile("none"))
     if first.meeting is None:
         raise ValueError("a first champion has met its gates")
     return first.meeting.challenger, rows, watch
@@ -248,14 +246,7 @@ def _segments(log: OpenedLog) -> tuple[SegmentReport, ...]:
     is_reference = population.bins < log.scenario.time.warmup_steps
 
     def f1(rows: NDArray[Any]) -> float | None:
-        label, predicted = population.table.churned[rows], table.predicted[rows]
-        hits = int(np.count_nonzero(label & predicted))
-        counts = Confusion(
-            hits,
-            int(np.count_nonzero(predicted & ~label)),
-            int(np.count_nonzero(label & ~predicted)),
-            int(np.count_nonzero(~label & ~predicted)),
-        )
+        counts = confusion(population.table.churned[rows], table.predicted[rows])
         return counts.f1 if counts.has_both_classes else None
 
     reports = []
@@ -277,13 +268,13 @@ def _false_alarms(
 ) -> list[tuple[float, float, float]]:
     """Return each trigger's alarms a year in quiet pasts, with a 95 % interval over the pasts (normal)."""
     years = log.scenario.time.steps * log.scenario.time.step_days / _DAYS_A_YEAR
-    counts = np.zeros((QUIET_PASTS, len(specs)))
+    counts, gates = np.zeros((QUIET_PASTS, len(specs))), load_profile("none")
     for past in range(QUIET_PASTS):
         quiet = quiet_past(log, np.random.default_rng((seed, past)))
         replay = Replay(World(log.scenario, seed, quiet, kept_steps=None))
         for place, spec in enumerate(specs):
             watch = Watching(spec.build(), log.has_features)
-            replay.play(watch, load_profile("none"))
+            replay.play(watch, gates)
             counts[past, place] = len(asked_steps(watch.decisions)) / years
         on_past(past + 1)
     means, errors = counts.mean(axis=0), counts.std(axis=0, ddof=1) / sqrt(QUIET_PASTS)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq  # type: ignore[import-untyped]  # it ships no types
 
 from policies.signals import Signals
 from policies.spec import PolicySpec
@@ -31,7 +32,7 @@ def is_metrics(text: str) -> bool:
     if not path.is_file():
         return False
     try:
-        names = set(_frame(path).columns)
+        names = _column_names(path)
     except (OSError, ValueError):
         return False
     return len(_NEEDED & names) >= 2 and bool({"window", "window_start", "window.start"} & names)
@@ -95,9 +96,16 @@ def backtest_of_metrics(
 
 
 def _frame(path: Path) -> pd.DataFrame:
-    if path.suffix.lower() in {".parquet", ".pq"}:
-        return pd.read_parquet(path)
-    return pd.read_csv(path)
+    return pd.read_parquet(path) if _is_parquet(path) else pd.read_csv(path)
+
+
+def _column_names(path: Path) -> set[str]:
+    """Return the names of a file's columns, of whose rows none is read."""
+    return set(pq.read_schema(path).names if _is_parquet(path) else pd.read_csv(path, nrows=0).columns)
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.suffix.lower() in {".parquet", ".pq"}
 
 
 def _windows(frame: pd.DataFrame, path: str) -> pd.DataFrame:

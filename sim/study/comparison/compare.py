@@ -120,6 +120,7 @@ class Study:
             population_arguments=tuple(self.population.arguments),
             trials=self.trials,
             split=self.with_split,
+            is_history=self.population.is_history,
         )
 
     @property

@@ -1,10 +1,9 @@
 """Contestants: the policies of a comparison, and how each comes to a record in a replayed world."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
-from math import isfinite
 
 from policies.catalogue import catalogue, load_policy
 from policies.conditions import AtLeast
@@ -14,15 +13,14 @@ from sim.errors import InputError, did_you_mean
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.records.record import Record
+from sim.study.comparison.grid import expand, placeholders
 from sim.study.replay.replay import Replay
 from sim.study.replay.schedule import coins
 from sim.study.scores.oracle import Plan
 
 ORACLE = "oracle"
 _STUDY_MADE = (ORACLE, "coin")
-_MOST_VALUES = 10_000
 _COIN = re.compile(r"coin\(\s*like\s*=\s*(?P<like>.+?)\s*\)")
-_PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,37 +101,6 @@ def _on(contestant: Contestant, trainings: Sequence[TrainingProfile]) -> list[Co
     ]
 
 
-def expand(text: str, grid: Mapping[str, Sequence[float]]) -> list[str]:
-    """Return the text once for each combination of the values of its placeholders.
-
-    >>> expand("f1_drop > {a}", {"a": [0.05, 0.1], "b": [1.0]})
-    ['f1_drop > 0.05', 'f1_drop > 0.1']
-    """
-    names = list(dict.fromkeys(_PLACEHOLDER.findall(text)))
-    for name in names:
-        if name not in grid:
-            msg = (
-                f"a placeholder must have values, but {{{name}}} in {text!r} has none; add --grid {name}=0.02:0.10:9."
-            )
-            raise InputError(msg)
-    values = product(*(grid[name] for name in names))
-    return [_filled(text, dict(zip(names, combination, strict=True))) for combination in values]
-
-
-def parse_grid(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    """Return the values of each placeholder, given as `a=low:high:count` or `a=0.05,0.1`.
-
-    >>> parse_grid(["a=0.02:0.1:5", "b=1,2"])
-    {'a': (0.02, 0.04, 0.06, 0.08, 0.1), 'b': (1.0, 2.0)}
-    """
-    axes = [_parse_axis(text) for text in texts]
-    names = [name for name, _ in axes]
-    if len(set(names)) < len(names):
-        msg = f"each placeholder must have one --grid, got {', '.join(names)}; give all its values at once."
-        raise InputError(msg)
-    return dict(axes)
-
-
 def ablations(contestant: Contestant) -> list[Contestant]:
     """Return the contestant's rule without each of its clauses in turn, where it is clauses joined by `or`."""
     spec = contestant.spec
@@ -201,7 +168,7 @@ def _ablation(contestant: Contestant, spec: PolicySpec, root: AtLeast, index: in
 
 
 def _check_use(texts: Sequence[str], grid: Mapping[str, Sequence[float]]) -> None:
-    used = {name for text in texts for name in _PLACEHOLDER.findall(text)}
+    used = {name for text in texts for name in placeholders(text)}
     for name in grid:
         if name not in used:
             hint = did_you_mean(name, used)
@@ -210,42 +177,7 @@ def _check_use(texts: Sequence[str], grid: Mapping[str, Sequence[float]]) -> Non
 
 
 def _check_names(found: Sequence[Contestant]) -> None:
-    names = [contestant.name for contestant in found]
-    for name in names:
-        if names.count(name) > 1:
+    for name, count in Counter(contestant.name for contestant in found).items():
+        if count > 1:
             msg = f"each policy of a comparison must have a name of its own, got two called {name!r}; rename one."
             raise InputError(msg)
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not isfinite(value):
-        msg = f"{text.strip()} is not finite"
-        raise ValueError(msg)
-    return value
-
-
-def _filled(text: str, values: Mapping[str, float]) -> str:
-    return _PLACEHOLDER.sub(lambda match: f"{values[match[1]]:.12g}", text)
-
-
-def _parse_axis(text: str) -> tuple[str, tuple[float, ...]]:
-    name, _, values = text.partition("=")
-    if not name.strip().isidentifier():
-        msg = f"a grid must read like a=0.02:0.10:9 or a=0.05,0.1, got {text!r}, which names no placeholder."
-        raise InputError(msg)
-    try:
-        if ":" not in values:
-            return name.strip(), tuple(_finite(value) for value in values.split(","))
-        low, high, count = values.split(":")
-        return name.strip(), _spread(_finite(low), _finite(high), int(count))
-    except ValueError as error:
-        msg = f"a grid must read like a=0.02:0.10:9 or a=0.05,0.1, got {text!r} ({error})."
-        raise InputError(msg) from error
-
-
-def _spread(low: float, high: float, count: int) -> tuple[float, ...]:
-    if not 2 <= count <= _MOST_VALUES and not (count == 1 and low == high):
-        msg = f"a range needs 2 to {_MOST_VALUES} values"
-        raise ValueError(msg)
-    return tuple(round(low + (high - low) * index / max(count - 1, 1), 12) for index in range(count))

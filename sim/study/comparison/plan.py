@@ -9,7 +9,8 @@ from sim.mlops.gates.profiles import load_profile
 from sim.mlops.models.profiles import load_training
 from sim.study.comparison.compare import Study
 from sim.study.comparison.conditions import FailCondition, parse_condition
-from sim.study.comparison.contestants import contestants, parse_grid
+from sim.study.comparison.contestants import contestants
+from sim.study.comparison.grid import parse_grid
 from sim.world.population_spec import PopulationSpec
 
 OF_ONE_HISTORY = (

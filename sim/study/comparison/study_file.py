@@ -15,7 +15,7 @@ class StudyIdentity:
     """What must be the same for results to belong to one study.
 
     `scenarios` are TOML texts, `policies` pairs of a name and the TOML text that builds it (`None`: the study itself
-    makes it), `population_arguments` the words that asked for the population.
+    makes it), `population_arguments` the words that asked for the population. `is_history` tells a recorded past.
     """
 
     scenarios: tuple[str, ...]
@@ -27,6 +27,7 @@ class StudyIdentity:
     population_arguments: tuple[str, ...]
     trials: int
     split: bool
+    is_history: bool = False
 
 
 STUDY_KIND = TypeAdapter(StudyIdentity)

@@ -14,16 +14,19 @@ from sim.study.scores.monthly import from_text, net_value
 from sim.study.scores.table import Score
 
 _SHORT = {"value": "customer_value"}
+_CURRENCY = "currency"
+PriceChange = Mapping[str, float | str]
+"""Prices by name, all numbers but the currency."""
 REASON = "priced again, and the oracle was planned at other prices"
 
 
-def parse_prices(texts: Sequence[str]) -> dict[str, float]:
+def parse_prices(texts: Sequence[str]) -> PriceChange:
     """Return the prices that texts such as `value=2500` name; `value` is short for `customer_value`.
 
-    >>> parse_prices(["value=2500", "success_rate=0.4"])
-    {'customer_value': 2500.0, 'success_rate': 0.4}
+    >>> parse_prices(["value=2500", "success_rate=0.4", "currency=EUR"])
+    {'customer_value': 2500.0, 'success_rate': 0.4, 'currency': 'EUR'}
     """
-    found: dict[str, float] = {}
+    found: dict[str, float | str] = {}
     for text in texts:
         name, sign, number = text.partition("=")
         key = _SHORT.get(name.strip(), name.strip())
@@ -32,6 +35,9 @@ def parse_prices(texts: Sequence[str]) -> dict[str, float]:
             hint = did_you_mean(name.strip(), known)
             msg = f"a price must read like value=2500 and be one of {', '.join(known)}, got {text!r}.{hint}"
             raise InputError(msg)
+        if key == _CURRENCY:
+            found[key] = number.strip()
+            continue
         try:
             found[key] = float(number)
         except ValueError as error:
@@ -41,7 +47,12 @@ def parse_prices(texts: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def priced(prices: Prices, change: Mapping[str, float]) -> Prices:
+def changed_amounts(change: PriceChange) -> PriceChange:
+    """Return the prices of a change that change what something is worth: all but the currency."""
+    return {name: value for name, value in change.items() if name != _CURRENCY}
+
+
+def priced(prices: Prices, change: PriceChange) -> Prices:
     """Return prices with some changed; `InputError` if one is out of range."""
     try:
         return Prices.model_validate({**prices.model_dump(), **change})
@@ -51,10 +62,14 @@ def priced(prices: Prices, change: Mapping[str, float]) -> Prices:
         raise InputError(msg) from error
 
 
-def reprice_record(record: Record, change: Mapping[str, float]) -> Record:
+def reprice_record(record: Record, change: PriceChange) -> Record:
     """Return a record whose scenario has other prices, from which all money is computed."""
     prices = priced(record.scenario.prices, change)
     return replace(record, scenario=record.scenario.model_copy(update={"prices": prices}))
+
+
+def _amounts(prices: Prices) -> PriceChange:
+    return changed_amounts(prices.model_dump())
 
 
 def reprice_cells(cells: pd.DataFrame, played: Mapping[str, Prices], prices: Mapping[str, Prices]) -> pd.DataFrame:
@@ -63,7 +78,9 @@ def reprice_cells(cells: pd.DataFrame, played: Mapping[str, Prices], prices: Map
     Net value and the usual formula are computed anew; what a cell can't say at other prices is missing. A cell whose
     prices stay as they were stays as it was.
     """
-    moved = np.array([played[name] != prices[name] for name in cells["scenario"].astype(str)], dtype=np.bool_)
+    moved = np.array(
+        [_amounts(played[name]) != _amounts(prices[name]) for name in cells["scenario"].astype(str)], dtype=np.bool_
+    )
     if not moved.any():
         return cells
     again = cells.copy()
