@@ -231,18 +231,23 @@ def judged(
     """
     beyond = beyond_oracle(record, tuple(bench.by_training))
     scores = {**_scores(record, bench, baseline, bench.best.reason or beyond), **_prices_of(bench.constraints)}
+    scores |= response_scores(record, undrifted)
+    if with_needless and not beyond and bench.planner is not None:
+        found = needless(bench.planner, record)
+        scores |= {Score.NEEDLESS_RETRAINS: found.retrains, Score.NEEDLESS_COST: found.cost}
+    return Judgement(scores, bench.best.reason or beyond or None, clause_counts(record), monthly(record))
+
+
+def response_scores(record: Record, undrifted: Record | None) -> dict[Score, ScoreValue | None]:
+    """Return the scores that depend on what the same policy did without the drift, as `undrifted` tells."""
     times = response(record, undrifted)
-    scores |= {
+    return {
         Score.DETECTION_DAYS: detection_days(record, undrifted),
         Score.RESPONSE_LABEL_WAIT_DAYS: times.label_wait,
         Score.RESPONSE_TRAINING_DAYS: times.training,
         Score.RESPONSE_VALIDATION_DAYS: times.validation,
         Score.RESPONSE_APPROVAL_DAYS: times.approval,
     }
-    if with_needless and not beyond and bench.planner is not None:
-        found = needless(bench.planner, record)
-        scores |= {Score.NEEDLESS_RETRAINS: found.retrains, Score.NEEDLESS_COST: found.cost}
-    return Judgement(scores, bench.best.reason or beyond or None, clause_counts(record), monthly(record))
 
 
 def _scores(
