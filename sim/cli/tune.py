@@ -10,8 +10,9 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
+from sim.cli.screen import Whole, show_screen
 from sim.cli.sizes import Workforce, Worlds, check_tuning, table_bytes
-from sim.cli.terminal import counting, say, tell
+from sim.cli.terminal import counting, tell
 from sim.errors import InputError
 
 
@@ -53,6 +54,7 @@ class TuneOptions:
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted tuning.")] = False
     cache: Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")] = None
     as_json: AsJson = False
+    whole: Whole = False
 
 
 def tune(options: TuneOptions) -> None:
@@ -79,10 +81,10 @@ def tune(options: TuneOptions) -> None:
     if options.as_json:
         typer.echo(json.dumps({"folder": str(folder), **_plain(tuned)}, allow_nan=False))
         return
-    for sentence in _sentences(tuned, study.searches[0].reference.name):
-        say(sentence)
+    said = list(_sentences(tuned, study.searches[0].reference.name))
     if tuned.is_shown:
-        tell(f"the choice is {folder / CHOSEN_FILE}; run and compare take it as a --policy.")
+        said.append(f"The choice is {folder / CHOSEN_FILE}; run and compare take it as a --policy.")
+    show_screen(said, whole=options.whole)
 
 
 def _sentences(tuned: Any, reference: str) -> Iterator[str]:
