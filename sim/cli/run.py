@@ -60,22 +60,25 @@ def run(options: RunOptions) -> None:
     """Play one policy live on MLflow: score, wait for labels, monitor, retrain, validate, promote."""
     settings = _settings(options)
 
+    from reports.report import REPORT_FOLDER, write_report
     from reports.run_screen import run_screen
     from reports.tables import closing_table
     from sim.mlops.live.run import tracking_uri
     from sim.study.run_folder import play_live, to_json
+    from sim.study.run_told import tell_run
 
     with resumable(settings.folder), listening(settings.scenario.time.steps) as listener:
         record = play_live(settings, resume=options.resume, listener=listener)
+        listener.phase("drawing the report and telling MLflow")
+        tell_run(record, settings, [write_report(settings.folder)])
     options.population.tell_defaults(tell, is_policy_open=options.policy is None, is_gates_open=options.gates is None)
     if options.as_json:
         typer.echo(json.dumps({"folder": str(settings.folder), **to_json(record)}, allow_nan=False))
         return
     closing = [
         "",
-        f"The run is in {settings.folder}. To look at its models, and to draw it:",
+        f"The run is in {settings.folder}, its report in {settings.folder / REPORT_FOLDER}. To look at its models:",
         f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri(settings))}",
-        f"retrainlab report {shlex.quote(str(settings.folder))}",
     ]
     parts = [closing_table(record)] if options.whole else list(run_screen(record, terminal_width()))
     show_screen(parts, closing, whole=options.whole)
