@@ -89,7 +89,9 @@ class Signals:
         on_request=True,
     )
     two_sample_p: float | None = _signal(
-        "chance of a `two_sample_auc` as high where nothing has moved", "p-value", on_request=True
+        "chance of a `two_sample_auc` as high where nothing has moved, given who is in both samples",
+        "p-value",
+        on_request=True,
     )
     score_ks_p: float | None = _signal(
         "Kolmogorov-Smirnov p-value of today's scores against those on the champion's gate rows",
@@ -97,7 +99,8 @@ class Signals:
         on_request=True,
     )
     psi_p: float | None = _signal(
-        "chance of a PSI as large in any feature at these sample sizes where nothing has moved (Bonferroni)",
+        "chance of a PSI as large in any feature where nothing has moved, given who is in both samples and how many "
+        "in each (Bonferroni)",
         "p-value",
         on_request=True,
     )

@@ -20,7 +20,8 @@ from policies.catalogue import load_policy
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import load_profile
-from sim.mlops.live.journal import DuckDBJournal, read_ledger
+from sim.mlops.live.checkpoints import read_ledger
+from sim.mlops.live.journal import DuckDBJournal
 from sim.mlops.live.run import LiveSettings
 from sim.mlops.loop.change_finder import change_finder
 from sim.mlops.loop.monitor import Monitor

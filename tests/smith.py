@@ -19,6 +19,7 @@ from runs import settings_of
 
 from scenarios.files import read_scenario
 from sim.errors import InputError, WorkError
+from sim.mlops.live.checkpoints import Checkpoints
 from sim.mlops.live.journal import DuckDBJournal
 from sim.mlops.live.run import Listener
 from sim.mlops.stores import claim, patience, sqlite_store
@@ -28,6 +29,7 @@ from sim.study import run_folder
 OWNERS: dict[str, Any] = {
     "client": MlflowClient,
     "journal": DuckDBJournal,
+    "checkpoints": Checkpoints,
     "log": DuckDBLog,
     "claim": claim,
     "store": sqlite_store,
@@ -37,7 +39,8 @@ SEAMS = {
     "claim": ("_write",),
     "store": ("_put",),
     "log": ("append", "backfill"),
-    "journal": ("begin", "commit", "_write_step", "_write_ledger"),
+    "journal": ("begin", "commit", "_write_step"),
+    "checkpoints": ("write",),
     "client": (
         "create_experiment",
         "create_registered_model",

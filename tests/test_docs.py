@@ -8,7 +8,8 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from sim.mlops.live.journal import read_ledger
+from sim.mlops.live.checkpoints import read_ledger
+from sim.mlops.live.journal import TABLES
 from sim.mlops.stores.duckdb_log import DuckDBLog
 from sim.world.telco.table import SCHEMA
 
@@ -28,7 +29,8 @@ def test_the_page_of_files_has_every_table_and_column():
     page = (ROOT / "docs" / "files.md").read_text(encoding="utf-8")
     with duckdb.connect() as connection:
         DuckDBLog(connection, SCHEMA)
-        read_ledger(connection)  # makes the tables of the journal
+        connection.execute(TABLES)
+        read_ledger(connection)  # makes the tables of a resume
         columns = connection.execute(
             "SELECT table_name, column_name FROM duckdb_columns() WHERE NOT internal ORDER BY ALL"
         ).fetchall()

@@ -19,6 +19,7 @@ _DRAWN = {
     "mlflow_run_id",
     "mlflow_model_id",
     "files_sha256",
+    "sha256",
     "latency_ms",
     "mlflow_version",
     "run_id",

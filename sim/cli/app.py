@@ -10,6 +10,7 @@ from sim.cli import catalogues, data, gates
 from sim.cli.backtest import BacktestOptions, backtest
 from sim.cli.compare import CompareOptions, compare
 from sim.cli.interrupt import EXIT_CODE
+from sim.cli.judge import JudgeOptions, judge
 from sim.cli.options import command
 from sim.cli.report import ReportOptions, report
 from sim.cli.run import RunOptions, run
@@ -25,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 command(app, RunOptions)(run)
+command(app, JudgeOptions)(judge)
 command(app, CompareOptions)(compare)
 command(app, BacktestOptions)(backtest)
 command(app, SurfaceOptions)(surface)

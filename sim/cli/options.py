@@ -1,7 +1,7 @@
 """Options: what the commands share, and how a frozen object of options becomes the arguments of a command."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import wraps
 from pathlib import Path
@@ -167,6 +167,46 @@ class EngineOptions:
         from sim.study.engines.engine import Engine
 
         return Engine(self.engine, self.address, self.workers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchOptions:
+    """In which worlds settings are searched, and where that is done."""
+
+    gates: Annotated[str, typer.Option(help="A gate profile; as for run.")] = ""
+    training: Annotated[
+        str, typer.Option(help="What retrainings learn from: a training profile; else the scenario's.")
+    ] = ""
+    seeds: Annotated[int, typer.Option(help="How many lives of each scenario the search sees, from seed 1 on.")] = 10
+    population: PopulationOptions = field(default_factory=PopulationOptions)
+    trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0
+    place: EngineOptions = field(default_factory=EngineOptions)
+    out: Annotated[Path | None, typer.Option(help="The folder; a new one under runs/ by default.")] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted search.")] = False
+    cache: Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")] = None
+
+    def played(self, scenarios: Sequence[Any], tell: Callable[[str], None]) -> tuple[Any, ...]:
+        """Return scenarios as they are played with the population and training profile asked for."""
+        from sim.study.comparison.plan import as_played, learning_by
+
+        asked = tuple(learning_by(scenario, self.training) for scenario in scenarios)
+        return tuple(as_played(asked, self.population.spec(), tell))
+
+    def profile(self) -> Any:
+        """Return the gate profile that is asked for."""
+        from sim.mlops.gates.profiles import load_profile
+
+        return load_profile(self.gates or self.population.defaults().gates)
+
+    def folder(self, title: str) -> Path:
+        """Return the folder that is asked for, else one under `runs/` by a title."""
+        from sim.study.run_folder import run_folder
+
+        return self.out or run_folder(RUNS_FOLDER, title, resume=self.resume)
+
+    def worlds_folder(self) -> Path:
+        """Return where worlds are kept for the next comparison."""
+        return self.cache or cache_folder()
 
 
 def numbers(option: str, text: str) -> list[float]:

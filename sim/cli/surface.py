@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from sim.cli.interrupt import resumable
-from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
+from sim.cli.options import AsJson, SearchOptions, seeds
 from sim.cli.screen import Whole, show_screen
 from sim.cli.sizes import Workforce, Worlds, check_surface, table_bytes
 from sim.cli.terminal import counting, tell
@@ -30,17 +30,7 @@ class SurfaceOptions:
         list[str], typer.Option(help="Look closer at a placeholder, as a=0.01:0.2; the whole real line without.")
     ] = field(default_factory=list)
     reference: Annotated[str, typer.Option(help="The rule that the best setting is paired with.")] = "proposal"
-    gates: Annotated[str, typer.Option(help="A gate profile; as for run.")] = ""
-    training: Annotated[
-        str, typer.Option(help="What retrainings learn from: a training profile; else the scenario's.")
-    ] = ""
-    seeds: Annotated[int, typer.Option(help="How many lives of each scenario, from seed 1 on.")] = 10
-    population: PopulationOptions = field(default_factory=PopulationOptions)
-    trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0
-    place: EngineOptions = field(default_factory=EngineOptions)
-    out: Annotated[Path | None, typer.Option(help="The surface's folder; a new one under runs/ by default.")] = None
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted surface.")] = False
-    cache: Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")] = None
+    search: SearchOptions = field(default_factory=SearchOptions)
     as_json: AsJson = False
     whole: Whole = False
 
@@ -49,22 +39,21 @@ def surface(options: SurfaceOptions) -> None:
     """Follow every setting of a rule through every world, exactly, and say which is best and how sure that is."""
     study = _study(options)
 
-    from sim.study.run_folder import run_folder
     from sim.study.surface.answers import answer
     from sim.study.surface.study import survey
     from sim.study.surface.words import plain_answer, sentences
 
     title = "-".join([*(scenario.id for scenario in study.scenarios), "surface"])
-    folder = options.out or run_folder(RUNS_FOLDER, title, resume=options.resume)
+    folder = options.search.folder(title)
     with resumable(folder), counting(len(study.tasks())) as on_world:
         found = survey(
             study,
             folder,
-            workers=options.place.workers,
-            engine=options.place.engine,
-            address=options.place.address,
-            resume=options.resume,
-            cache_folder=options.cache or cache_folder(),
+            workers=options.search.place.workers,
+            engine=options.search.place.engine,
+            address=options.search.place.address,
+            resume=options.search.resume,
+            cache_folder=options.search.worlds_folder(),
             on_world=on_world,
         )
     said = answer(found, study.template, study.reference, {})
@@ -87,26 +76,22 @@ def write_json_file(path: Path, content: dict[str, Any]) -> None:
 def _study(options: SurfaceOptions) -> Any:
     from scenarios.files import load_scenario
 
-    loaded = [load_scenario(name) for name in options.scenarios]
-    worlds = Worlds(loaded, options.seeds, options.trials, table_bytes(options.population))
-    check_surface(worlds, Workforce.of(options.place))
+    search, loaded = options.search, [load_scenario(name) for name in options.scenarios]
+    worlds = Worlds(loaded, search.seeds, search.trials, table_bytes(search.population))
+    check_surface(worlds, Workforce.of(search.place))
 
     from policies.catalogue import load_policy
-    from sim.mlops.gates.profiles import load_profile
-    from sim.study.comparison.plan import as_played, learning_by
     from sim.study.lives.template import read_template
     from sim.study.surface.study import SurfaceStudy, parse_ranges
 
     template = read_template(options.rule)
-    population = options.population.spec()
-    asked = tuple(learning_by(scenario, options.training) for scenario in loaded)
     return SurfaceStudy(
-        scenarios=as_played(asked, population, tell),
-        seeds=seeds(options.seeds),
+        scenarios=search.played(loaded, tell),
+        seeds=seeds(search.seeds),
         template=template,
         box=parse_ranges(options.range, template),
-        profile=load_profile(options.gates or options.population.defaults().gates),
+        profile=search.profile(),
         reference=load_policy(options.reference),
-        population=population,
-        trials=options.trials,
+        population=search.population.spec(),
+        trials=search.trials,
     )

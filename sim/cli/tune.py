@@ -3,13 +3,12 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from sim.cli.interrupt import resumable
-from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
+from sim.cli.options import AsJson, SearchOptions, seeds
 from sim.cli.screen import Whole, show_screen
 from sim.cli.sizes import Workforce, Worlds, check_tuning, table_bytes
 from sim.cli.terminal import counting, tell
@@ -41,18 +40,8 @@ class TuneOptions:
     hold_out: Annotated[list[str], typer.Option(help="A scenario that the search must not see (repeatable).")] = (
         field(default_factory=list)
     )
-    gates: Annotated[str, typer.Option(help="A gate profile; as for run.")] = ""
-    training: Annotated[
-        str, typer.Option(help="What retrainings learn from: a training profile; else the scenario's.")
-    ] = ""
-    seeds: Annotated[int, typer.Option(help="How many lives of each scenario the search sees, from seed 1 on.")] = 10
     confirm: Annotated[int, typer.Option(min=1, help="How many lives after those confirm the choice.")] = 10
-    population: PopulationOptions = field(default_factory=PopulationOptions)
-    trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0
-    place: EngineOptions = field(default_factory=EngineOptions)
-    out: Annotated[Path | None, typer.Option(help="The folder; a new one under runs/ by default.")] = None
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted tuning.")] = False
-    cache: Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")] = None
+    search: SearchOptions = field(default_factory=SearchOptions)
     as_json: AsJson = False
     whole: Whole = False
 
@@ -61,21 +50,20 @@ def tune(options: TuneOptions) -> None:
     """Choose a setting of a rule, and say what it is worth on seeds and scenarios that the search never saw."""
     study = _study(options)
 
-    from sim.study.run_folder import run_folder
     from sim.study.surface.choice import CHOSEN_FILE, choose
 
     title = "-".join([*(scenario.id for scenario in study.searches[0].scenarios), "tuning"])
-    folder = options.out or run_folder(RUNS_FOLDER, title, resume=options.resume)
+    folder = options.search.folder(title)
     worlds = sum(len(search.tasks()) for search in study.searches)
     with resumable(folder), counting(worlds) as on_world:
         tuned = choose(
             study,
             folder,
-            workers=options.place.workers,
-            engine=options.place.engine,
-            address=options.place.address,
-            resume=options.resume,
-            cache_folder=options.cache or cache_folder(),
+            workers=options.search.place.workers,
+            engine=options.search.place.engine,
+            address=options.search.place.address,
+            resume=options.search.resume,
+            cache_folder=options.search.worlds_folder(),
             on_world=on_world,
         )
     if options.as_json:
@@ -133,35 +121,30 @@ def _study(options: TuneOptions) -> Any:
 
     from policies.catalogue import load_policy
     from policies.parameters import check_choice
-    from sim.mlops.gates.profiles import load_profile
-    from sim.study.comparison.plan import as_played, learning_by
     from sim.study.lives.template import read_template
     from sim.study.surface.choice import TuneStudy
     from sim.study.surface.study import SurfaceStudy, parse_ranges
     from sim.study.surface.tuning import Goal, parse_limits, parse_weights
 
     check_choice("--goal", options.goal, [goal.value for goal in Goal])
+    search = options.search
     templates = [read_template(text) for text in options.rule or ["f1_drop > {a}"]]
-    population = options.population.spec()
-    asked, unseen = (
-        as_played(tuple(learning_by(scenario, options.training) for scenario in each), population, tell)
-        for each in (searched, held_out)
-    )
+    asked, unseen = (search.played(each, tell) for each in (searched, held_out))
     for text in options.range:
         if not any(text.partition("=")[0].strip() in template.names for template in templates):
             raise InputError(f"a --range must be of a placeholder of a rule, got {text!r}; leave it out.")
     searches = tuple(
         SurfaceStudy(
             scenarios=asked,
-            seeds=seeds(options.seeds),
+            seeds=seeds(search.seeds),
             template=template,
             box=parse_ranges(
                 [text for text in options.range if text.partition("=")[0].strip() in template.names], template
             ),
-            profile=load_profile(options.gates or options.population.defaults().gates),
+            profile=search.profile(),
             reference=load_policy(options.reference),
-            population=population,
-            trials=options.trials,
+            population=search.population.spec(),
+            trials=search.trials,
         )
         for template in templates
     )
@@ -170,7 +153,7 @@ def _study(options: TuneOptions) -> Any:
         goal=Goal(options.goal),
         weights=parse_weights(options.weight, [scenario.name for scenario in asked]),
         limits=parse_limits(options.limit),
-        confirm_seeds=tuple(range(options.seeds + 1, options.seeds + options.confirm + 1)),
+        confirm_seeds=tuple(range(search.seeds + 1, search.seeds + options.confirm + 1)),
         hold_out=unseen,
     )
 
@@ -180,11 +163,11 @@ def _scenarios(options: TuneOptions) -> tuple[list[Any], list[Any]]:
     from scenarios.files import load_scenario
 
     searched, held_out = ([load_scenario(name) for name in names] for names in (options.scenarios, options.hold_out))
-    table = table_bytes(options.population)
+    search, table = options.search, table_bytes(options.search.population)
     check_tuning(
-        Worlds(searched, options.seeds, options.trials, table),
-        Worlds([*searched, *held_out], options.confirm, options.trials, table),
+        Worlds(searched, search.seeds, search.trials, table),
+        Worlds([*searched, *held_out], options.confirm, search.trials, table),
         max(len(options.rule), 1),
-        Workforce.of(options.place),
+        Workforce.of(search.place),
     )
     return searched, held_out

@@ -77,10 +77,12 @@ def _recovered(record: Record, settings: LiveSettings) -> dict[str, float | None
     steps = range(onset, len(record.steps))
     never = replay.record(Never(), load_profile("none"), "never")
     fresh = {step: fresh_f1(replay, step) for step in steps}
-    found = recovery(record, never, fresh, loss_noise(replay, steps))
+    noise = loss_noise(replay, steps)
+    found = recovery(record, never, fresh, noise)
     if found is None:
         return {}
-    share = found.gained / found.attainable if found.attainable > 0 else None
+    is_within_noise = found.attainable <= noise * sum(each is not None for each in fresh.values())
+    share = None if is_within_noise else found.gained / found.attainable
     return {"f1_recovery": share, "recovery_days": None if found.days is None else float(found.days)}
 
 

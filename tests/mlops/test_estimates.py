@@ -11,6 +11,7 @@ from scenarios.injectors import ConceptDrift, NumberDrift
 from sim.mlops.models.two_samples import compare_samples
 from sim.mlops.statistics.estimates import Calibration, estimate
 from sim.mlops.statistics.metrics import confusion, roc_auc
+from sim.mlops.statistics.overlap import Sample
 from sim.world.telco.table import SCHEMA
 from sim.world.telco.twin import sample
 
@@ -86,10 +87,10 @@ def test_a_calibration_is_scikit_learns():
 def test_a_classifier_sees_a_shift_and_none_where_there_is_none():
     rng = np.random.default_rng(3)
     reference, today = sample(rng, 600), sample(rng, 1000)
-    quiet = compare_samples(SCHEMA, reference, today)
+    quiet = compare_samples(SCHEMA, Sample.of_strangers(reference, "R"), Sample.of_strangers(today, "T"))
     assert quiet.p_value > 0.01
     today[:, SCHEMA.position["MonthlyCharges"]] *= 1.1
-    moved = compare_samples(SCHEMA, reference, today)
+    moved = compare_samples(SCHEMA, Sample.of_strangers(reference, "R"), Sample.of_strangers(today, "T"))
     assert moved.auc > 0.7
     assert moved.p_value < 1e-6
     assert moved.weight.mean() == pytest.approx(1)
@@ -101,24 +102,32 @@ def test_the_classifiers_weights_make_the_reference_like_today():
     tenure = rows[:, SCHEMA.position["tenure"]]
     reference, today = rows[:2000], rows[2000:][rng.random(4000) < np.where(tenure[2000:] < 12, 1.0, 0.2)]
     column = SCHEMA.position["tenure"]
-    found = compare_samples(SCHEMA, reference, today)
+    found = compare_samples(SCHEMA, Sample.of_strangers(reference, "R"), Sample.of_strangers(today, "T"))
     weighted = np.average(reference[:, column], weights=found.weight)
     assert abs(weighted - today[:, column].mean()) < 0.3 * abs(reference[:, column].mean() - today[:, column].mean())
 
 
 @pytest.mark.slow
 def test_the_two_sample_test_holds_its_level():
-    """At 5 %, 200 pairs without a difference: conservative is allowed, more than 9 % has a chance below 1 %."""
+    """At 5 %, 200 pairs without a difference: more than 9 % has a chance below 1 %."""
     rejected = 0
     for seed in range(200):
         rng = np.random.default_rng(seed)
-        rejected += compare_samples(SCHEMA, sample(rng, 300), sample(rng, 500)).p_value < 0.05
+        reference, today = Sample.of_strangers(sample(rng, 300), "R"), Sample.of_strangers(sample(rng, 500), "T")
+        rejected += compare_samples(SCHEMA, reference, today).p_value < 0.05
     assert rejected <= 18
 
 
 @pytest.mark.parametrize(("n_reference", "n_today"), [(3, 100), (100, 3), (0, 0)])
 def test_too_few_rows_are_not_compared(n_reference, n_today):
-    assert compare_samples(SCHEMA, np.zeros((n_reference, 19)), np.zeros((n_today, 19))) is None
+    assert (
+        compare_samples(
+            SCHEMA,
+            Sample.of_strangers(np.zeros((n_reference, 19)), "R"),
+            Sample.of_strangers(np.zeros((n_today, 19)), "T"),
+        )
+        is None
+    )
 
 
 class Watcher:

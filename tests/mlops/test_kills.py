@@ -24,7 +24,9 @@ from scenarios.schema import Jobs
 LIFE = small(steps=3, customers=60, delay_days=30, jobs=Jobs(approval_days=30))
 SEAM_NAMES = [(owner, name) for owner, names in SEAMS.items() for name in names]
 ONCE = ("create_experiment", "create_registered_model")  # a resumed run finds them made
-ON_THE_WAY = [seam for seam in SEAM_NAMES if seam[0] in ("client", "journal", "log") and seam[1] not in ONCE]
+ON_THE_WAY = [
+    seam for seam in SEAM_NAMES if seam[0] in ("client", "journal", "checkpoints", "log") and seam[1] not in ONCE
+]
 GROUPS = 10
 ATTEMPTS = 6
 

@@ -259,6 +259,16 @@ def test_a_world_too_small_to_train_in_is_refused_before_anything_is_written(tmp
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_live_run_on_a_table_that_begins_again_shows_what_the_life_in_memory_shows(tmp_path, store):
+    """Its months share customers, which the tests of the monitor recognise in DuckDB as in memory."""
+    scenario, population, rule = small(steps=7), toy_population(600), "psi_p < 1e-6 or drift_p < 1e-6"
+    settings = settings_of(tmp_path / "run", scenario, rule, 1, "none", tracking_uri=store, model_name="again")
+    record = run_live(replace(settings, population=population), resume=False)
+    memory = live(scenario, load_policy(rule).build(), 1, population, "none")
+    assert [row.signals for row in record.steps] == [row.signals for row in memory.rows]
+    assert len({row.signals.psi_p for row in record.steps}) > 1
+
+
 def test_a_resumed_run_cannot_mix_data(tmp_path, store):
     scenario = small(steps=2, customers=60)
     settings = settings_of(tmp_path / "run", scenario, "never", tracking_uri=store, model_name="data")

@@ -13,7 +13,7 @@ from scenarios.injectors import ConceptDrift, NullFault
 from scenarios.schema import Labels, Offers
 from sim.errors import InputError
 from sim.mlops.gates.profiles import load_profile
-from sim.mlops.models.cohort import weights
+from sim.mlops.models.cohort import sample_of, weights
 from sim.mlops.models.two_samples import compare_samples
 from sim.mlops.statistics.estimates import Calibration, estimate
 from sim.study.replay.replay import Replay
@@ -131,10 +131,10 @@ def test_the_classifier_sees_each_customer_of_the_gate_once_whatever_their_label
     life, seen = looked_at_after_a_retraining(offers, never_share)
     (job,) = life.retrainings
     gate = life.log.cohorts(job.meeting.gate_steps)
-    reference = np.concatenate([cohort.features[cohort.holdout] for cohort in gate])
+    reference = sample_of(gate, holdout=True)
     assert seen
     for signals in seen:
-        found = compare_samples(life.world.schema, reference, life.log.cohorts([signals.step])[0].features)
+        found = compare_samples(life.world.schema, reference, life.log.cohorts([signals.step])[0].sample)
         assert (signals.two_sample_auc, signals.two_sample_p) == (found.auc, found.p_value)
         assert signals.two_sample_p > 0.001, "nothing has moved"
 
@@ -154,7 +154,7 @@ def test_a_calibration_weighs_a_labelled_row_as_often_as_it_counts_and_by_its_de
         repeated = Calibration.fitted(np.repeat(scores, times), np.repeat(label, times))
         wanted = estimate(repeated.probabilities(today.probability), today.prediction, today.probability)
         assert signals.f1_estimated == wanted.f1
-        density = compare_samples(life.world.schema, reference, today.features).weight
+        density = compare_samples(life.world.schema, sample_of(gate, holdout=True), today.sample).weight
         rows = times > 0
         weighted = Calibration.fitted(scores[rows], label[rows], (times * density)[rows])
         wanted = estimate(weighted.probabilities(today.probability), today.prediction, today.probability)

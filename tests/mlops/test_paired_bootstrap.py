@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from sim.mlops.statistics.metrics import f1
-from sim.mlops.statistics.paired_bootstrap import N_RESAMPLES, _draws_below, f1_difference_bounds
+from sim.mlops.statistics.paired_bootstrap import (
+    N_DRAWS,
+    N_PLACES,
+    N_RESAMPLES,
+    _draws_below,
+    expanded_tail,
+    f1_difference_bounds,
+)
 
 Booleans = NDArray[np.bool_]
 Answers = tuple[Booleans, Booleans, Booleans]
@@ -34,27 +41,54 @@ def drawn_answers(draw: st.DrawFn) -> Answers:
     return answers(draw(st.integers(1, 80)), draw(st.integers(0, 2**32)), skills, rate)
 
 
+def resampled(order: NDArray[np.intp]) -> list[NDArray[np.intp]]:
+    """Return the rows of each resample: every draw counts from each place of the ring of rows."""
+    n, rng = len(order), np.random.default_rng((20_260_101, len(order)))
+    draws = [rng.integers(n, size=n) for _ in range(N_DRAWS)]
+    return [order[(drawn - n * place // N_PLACES) % n] for place in range(N_PLACES) for drawn in draws]
+
+
+def counted_f1(label: Booleans, predicted: Booleans, weight: NDArray[np.int64]) -> float:
+    """Return 2 TP / (churners + predicted), as scikit-learn counts it, and 0 without a true positive."""
+    found = weight[label & predicted].sum()
+    return float(2 * found / max(weight[label].sum() + weight[predicted].sum(), 1))
+
+
+def test_f1_is_counted_as_scikit_learn_does() -> None:
+    for seed in range(20):
+        label, model, _ = case = answers(40, seed, (0.7, 0.5))
+        weight = drawn_weights(case, seed)
+        wanted = f1_score(label, model, zero_division=0.0, sample_weight=weight)
+        assert counted_f1(label, model, weight) == pytest.approx(wanted)
+
+
+def rank(label: Booleans, level: float) -> int:
+    """Return which of the sorted resamples is a bound."""
+    return int((N_RESAMPLES + 1) * expanded_tail(level, int(min(label.sum(), (~label).sum()))))
+
+
 def test_the_bounds_are_those_of_resampled_rows() -> None:
     label, challenger, champion = answers(120, 3, (0.8, 0.7))
     kinds = [label & champion, label & ~champion, ~label & champion, ~label & ~champion]
     order = np.concatenate([np.flatnonzero(k)[np.argsort((challenger != label)[k], kind="stable")] for k in kinds])
-    rng, differences = np.random.default_rng((20_260_101, 120)), []
-    for _ in range(N_RESAMPLES):
-        rows = order[rng.integers(120, size=120)]
-        scores = [f1_score(label[rows], model[rows], zero_division=0.0) for model in (challenger, champion)]
+    differences = []
+    for rows in resampled(order):
+        scores = [counted_f1(label[rows], model[rows], np.ones(120, dtype=int)) for model in (challenger, champion)]
         differences.append(scores[0] - scores[1])
     found = f1_difference_bounds(label, challenger, champion, level=0.9)
     differences.sort()
-    assert found.low == pytest.approx(differences[99])
-    assert found.high == pytest.approx(differences[-100])
+    k = rank(label, 0.9)
+    assert 300 < k < 400
+    assert found.low == pytest.approx(differences[k - 1])
+    assert found.high == pytest.approx(differences[-k])
 
 
 @pytest.mark.parametrize("n_rows", [1, 2, 7, 600])
 def test_a_resample_draws_as_many_rows_as_there_are(n_rows: int) -> None:
     below = _draws_below(n_rows)
-    assert below.shape == (N_RESAMPLES, n_rows + 1)
-    np.testing.assert_array_equal(below[:, 0], 0)
-    np.testing.assert_array_equal(below[:, -1], n_rows)
+    assert below.shape == (n_rows + 1, N_DRAWS)
+    np.testing.assert_array_equal(below[0], 0)
+    np.testing.assert_array_equal(below[-1], n_rows)
 
 
 @settings(max_examples=500)
@@ -98,18 +132,15 @@ def test_a_row_that_counts_for_many_is_drawn_as_one() -> None:
         for kind in (label & champion, label & ~champion, ~label & champion, ~label & ~champion)
     ]
     order = np.concatenate([np.flatnonzero(k)[np.argsort((challenger != label)[k], kind="stable")] for k in kinds])
-    rng, differences = np.random.default_rng((20_260_101, 120)), []
-    for _ in range(N_RESAMPLES):
-        rows = order[rng.integers(120, size=120)]
-        scores = [
-            f1_score(label[rows], model[rows], zero_division=0.0, sample_weight=weight[rows])
-            for model in (challenger, champion)
-        ]
+    differences = []
+    for rows in resampled(order):
+        scores = [counted_f1(label[rows], model[rows], weight[rows]) for model in (challenger, champion)]
         differences.append(scores[0] - scores[1])
     found = f1_difference_bounds(label, challenger, champion, level=0.9, weight=weight)
     differences.sort()
-    assert found.low == pytest.approx(differences[99])
-    assert found.high == pytest.approx(differences[-100])
+    k = rank(label, 0.9)
+    assert found.low == pytest.approx(differences[k - 1])
+    assert found.high == pytest.approx(differences[-k])
 
 
 def test_equal_weights_change_nothing_and_copies_drawn_apart_would_be_too_sure() -> None:

@@ -34,7 +34,8 @@ from policies.decision import Action, Cause, Decision
 from policies.signals import Signals
 from scenarios.schema import Jobs
 from sim.mlops.gates.profiles import load_profile
-from sim.mlops.live.journal import DuckDBJournal, read_ledger
+from sim.mlops.live.checkpoints import read_ledger
+from sim.mlops.live.journal import DuckDBJournal
 from sim.mlops.loop.change_finder import change_finder
 from sim.mlops.loop.life import begin, play
 from sim.mlops.loop.monitor import Monitor

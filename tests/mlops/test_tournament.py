@@ -1,6 +1,10 @@
 """Tournaments: several challengers from one request, of which at most one gets by."""
 
+import sys
 from dataclasses import replace
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
 
 import duckdb
 import numpy as np
@@ -152,6 +156,33 @@ def test_log_loss_knows_no_order_of_rows_and_no_nan():
     assert log_loss(label, np.full(500, np.nan)) is None
     assert log_loss(label[:0], probability[:0]) is None
     assert np.isfinite(log_loss(label, label.astype(float)))
+
+
+def benchmark() -> ModuleType:
+    """Return benchmarks/tournament_level.py, which is no part of the package."""
+    spec = spec_from_file_location("tournament_level", Path("benchmarks") / "tournament_level.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_the_gate_keeps_its_level_however_many_challengers_there_are():
+    level, repeats, played = 0.05, 1000, benchmark()
+    rates = {
+        (challengers, rows): played.rates(challengers, rows, repeats)
+        for challengers in range(1, 7)
+        for rows in (200, 600, 2000)
+    }
+    for rows in (200, 600, 2000):
+        together = np.mean([rates[challengers, rows][0] for challengers in range(1, 7)])
+        assert together <= level + 2.33 * np.sqrt(level * (1 - level) / (6 * repeats))
+    for split, _ in rates.values():
+        assert split <= level + 3.1 * np.sqrt(level * (1 - level) / repeats)  # 18 looks at 1 in 1,000
+    assert rates[6, 2000][1] > 3 * level  # who chooses and judges on the same rows
 
 
 # On MLflow

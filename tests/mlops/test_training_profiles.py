@@ -22,6 +22,7 @@ from sim.mlops.models.profiles import KINDS, MEANINGS, TrainingProfile, Training
 from sim.mlops.models.selection import Known, select_rows
 from sim.mlops.models.training import best_threshold, boosted, training_data
 from sim.mlops.statistics.change import Change
+from sim.mlops.statistics.overlap import Sample
 from sim.study.replay.replay import Replay
 from sim.world.telco.table import SCHEMA
 from sim.world.telco.twin import sample
@@ -63,7 +64,7 @@ def known(
         step_days=step_days,
         rng=np.random.default_rng(1),
         change=lambda level: change,
-        today=lambda: sample(np.random.default_rng(9), 300),
+        today=lambda: Sample.of_strangers(sample(np.random.default_rng(9), 300), "T"),
     )
 
 
@@ -128,12 +129,13 @@ def test_a_decayed_row_counts_one_half_after_a_half_life():
 
 def test_matched_rows_look_like_today():
     old = cohort(0, 2000)
-    today = old.features[old.features[:, 0] == old.features[:, 0].max()]  # only one kind comes any more
+    today = old.sample.take(old.features[:, 0] == old.features[:, 0].max())  # only one kind comes any more
     asked = replace(known(cohorts=[old]), today=lambda: today)
     data = select_rows(load_training("matched"), asked)
     alike = data.rows.features[:, 0] == old.features[:, 0].max()
     assert data.rows.emphasis[alike].mean() > 3 * data.rows.emphasis[~alike].mean()
-    nobody = select_rows(load_training("matched"), replace(asked, today=lambda: today[:0]))
+    none = today.take(np.zeros(len(today.features), dtype=bool))
+    nobody = select_rows(load_training("matched"), replace(asked, today=lambda: none))
     assert (nobody.rows.emphasis == 1).all()
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from lives import CHEAP, TWIN
-from logs import START, simulated, written
+from logs import day_of, simulated, written
 from test_cli import call
 
 from policies.catalogue import load_policy
@@ -19,7 +19,7 @@ from sim.errors import InputError
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.records.record import Record
 from sim.study.backtest.findings import backtest
-from sim.study.backtest.watch import without_features
+from sim.study.backtest.watch import Watching, asked_steps, without_features
 from sim.study.replay.replay import Replay
 from sim.study.scores.judge import observed_f1
 from sim.world.log_population import LogOptions, OpenedLog, open_log
@@ -39,6 +39,7 @@ COLUMNS = LogColumns(
 
 
 def opened(path: Path, scenario: Scenario, features: bool = True, **options) -> OpenedLog:
+    options = {"step_days": scenario.time.step_days, **options}
     schema = path.with_suffix(".toml")
     schema.write_text('[columns.SeniorCitizen]\nkind = "category"\n', encoding="utf-8")
     reading = Reading(schema=schema) if features else Reading(ignored=TWIN.schema.names)
@@ -93,6 +94,49 @@ def test_a_log_of_the_simulator_gives_its_record_back(tmp_path, name):
     assert again.first.meeting.challenger == record.first.meeting.challenger
 
 
+def weekly() -> Scenario:
+    """Return the shipped scenario of weeks, some weeks long, whose labels come within a few of them."""
+    scenario = load_scenario("weekly_competitor")
+    time = scenario.time.model_copy(update={"steps": 14, "warmup_steps": 5, "customers": 150})
+    drift = (scenario.drift[0].model_copy(update={"onset_step": 4}),)
+    return quick(scenario, drift, time, delay_days=24)
+
+
+def daily() -> Scenario:
+    """Return a competitor whose customers are scored every day, and whose labels come within days."""
+    scenario = load_scenario("competitor")
+    time = scenario.time.model_copy(update={"steps": 12, "warmup_steps": 6, "customers": 150, "step_days": 1})
+    drift = (scenario.drift[0].model_copy(update={"onset_step": 4}),)
+    return quick(scenario, drift, time, delay_days=3)
+
+
+def quick(scenario: Scenario, drift, time, delay_days: int) -> Scenario:
+    """Return a scenario of short steps, a fast recipe and late labels, a tenth of them later still."""
+    labels = scenario.labels.model_copy(update={"delay_days": delay_days, "horizon_days": delay_days})
+    more = {"time": time, "drift": drift, "labels": labels, "recipe": CHEAP}
+    return scenario.model_copy(update=more)
+
+
+@pytest.mark.parametrize("scenario", [weekly(), daily()], ids=["weeks", "days"])
+def test_short_steps_give_back_signals_alarms_and_f1_step_by_step(tmp_path, scenario):
+    record, frame = simulated(scenario, TWIN)
+    path, horizon = written(frame, tmp_path / "log.csv"), scenario.labels.horizon_days
+    log = opened(path, without_drift(scenario), horizon_days=horizon)
+    again = never_in(log)
+    assert [row.signals for row in again.steps] == [row.signals for row in record.steps]
+    assert sum(row.signals.f1 is not None for row in record.steps) >= 5
+    texts = ("f1_drop > 0.05", "f1_drop_p < 0.05", "score_psi > 0.05")
+    found = backtest(log, [load_policy(text) for text in texts], 1)
+    assert [month.f1 for month in found.months] == [observed_f1(row.tally) for row in record.steps]
+    first = scenario.time.warmup_steps
+    assert [month.date for month in found.months] == [day_of(scenario, first + row.step) for row in record.steps]
+    for text, report in zip(texts, found.triggers, strict=True):
+        watch = Watching(load_policy(text).build())
+        Replay(World(scenario, 1, TWIN, kept_steps=None)).play(watch, load_profile("none"))
+        assert list(report.dates) == [day_of(scenario, first + step) for step in asked_steps(watch.decisions)]
+    assert any(report.dates for report in found.triggers)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["competitor", "early_labels", "outage"])
 def test_without_features_what_can_be_said_is_the_same_and_the_rest_is_missing(tmp_path, name):
@@ -118,7 +162,7 @@ def test_alarms_are_those_that_the_policy_would_raise_on_the_record(tmp_path):
     assert log.scenario.labels.horizon_days == scenario.labels.horizon_days  # from the dates of the labels
     texts = ("f1_drop > 0.05", "score_psi > 0.2", "f1_drop_p < 0.01", "every(days=60)")
     found = backtest(log, [load_policy(text) for text in texts], 1)
-    months = [str((START + scenario.time.warmup_steps + row.step).astype("M8[D]")) for row in record.steps]
+    months = [day_of(scenario, scenario.time.warmup_steps + row.step) for row in record.steps]
     for text, report in zip(texts[:2], found.triggers, strict=False):
         policy = load_policy(text).build()
         decisions = [policy.decide(row.signals) for row in record.steps]

@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,14 +15,18 @@ from scenarios.injectors import ConceptDrift
 from sim.cli.app import app
 from sim.errors import InputError
 from sim.mlops.gates.profiles import load_profile
+from sim.study.comparison.cells import WorldTask, play_world
+from sim.study.comparison.contestants import Contestant
+from sim.study.comparison.results import to_row
 from sim.study.lives.template import read_template
-from sim.study.replay.replay import Replay
-from sim.study.scores.judge import summarise
+from sim.study.replay.cache import ReplayCache
+from sim.study.scores.table import Score
 from sim.study.surface.answers import answer, objective, reference_objective, setting_of
 from sim.study.surface.confidence import confidence_set
 from sim.study.surface.study import SurfaceStudy, parse_ranges, survey
+from sim.study.surface.surface import read_surface
+from sim.study.surface.words import sentences
 from sim.world.population_spec import PopulationSpec
-from sim.world.world import World
 
 DRIFT = (ConceptDrift(kind="concept", onset_step=4, shifts={"InternetService=DSL": 2.0}),)
 DRIFTING = small(8, drift=DRIFT, delay_days=30)
@@ -48,29 +53,52 @@ def surveyed(tmp_path_factory):
     return study, survey(study, tmp_path_factory.mktemp("surface") / "s")
 
 
-def test_every_setting_of_an_overlay_has_the_scores_of_its_single_replays(surveyed):
+def test_every_setting_of_an_overlay_has_every_score_of_its_single_replays(surveyed):
+    """Needless retrainings and detections that the calm world raises too are among them."""
     study, surface = surveyed
     rng = random.Random(3)
-    replays = {
-        (scenario.name, seed): Replay(World(scenario, seed, TWIN, kept_steps=None))
-        for scenario in study.scenarios
-        for seed in study.seeds
-    }
-    values, alarms = surface.values("net_value"), surface.values("retrains")
     ends = [[cut.value for cut in cuts] for cuts in surface.overlay.cuts]
-    for _ in range(6):
-        setting = {
+    settings = [
+        {
             axis.name: rng.choice(cuts) if rng.random() < 0.6 else rng.uniform(cuts[0], cuts[-1])
             for axis, cuts in zip(study.template.axes, ends, strict=True)
         }
-        code = surface.overlay.class_of(setting)
-        policy = study.template.fill(setting)
-        for at, scenario in enumerate(study.scenarios):
-            for place, seed in enumerate(study.seeds):
-                single = replays[scenario.name, seed].record(policy.build(), study.profile, "single")
-                summary = summarise(single)
-                assert summary.net_value == values[at, code, place]
-                assert summary.retrains == alarms[at, code, place]
+        for _ in range(8)
+    ]
+    codes = [surface.overlay.class_of(setting) for setting in settings]
+    assert len(set(codes)) > 2
+    scores = [score for score in Score if score in surface.lives and surface.lives[score].dtype != object]
+    assert {Score.NEEDLESS_RETRAINS, Score.DETECTION_DAYS, Score.REGRET, Score.RECOVERY_GAINED} <= set(scores)
+    values = {score: surface.values(score) for score in scores}
+    assert np.nanmax(values[Score.NEEDLESS_RETRAINS]) > 0
+    for at, scenario in enumerate(study.scenarios):
+        for place, seed in enumerate(study.seeds[:2]):
+            order = WorldTask(
+                scenario,
+                seed,
+                tuple(
+                    Contestant(str(number), study.template.fill(setting)) for number, setting in enumerate(settings)
+                ),
+                (study.profile,),
+                "never",
+                0,
+                with_split=False,
+            )
+            cells = play_world(order, TWIN, ReplayCache(None))
+            for code, cell in zip(codes, cells, strict=True):
+                row = to_row(cell)
+                assert row["error"] is None
+                for score in scores:
+                    single = np.nan if row[score] is None else float(row[score])
+                    if score is not Score.BREAK_EVEN_RETRAIN_COST:  # needs a baseline, which this world lacks
+                        assert np.array_equal(values[score][at, code, place], single, equal_nan=True), score
+
+
+def test_an_alarm_that_comes_without_the_drift_too_tells_settings_of_one_life_apart(surveyed):
+    _, surface = surveyed
+    lives = surface.lives[surface.lives["policy"] != "reference"]
+    told = lives.groupby(["scenario", "seed", "net_value", "retrains", "f1_observed"])["detection_days"].nunique()
+    assert (told > 1).any(), "these worlds have no such settings: take others"
 
 
 def test_a_grid_is_read_as_its_settings_are(surveyed):
@@ -118,8 +146,31 @@ def test_a_survey_goes_on_where_it_was_and_refuses_another(tmp_path):
     assert again.lives.equals(whole.lives)
     with pytest.raises(InputError, match="holds another"):
         survey(study_of(seeds=(2,), rule="f1_drop > {a}"), tmp_path / "s", resume=True)
+    with pytest.raises(InputError, match="holds another"):
+        survey(replace(study, scenarios=(QUIET,)), tmp_path / "s", resume=True)
     with pytest.raises(InputError, match="--resume"):
         survey(study, tmp_path / "s")
+
+
+def test_a_surface_is_read_back_from_its_folder(tmp_path):
+    study = study_of(seeds=(1,), rule="f1_drop > {a}", ranges=["a=0:0.3"])
+    with pytest.raises(InputError, match="must hold a finished surface"):
+        read_surface(tmp_path / "s")
+    written = survey(study, tmp_path / "s")
+    read = read_surface(tmp_path / "s")
+    assert read.scenarios == study.scenarios
+    assert (read.template, read.reference, read.asked) == (study.template, study.reference, study.identity())
+    assert read.surface.overlay.cuts == written.overlay.cuts
+    assert (read.surface.overlay.codes == written.overlay.codes).all()
+    assert (read.surface.values("net_value") == written.values("net_value")).all()
+    assert read.surface.years == written.years
+
+
+def test_a_placeholder_that_no_life_depends_on_is_said_and_is_no_error(tmp_path):
+    study = study_of(seeds=(1,), rule="f1_drop > {a} or psi_max > {b}", ranges=["a=0:0.3", "b=1e6:2e6"])
+    said = answer(survey(study, tmp_path / "s"), study.template, study.reference, {})
+    assert said.without_effect == ("b",)
+    assert "No life depends on {b} here: any number will do." in list(sentences(said, study))
 
 
 @pytest.mark.parametrize(

@@ -7,24 +7,21 @@ from importlib.resources import files
 from typing import Any
 
 import duckdb
-import pyarrow as pa  # type: ignore[import-untyped] # it ships no type information
-from pydantic import TypeAdapter
 
 from policies.signals import CATALOGUE, Signals
-from scenarios.schema import Recipe
-from sim.errors import InputError
+from sim.mlops.live.checkpoints import BEFORE_STEP_0, Checkpoints, undamaged
 from sim.mlops.loop.platform import State
 from sim.mlops.loop.resume import Checkpoint
 from sim.mlops.models.model import Model
 from sim.mlops.models.training import TrainingWindow
 from sim.mlops.records.jobs import Alias, AliasChange, Challenger, Job, why_not
 from sim.mlops.records.record import StepRow
-from sim.mlops.stores.ledger import Ledger, Place, Registered
+from sim.mlops.stores.duckdb_rows import insert
 from sim.mlops.stores.mlflow_registry import MlflowRegistry
 from sim.world.schema.columns import Schema
 
 _SIGNAL_COLUMNS = ",\n".join(f"    {name} DOUBLE" for name in CATALOGUE)
-_TABLES = f"""
+TABLES = f"""
 CREATE TABLE IF NOT EXISTS decisions (
     step INTEGER PRIMARY KEY, day INTEGER, champion VARCHAR, model_version INTEGER,
     action VARCHAR, reason VARCHAR, cause VARCHAR, clauses JSON, training VARCHAR, job VARCHAR,
@@ -60,43 +57,13 @@ CREATE TABLE IF NOT EXISTS gate_results (
 CREATE TABLE IF NOT EXISTS alias_changes (
     step INTEGER, day INTEGER, alias VARCHAR, job VARCHAR, model_version INTEGER, PRIMARY KEY (step, alias)
 );
-CREATE TABLE IF NOT EXISTS registered_models (
-    model_version INTEGER PRIMARY KEY, job VARCHAR UNIQUE, mlflow_version VARCHAR, mlflow_run_id VARCHAR,
-    mlflow_model_id VARCHAR, files_sha256 VARCHAR, recipe JSON
-);
-CREATE TABLE IF NOT EXISTS mlflow_place (experiment_id VARCHAR, run_id VARCHAR);
 CREATE TABLE IF NOT EXISTS signal_rows (step INTEGER PRIMARY KEY, scores DOUBLE[], errors BOOLEAN[]);
-CREATE TABLE IF NOT EXISTS checkpoints (step INTEGER PRIMARY KEY, state JSON, row JSON);
 """
-_BEFORE_STEP_0 = -1
 
 
 def trace_query() -> str:
     """Return the SQL that traces every promotion in a journal, from the signals that asked for it to the alias."""
     return (files("sim.mlops.stores") / "queries" / "trace_promotions.sql").read_text(encoding="utf-8")
-
-
-def read_ledger(connection: duckdb.DuckDBPyConnection) -> Ledger:
-    """Return the models that committed steps registered, and the life's place in MLflow if it had one.
-
-    Raises
-    ------
-    InputError
-        If steps were committed by a version of retrainlab that kept no ledger.
-    """
-    connection.execute(_TABLES)
-    place = connection.execute("SELECT experiment_id, run_id FROM mlflow_place").fetchall()
-    ledger = Ledger(Place(*place[0]) if place else None)
-    for row in connection.execute("SELECT * FROM registered_models ORDER BY model_version").fetchall():
-        version, job, number, run_id, model_id, files, recipe = row
-        ledger.add(Registered(version, job, number, run_id, model_id, files, Recipe.model_validate_json(recipe)))
-    if not len(ledger) and connection.execute("SELECT count(*) FROM checkpoints").fetchall()[0][0]:
-        msg = (
-            "a resumed run needs the ledger of its models, but an earlier version of retrainlab, which kept none, "
-            "began this one; start again with another --out."
-        )
-        raise InputError(msg)
-    return ledger
 
 
 class DuckDBJournal:
@@ -109,15 +76,11 @@ class DuckDBJournal:
     def __init__(self, connection: duckdb.DuckDBPyConnection, registry: MlflowRegistry) -> None:
         self._connection = connection
         self._registry = registry
-        self._state = TypeAdapter(State)
-        self._row = TypeAdapter(StepRow)
-        connection.execute(_TABLES)
+        self._checkpoints = Checkpoints(connection, registry.ledger)
         noted = "SELECT job, latency_ms FROM model_versions WHERE latency_ms IS NOT NULL ORDER BY model_version"
-        self.latency_ms: dict[str, float] = dict(connection.execute(noted).fetchall())
-        self._registered = connection.execute("SELECT count(*) FROM registered_models").fetchall()[0][0]
-        place = registry.ledger.place
-        if place and not connection.execute("SELECT count(*) FROM mlflow_place").fetchall()[0][0]:
-            self._insert("mlflow_place", [(place.experiment_id, place.run_id)])
+        with undamaged():
+            connection.execute(TABLES)
+            self.latency_ms: dict[str, float] = dict(connection.execute(noted).fetchall())
 
     def begin(self) -> None:
         """Open the transaction of a step."""
@@ -128,13 +91,10 @@ class DuckDBJournal:
         if row is None:
             self._write_job(state.first)
             first = (AliasChange(0, 0, Alias.CHAMPION, state.first.name, state.first.version),)
-            self._write_aliases(_BEFORE_STEP_0, first)
+            self._write_aliases(BEFORE_STEP_0, first)
         else:
             self._write_step(row)
-        step = _BEFORE_STEP_0 if row is None else row.step
-        dumped = [self._state.dump_json(state).decode(), self._row.dump_json(row).decode() if row else None]
-        self._insert("checkpoints", [(step, *dumped)])
-        self._write_ledger()
+        self._checkpoints.write(state, row)
         self._connection.commit()
         self._registry.tell()
 
@@ -149,7 +109,7 @@ class DuckDBJournal:
         if signals is signals.without_rows():
             return
         rows = [None if part is None else list(part) for part in (signals.scores, signals.errors)]
-        self._insert("signal_rows", [(step, *rows)])
+        insert(self._connection, "signal_rows", [(step, *rows)])
 
     def with_rows(self, signals: Signals) -> Signals:
         """Return the signals of a past step as its policy saw them, single rows included."""
@@ -163,7 +123,7 @@ class DuckDBJournal:
     def keep_candidates(self, job: str, models: Sequence[Model]) -> None:
         """Keep the models of a tournament until one of them is chosen."""
         rows = [(job, number, model.threshold, model.trees) for number, model in enumerate(models)]
-        self._insert("candidate_models", rows)
+        insert(self._connection, "candidate_models", rows)
 
     def candidates(self, job: str, schema: Schema) -> list[Model]:
         """Return the models of a tournament that were kept, in the same order."""
@@ -176,12 +136,8 @@ class DuckDBJournal:
         self._connection.execute("DELETE FROM candidate_models WHERE job = ?", [job])
 
     def checkpoint(self) -> Checkpoint | None:
-        """Return the life as it was last committed, `None` if nothing was."""
-        found = self._connection.execute("SELECT state, row FROM checkpoints ORDER BY step").fetchall()
-        if not found:
-            return None
-        rows = tuple(self._row.validate_json(row) for _, row in found if row is not None)
-        return Checkpoint(self._state.validate_json(found[-1][0]), rows)
+        """Return the life as it was last committed, `None` if nothing was; `InputError` if it is damaged."""
+        return self._checkpoints.last()
 
     def tell_again(self, checkpoint: Checkpoint) -> None:
         """Tell MLflow once more how the jobs of the last committed step ended, and what was measured at it."""
@@ -195,18 +151,12 @@ class DuckDBJournal:
                 self._registry.log_latency(version, step, measured)
         self._registry.tell()
 
-    def _write_ledger(self) -> None:
-        fresh = self._registry.ledger.since(self._registered)
-        rows = [
-            (m.version, m.job, m.number, m.run_id, m.model_id, m.digest, m.recipe.model_dump_json()) for m in fresh
-        ]
-        self._insert("registered_models", rows)
-        self._registered += len(fresh)
-
     def _write_step(self, row: StepRow) -> None:
         self._write_decision(row)
-        self._insert(
-            "feature_metrics", [(row.step, f.name, f.null_rate, f.unseen_rate, f.psi, f.ks_p) for f in row.drift]
+        insert(
+            self._connection,
+            "feature_metrics",
+            [(row.step, f.name, f.null_rate, f.unseen_rate, f.psi, f.ks_p) for f in row.drift],
         )
         for job in (row.job_ended, row.job_opened):
             if job is not None:
@@ -219,7 +169,9 @@ class DuckDBJournal:
         job = row.job_opened.name if row.job_opened else None
         told = (row.step, row.day, row.champion, row.version, str(decision.action), decision.reason)
         values = row.signals.scalars().values()
-        self._insert("decisions", [(*told, str(decision.cause), clauses, decision.training, job, *values)])
+        insert(
+            self._connection, "decisions", [(*told, str(decision.cause), clauses, decision.training, job, *values)]
+        )
 
     def _write_job(self, job: Job) -> None:
         number, run_id = self._registry.address(job.version) if job.version else (None, None)
@@ -238,12 +190,13 @@ class DuckDBJournal:
             window.profile,
             *reasons,
         ]
-        self._insert("model_versions", [tuple(values)], how="INSERT OR REPLACE")
+        insert(self._connection, "model_versions", [tuple(values)], how="INSERT OR REPLACE")
         for each in job.challengers:
             self._write_challenger(job, each)
         if meeting:
             results = meeting.verdict.results
-            self._insert(
+            insert(
+                self._connection,
                 "gate_results",
                 [
                     (job.name, meeting.step, r.name, r.value, r.comparison, r.threshold, r.enforced, r.passed, r.note)
@@ -256,21 +209,10 @@ class DuckDBJournal:
             *(job.name, challenger.profile, *_window_values(challenger.window)),
             *(challenger.log_loss, challenger.is_chosen, why_not(job, challenger)),
         )
-        self._insert("challengers", [values], how="INSERT OR REPLACE")
+        insert(self._connection, "challengers", [values], how="INSERT OR REPLACE")
 
     def _write_aliases(self, step: int, changes: Sequence[AliasChange]) -> None:
-        self._insert("alias_changes", [(step, c.day, str(c.alias), c.job, c.version) for c in changes])
-
-    def _insert(self, table: str, rows: Sequence[tuple[Any, ...]], *, how: str = "INSERT") -> None:
-        """Insert rows; many travel as one Arrow table, for binding a thousand values one by one takes long."""
-        if len(rows) == 1:
-            marks = ", ".join("?" for _ in rows[0])
-            self._connection.execute(f"{how} INTO {table} VALUES ({marks})", list(rows[0])).fetchall()
-        elif rows:
-            columns = {f"c{index}": list(column) for index, column in enumerate(zip(*rows, strict=True))}
-            self._connection.register("journal_rows", pa.table(columns))
-            self._connection.execute(f"{how} INTO {table} SELECT * FROM journal_rows").fetchall()
-            self._connection.unregister("journal_rows")
+        insert(self._connection, "alias_changes", [(step, c.day, str(c.alias), c.job, c.version) for c in changes])
 
 
 def _window_values(window: TrainingWindow) -> tuple[Any, ...]:

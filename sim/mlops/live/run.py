@@ -21,7 +21,8 @@ from scenarios.schema import Recipe, Scenario
 from sim.code_version import git_revision
 from sim.errors import InputError, WorkError
 from sim.mlops.gates.profiles import GateProfile
-from sim.mlops.live.journal import DuckDBJournal, read_ledger
+from sim.mlops.live.checkpoints import read_ledger
+from sim.mlops.live.journal import DuckDBJournal
 from sim.mlops.loop.change_finder import change_finder
 from sim.mlops.loop.life import begin, play
 from sim.mlops.loop.monitor import Monitor

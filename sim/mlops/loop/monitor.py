@@ -9,11 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from policies.signals import Signals
-from sim.mlops.models.cohort import weights
+from sim.mlops.models.cohort import sample_of, weights
 from sim.mlops.models.model import Model
 from sim.mlops.records.jobs import Deployed
 from sim.mlops.records.log import LogReader, usable_steps
 from sim.mlops.statistics.metrics import Confusion, confusion, roc_auc
+from sim.mlops.statistics.overlap import Seen
 from sim.mlops.statistics.stability import FeatureDrift, Reference
 from sim.world.world import World
 
@@ -92,7 +93,8 @@ class Monitor:
         duplicate_rate = duplicates / (duplicates + len(cohort.label))
         if not reference.n_rows:
             return BatchDrift((), None, duplicate_rate)
-        features = tuple(reference.compare(cohort.features))
+        overlap = reference.overlap(cohort.sample)
+        features = tuple(reference.compare(cohort.features, overlap))
         return BatchDrift(features, reference.score_psi(cohort.probability), duplicate_rate)
 
     def performance(self, step: int, champion: Deployed) -> Performance | None:
@@ -132,14 +134,15 @@ class Monitor:
 
 def make_reference(world: World, log: LogReader, models: Models, champion: Deployed) -> Reference:
     """Return what a champion's batches are compared with: its recent training rows, and its scores at its gate."""
-    recent = log.cohorts(champion.reference_steps)
-    gate = log.cohorts(champion.gate_steps)
-    gate_features = np.concatenate([cohort.features[cohort.holdout] for cohort in gate])
+    recent = sample_of(log.cohorts(champion.reference_steps), holdout=False)
+    gate = sample_of(log.cohorts(champion.gate_steps), holdout=True)
     learnt = max(champion.reference_steps, default=champion.requested_day // world.scenario.time.step_days)
     return Reference(
         world.known_schema(learnt),  # a category that came later is unseen by this model
-        np.concatenate([cohort.features[~cohort.holdout] for cohort in recent]),
-        models.model(champion.version).probability(gate_features),
+        recent.features,
+        models.model(champion.version).probability(gate.features),
+        Seen.of(recent),
+        Seen.of(gate),
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from policies.signals import Signals
 from sim.mlops.loop.change_finder import ChangeFinder
 from sim.mlops.loop.monitor import Models
-from sim.mlops.models.cohort import Cohort, weights
+from sim.mlops.models.cohort import Cohort, sample_of, weights
 from sim.mlops.models.two_samples import TwoSamples, compare_samples
 from sim.mlops.records.jobs import Deployed
 from sim.mlops.records.log import LogReader
@@ -20,6 +20,7 @@ from sim.mlops.records.registry import FIRST_VERSION
 from sim.mlops.statistics.chain_ladder import Arrivals, delay_adjusted_f1, development
 from sim.mlops.statistics.change import LEVEL
 from sim.mlops.statistics.estimates import Calibration, Estimate, estimate
+from sim.mlops.statistics.overlap import Sample
 from sim.mlops.statistics.stability import Reference, adjusted_p
 from sim.world.schema.columns import Matrix
 from sim.world.world import World
@@ -171,9 +172,9 @@ class _Look:
     champion: Deployed
 
     @cached_property
-    def features(self) -> Matrix:
-        """The features of today's batch."""
-        return self.log.cohorts([self.step])[0].features
+    def today(self) -> Sample:
+        """The customers of today's batch."""
+        return self.log.cohorts([self.step])[0].sample
 
     @cached_property
     def gate(self) -> Sequence[Cohort]:
@@ -181,9 +182,9 @@ class _Look:
         return self.log.cohorts(self.champion.gate_steps)
 
     @cached_property
-    def gate_features(self) -> Matrix:
-        """The features of all their holdout rows, with labels or without, each row once."""
-        return np.concatenate([cohort.features[cohort.holdout] for cohort in self.gate])
+    def gate_rows(self) -> Sample:
+        """All their holdout rows, with labels or without, each row once."""
+        return sample_of(self.gate, holdout=True)
 
     @cached_property
     def gate_times(self) -> NDArray[np.int64]:
@@ -194,12 +195,12 @@ class _Look:
     @cached_property
     def gate_scores(self) -> Matrix:
         """The champion's probabilities on these rows."""
-        return self.models.model(self.champion.version).probability(self.gate_features)
+        return self.models.model(self.champion.version).probability(self.gate_rows.features)
 
     @cached_property
     def two_samples(self) -> TwoSamples | None:
         """Today's batch against these rows."""
-        return compare_samples(self.reference(self.champion).schema, self.gate_features, self.features)
+        return compare_samples(self.reference(self.champion).schema, self.gate_rows, self.today)
 
     def estimate(self, density: Matrix | float = 1.0) -> Estimate | None:
         """Return what calibrated scores say of today's batch; missing without rows that count or without any today.
@@ -246,20 +247,23 @@ def _two_samples(look: _Look) -> Values:
 
 def _tests(look: _Look) -> Values:
     reference = look.reference(look.champion)
-    if not len(look.features) or not reference.n_rows:
+    today = look.today
+    if not len(today.features) or not reference.n_rows:
         return dict.fromkeys(_TESTS)
-    psi = reference.psi_p_values(look.features)
+    overlap = reference.overlap(today)
+    psi = reference.psi_p_values(today.features, overlap)
     return {
         "psi_p": min(1.0, len(psi) * min(psi)),
-        "drift_p": adjusted_p(reference.test_p_values(look.features)),
-        "score_ks_p": reference.score_ks_p(look.log.outcomes(look.step).probability),
+        "drift_p": adjusted_p(reference.test_p_values(today.features, overlap)),
+        "score_ks_p": reference.score_ks_p(look.log.outcomes(look.step).probability, reference.score_overlap(today)),
     }
 
 
 def _nulls(look: _Look) -> Values:
     reference = look.reference(look.champion)
-    is_known = len(look.features) > 0 and reference.n_rows > 0
-    return {"null_rate_rise": reference.null_rate_rise(look.features) if is_known else None}
+    features = look.today.features
+    is_known = len(features) > 0 and reference.n_rows > 0
+    return {"null_rate_rise": reference.null_rate_rise(features) if is_known else None}
 
 
 def _drop(champion: Deployed, f1: float | None) -> float | None:

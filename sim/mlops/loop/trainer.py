@@ -63,7 +63,7 @@ class Trainer:
             step_days=scenario.time.step_days,
             rng=world.streams.generator("training_rows", step),
             change=lambda level: self.changes.newest(step, level),
-            today=lambda: self._log.cohorts([step])[0].features,
+            today=lambda: self._log.cohorts([step])[0].sample,
         )
         thinning = world.streams.generator("thinning", step)
         data = thinned(select_rows(profile, known), scenario.training.max_rows, thinning)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.schema import Offers
+from sim.mlops.statistics.overlap import Sample
 from sim.world.schema.columns import Matrix
 
 
@@ -33,6 +34,11 @@ class Cohort:
     def outcomes(self) -> "KnownOutcomes":
         """What is known of them beside their features."""
         return KnownOutcomes(self.held_out, self.offered, self.probability, self.prediction, self.label)
+
+    @property
+    def sample(self) -> Sample:
+        """Who they are, with their features."""
+        return Sample(self.customer_id, self.features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,14 @@ class LabelledRows:
             return self
         times = self.take(np.repeat(np.arange(len(self.label)), self.weight))
         return replace(times, weight=np.ones(len(times.label), dtype=np.int64))
+
+
+def sample_of(cohorts: Sequence[Cohort], *, holdout: bool) -> Sample:
+    """Return the rows of the cohorts that are (or are not) in the holdout, one cohort after another."""
+    parts = [cohort.sample.take(cohort.holdout == holdout) for cohort in cohorts]
+    return Sample(
+        np.concatenate([part.customer_id for part in parts]), np.concatenate([part.features for part in parts])
+    )
 
 
 Rows = list[NDArray[np.int64]]

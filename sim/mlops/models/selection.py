@@ -11,6 +11,7 @@ from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.models.training import LEAST_ROWS, TrainingData, TrainingWindow, training_data, with_rows
 from sim.mlops.models.two_samples import compare_samples
 from sim.mlops.statistics.change import Change
+from sim.mlops.statistics.overlap import Sample
 from sim.world.schema.columns import Matrix, Schema
 
 
@@ -29,7 +30,7 @@ class Known:
     change
         Estimates the newest change that the labels show, at a level; asked only where a profile wants it.
     today
-        Gives the features of today's batch, which has no labels yet.
+        Gives the customers of today's batch, who have no labels yet.
     """
 
     cohorts: Sequence[Cohort]
@@ -39,7 +40,7 @@ class Known:
     step_days: int
     rng: np.random.Generator
     change: Callable[[float], Change | None]
-    today: Callable[[], Matrix]
+    today: Callable[[], Sample]
 
 
 def select_rows(profile: TrainingProfile, known: Known) -> TrainingData:
@@ -76,7 +77,7 @@ def _decayed(profile: TrainingProfile, known: Known) -> TrainingData:
 def _matched(_: TrainingProfile, known: Known) -> TrainingData:
     """Take every row, weighted by how much likelier such a customer is today (see `compare_samples`)."""
     data = _every_row(known)
-    found = compare_samples(known.schema, data.rows.features, known.today())
+    found = compare_samples(known.schema, Sample(data.rows.customer_id, data.rows.features), known.today())
     return _weighted(data, np.ones(len(data.rows.label)) if found is None else found.weight)
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, kolmogorov
 from scipy.stats import hypergeom
 
+from sim.mlops.statistics.overlap import STRANGERS, Overlap, Sample, Seen
 from sim.world.schema.columns import UNSEEN, Column, Matrix, Schema
 
 N_BINS = 10
@@ -64,31 +65,34 @@ def population_stability(reference: NDArray[np.int64], today: NDArray[np.int64])
     return float(_stability(reference, today, np.array([0]), whole)[0])
 
 
-def kolmogorov_smirnov_p(reference: Matrix, today: Matrix) -> float | None:
+def kolmogorov_smirnov_p(reference: Matrix, today: Matrix, ratio: float = 1.0) -> float | None:
     """Return the asymptotic p-value of the two-sample Kolmogorov-Smirnov test, `None` if a side is empty.
 
     Parameters
     ----------
     reference, today
         Values in ascending order without missing ones.
+    ratio
+        The variance of a difference between the two, as a share of that between strangers (`Overlap`).
 
     Notes
     -----
-    p = Q(D sqrt(n m / (n + m))) with Kolmogorov's limiting survival function Q (Smirnov, 1948).
+    p = Q(D sqrt(n m / (n + m)) / sqrt(ratio)) with Kolmogorov's limiting survival function Q (Smirnov, 1948).
     """
     n, m = len(reference), len(today)
     if not n or not m:
         return None
     values = np.concatenate([reference, today])
     gaps = np.searchsorted(reference, values, side="right") / n - np.searchsorted(today, values, side="right") / m
-    return float(kolmogorov(np.abs(gaps).max() * np.sqrt(n * m / (n + m))))
+    return float(kolmogorov(np.abs(gaps).max() * np.sqrt(n * m / (n + m) / ratio)))
 
 
-def population_stability_p(psi: float, n_reference: int, n_today: int, bins: int) -> float:
+def population_stability_p(psi: float, n_reference: int, n_today: int, bins: int, ratio: float = 1.0) -> float:
     """Return the chance of an index as large between two samples of one distribution.
 
     PSI / (1/n + 1/m) is asymptotically chi-squared with bins - 1 degrees of freedom (Yurdakul, Statistical properties
     of population stability index, 2018), so the index has the mean (bins - 1)(1/n + 1/m) where nothing has moved.
+    Where the samples share customers it is smaller by `ratio`: it is a quadratic form of differences of shares.
 
     Parameters
     ----------
@@ -98,6 +102,8 @@ def population_stability_p(psi: float, n_reference: int, n_today: int, bins: int
         Rows in the samples, at least 1.
     bins
         Bins that hold a row of either sample; fewer than two can't differ.
+    ratio
+        The variance of a difference between the two, as a share of that between strangers (`Overlap`).
 
     Examples
     --------
@@ -106,7 +112,7 @@ def population_stability_p(psi: float, n_reference: int, n_today: int, bins: int
     """
     if bins < 2:
         return 1.0
-    return float(chdtrc(bins - 1, psi / (1 / n_reference + 1 / n_today)))
+    return float(chdtrc(bins - 1, psi / ((1 / n_reference + 1 / n_today) * ratio)))
 
 
 def missing_p(missing: int, n_reference: int, missing_today: int, n_today: int) -> float | None:
@@ -161,10 +167,17 @@ class Reference:
         The recent part of the rows that the champion was trained on.
     scores
         Its probabilities on the rows of its gate.
+    recent, gate
+        What is recognised of the customers of either, where a later batch may hold them again.
+
+    The tests take the `Overlap` of the batch with these customers; without it all are strangers.
     """
 
-    def __init__(self, schema: Schema, features: Matrix, scores: Matrix) -> None:
+    def __init__(
+        self, schema: Schema, features: Matrix, scores: Matrix, recent: Seen | None = None, gate: Seen | None = None
+    ) -> None:
         self.n_rows = len(features)
+        self._recent, self._gate = recent, gate
         self.schema = schema
         self._binnings = [
             Binning.of_column(column, features[:, index]) for index, column in enumerate(schema.columns)
@@ -172,6 +185,8 @@ class Reference:
         self._sizes = np.array([binning.n_bins for binning in self._binnings])
         self._starts = np.concatenate([[0], np.cumsum(self._sizes)[:-1]])
         self._counts = self._count(features)
+        once = features if recent is None else features[recent.newest]
+        self._n_customers, self._missing_of_customers = len(once), np.isnan(once).sum(axis=0).tolist()
         self._sorted = {index: _sorted_present(features[:, index]) for index in schema.number_positions}
         self._score_binning = Binning.of_numbers(scores)
         self._score_counts = self._score_binning.counts(scores)
@@ -185,7 +200,15 @@ class Reference:
         missing = self._starts + self._sizes - 1
         return float((self._count(features)[missing] / len(features) - self._counts[missing] / self.n_rows).max())
 
-    def compare(self, features: Matrix) -> Sequence[FeatureDrift]:
+    def overlap(self, batch: Sample) -> Overlap:
+        """Return how far a batch holds the customers of the features."""
+        return STRANGERS if self._recent is None else self._recent.overlap(batch)
+
+    def score_overlap(self, batch: Sample) -> Overlap:
+        """Return how far a batch holds the customers of the scores."""
+        return STRANGERS if self._gate is None else self._gate.overlap(batch)
+
+    def compare(self, features: Matrix, overlap: Overlap = STRANGERS) -> Sequence[FeatureDrift]:
         """Return the drift of each feature of a batch of at least one row, in the order of the schema."""
         counts, n_rows = self._count(features), len(features)
         psi = _stability(self._counts, counts, self._starts, self._sizes).tolist()
@@ -194,11 +217,11 @@ class Reference:
         return [
             FeatureDrift(column.name, missing[index], unseen[index], psi[index], None)
             if column.is_category
-            else FeatureDrift(column.name, missing[index], 0.0, psi[index], self._ks_p(index, features))
+            else FeatureDrift(column.name, missing[index], 0.0, psi[index], self._ks_p(index, features, overlap))
             for index, column in enumerate(self.schema.columns)
         ]
 
-    def psi_p_values(self, features: Matrix) -> list[float]:
+    def psi_p_values(self, features: Matrix, overlap: Overlap = STRANGERS) -> list[float]:
         """Return the chance of each feature's index where nothing has moved; a batch of at least one row."""
         counts, n_rows = self._count(features), len(features)
         is_held = self._counts + counts > 0
@@ -206,28 +229,31 @@ class Reference:
         psi = np.add.reduceat(np.where(is_held, parts, 0.0), self._starts)  # an empty bin is smoothed to a difference
         held = np.add.reduceat(is_held.astype(np.int64), self._starts)
         pairs = zip(psi.tolist(), held.tolist(), strict=True)
-        return [population_stability_p(index, self.n_rows, n_rows, bins) for index, bins in pairs]
+        return [population_stability_p(index, self.n_rows, n_rows, bins, overlap.ratio) for index, bins in pairs]
 
-    def test_p_values(self, features: Matrix) -> list[float]:
+    def test_p_values(self, features: Matrix, overlap: Overlap = STRANGERS) -> list[float]:
         """Return each feature's p-value: chi-squared for categories, missing ones among them, two tests for numbers.
 
         The present ones are compared by Kolmogorov-Smirnov and, where any are missing, how many are, by `missing_p`;
-        then the smaller p-value counts twice (Bonferroni).
+        then the smaller p-value counts twice (Bonferroni). An exact test has no variance to correct: it compares
+        today's strangers with each customer of the reference once.
         """
         counts = self._count(features)
-        chi_squared = chi_squared_p(self._counts, counts, self._starts, self._sizes).tolist()
-        missing = self._starts + self._sizes - 1
-        pairs = zip(self._counts[missing].tolist(), counts[missing].tolist(), strict=True)
+        chi_squared = chi_squared_p(self._counts, counts, self._starts, self._sizes, overlap.ratio).tolist()
+        strangers = features if overlap.is_stranger is None else features[overlap.is_stranger]
+        missing = zip(self._missing_of_customers, np.isnan(strangers).sum(axis=0).tolist(), strict=True)
         return [
             chi_squared[index]
             if column.is_category
-            else _either_p(self._ks_p(index, features), missing_p(before, self.n_rows, today, len(features)))
-            for index, (column, (before, today)) in enumerate(zip(self.schema.columns, pairs, strict=True))
+            else _either_p(
+                self._ks_p(index, features, overlap), missing_p(before, self._n_customers, today, len(strangers))
+            )
+            for index, (column, (before, today)) in enumerate(zip(self.schema.columns, missing, strict=True))
         ]
 
-    def score_ks_p(self, scores: Matrix) -> float | None:
+    def score_ks_p(self, scores: Matrix, overlap: Overlap = STRANGERS) -> float | None:
         """Return the Kolmogorov-Smirnov p-value of a batch's scores."""
-        return kolmogorov_smirnov_p(self._sorted_scores, np.sort(scores))
+        return kolmogorov_smirnov_p(self._sorted_scores, np.sort(scores), overlap.ratio)
 
     def score_psi(self, scores: Matrix) -> float:
         """Return the population stability index of a batch's scores."""
@@ -249,8 +275,8 @@ class Reference:
             bins[:, index] = self._binnings[index].bins(features[:, index])
         return np.bincount((bins + self._starts).ravel(), minlength=int(self._sizes.sum()))
 
-    def _ks_p(self, index: int, features: Matrix) -> float | None:
-        return kolmogorov_smirnov_p(self._sorted[index], _sorted_present(features[:, index]))
+    def _ks_p(self, index: int, features: Matrix, overlap: Overlap) -> float | None:
+        return kolmogorov_smirnov_p(self._sorted[index], _sorted_present(features[:, index]), overlap.ratio)
 
 
 def _stability(
@@ -274,15 +300,22 @@ def _smoothed(counts: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArr
 
 
 def chi_squared_p(
-    reference: NDArray[np.int64], today: NDArray[np.int64], starts: NDArray[np.int64], sizes: NDArray[np.int64]
+    reference: NDArray[np.int64],
+    today: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    ratio: float = 1.0,
 ) -> Matrix:
-    """Return the p-value of each feature, whose counts stand one after another; 1 where nothing can differ."""
+    """Return the p-value of each feature, whose counts stand one after another; 1 where nothing can differ.
+
+    `ratio` is the variance of a difference between the two, as a share of that between strangers (`Overlap`).
+    """
     both = reference + today
     n, m = np.add.reduceat(reference, starts), np.add.reduceat(today, starts)
     gaps = (reference * np.repeat(m, sizes) - today * np.repeat(n, sizes)) ** 2 / np.maximum(both, 1)
     freedom = np.add.reduceat((both > 0).astype(np.int64), starts) - 1
     comparable = (n > 0) & (m > 0) & (freedom > 0)
-    statistic = np.add.reduceat(gaps, starts) / np.maximum(n * m, 1)
+    statistic = np.add.reduceat(gaps, starts) / np.maximum(n * m, 1) / ratio
     return np.where(comparable, chdtrc(np.maximum(freedom, 1), statistic), 1.0)
 
 

@@ -41,7 +41,7 @@ def connect(path: Path) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(str(path))
     except duckdb.Error as error:
-        if "lock" in str(error):
+        if "Could not set lock" in str(error):
             msg = f"a run folder belongs to one run at a time, but another process uses {path}; wait, or use --out."
         else:
             reason = str(error).splitlines()[0]

@@ -18,13 +18,15 @@ from sim.mlops.models.cohort import LabelledRows
 from sim.mlops.models.model import Model
 from sim.mlops.models.profiles import TrainingProfile, load_training
 from sim.mlops.models.training import boosted
+from sim.study.claim import Claim
 from sim.study.comparison.boards import Leaderboard, write_leaderboard
 from sim.study.comparison.cells import WorldTask
 from sim.study.comparison.contestants import Contestant
 from sim.study.comparison.leaderboard import leaderboard
 from sim.study.comparison.playing import played_worlds
 from sim.study.comparison.results import read_cells, to_frame, write_cells
-from sim.study.comparison.study_file import STUDY_FILE, StudyIdentity, read_identity, write_identity
+from sim.study.comparison.steps import STEPS_FILE, WorldPart, gather_steps, write_steps
+from sim.study.comparison.study_file import STUDY_FILE, STUDY_KIND, StudyIdentity
 from sim.study.engines.engine import Engine
 from sim.study.replay.replay import check_replayable
 from sim.study.scores.fresh import TRAINING_SEEDS, retraining_rows
@@ -152,7 +154,7 @@ def compare(
     engine: str = "processes",
     address: str = "",
 ) -> StudyResult:
-    """Play a study and leave `results.parquet` and `leaderboard.json` in a folder.
+    """Play a study and leave `results.parquet`, `steps.parquet` and `leaderboard.json` in a folder.
 
     Each world is played by one worker and kept as soon as it is done, so that a killed comparison goes on with
     `resume`, which also plays worlds again in which a cell failed. The results depend neither on the number of
@@ -181,20 +183,24 @@ def compare(
     populations = [study.population.load(scenario)[0] for scenario in study.scenarios]
     for scenario, population in zip(study.scenarios, populations, strict=True):
         check_trainable(World(scenario, study.seeds[0], population), trials=study.trials)
-    _check_folder(study, folder, resume=resume)
+    claim = Claim("study", STUDY_FILE, STUDY_KIND, study.identity(), _CELLS_FOLDER)
+    claim.check(folder, resume=resume)
     orders = study.orders()
     with place.executor() as executor:
-        _claim(study, folder)
+        claim.take(folder)
         waiting = [order for order in orders if not _is_done(_cells_path(folder, order))]
         done = len(orders) - len(waiting)
         on_world(done)
         named = {scenario.name: each for scenario, each in zip(study.scenarios, populations, strict=True)}
-        for order, cells in played_worlds(waiting, named, executor, cache_folder):
-            write_cells(cells, _cells_path(folder, order))
+        for order, played in played_worlds(waiting, named, executor, cache_folder):
+            write_steps(played.steps, _steps_path(folder, order))
+            write_cells(played.cells, _cells_path(folder, order))
             done += 1
             on_world(done)
     frame = to_frame([cell for order in orders for cell in read_cells(_cells_path(folder, order))])
     board = leaderboard(frame, study.baseline, study.policies)
+    parts = [WorldPart(order.scenario.name, order.seed, _steps_path(folder, order)) for order in orders]
+    gather_steps(parts, folder / STEPS_FILE)
     with whole_file(folder / RESULTS_FILE) as part:
         frame.to_parquet(part, index=False)
     write_leaderboard(board, folder / LEADERBOARD_FILE)
@@ -217,46 +223,6 @@ def expected_seconds(study: Study, workers: int) -> float:
     return total / min(workers, len(study.orders()))
 
 
-def _check_folder(study: Study, folder: Path, *, resume: bool) -> None:
-    """Raise `InputError` unless a folder is free for a study, or holds a part of it that is to be resumed."""
-    path = folder / STUDY_FILE
-    if path.exists():
-        if not _is_of(study, path):
-            msg = f"a study needs a folder of its own, but {folder} holds another study; use another --out."
-            raise InputError(msg)
-        if not resume:
-            msg = f"a study needs a folder of its own, but {folder} holds this one already; use --resume or --out."
-            raise InputError(msg)
-        return
-    if resume:
-        msg = f"--resume needs the folder of a comparison, but {folder} holds none; leave --resume out."
-        raise InputError(msg)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        msg = f"a study needs a folder of its own, but {folder} is not empty; use another --out."
-        raise InputError(msg)
-
-
-def _claim(study: Study, folder: Path) -> None:
-    """Make a folder that of a study, unless it is."""
-    path = folder / STUDY_FILE
-    if path.exists():
-        return
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / _CELLS_FOLDER).mkdir(exist_ok=True)
-        write_identity(study.identity(), path)
-    except OSError as error:
-        msg = f"a study folder must be writable, but {folder} is not ({error.strerror}); use another --out."
-        raise InputError(msg) from error
-
-
-def _is_of(study: Study, path: Path) -> bool:
-    try:
-        return read_identity(path) == study.identity()
-    except (OSError, ValueError):
-        return False  # no study of this program
-
-
 def _is_done(path: Path) -> bool:
     """Say whether a world has been played without a failed cell."""
     return path.exists() and all(cell.error is None for cell in read_cells(path))
@@ -271,6 +237,10 @@ def _check_unique(what: str, names: Sequence[str]) -> None:
 
 def _cells_path(folder: Path, order: WorldTask) -> Path:
     return folder / _CELLS_FOLDER / f"{order.scenario.name}-seed{order.seed}.json"
+
+
+def _steps_path(folder: Path, order: WorldTask) -> Path:
+    return _cells_path(folder, order).with_suffix(".parquet")
 
 
 def _probe(scenario: Scenario) -> tuple[float, float]:

@@ -30,14 +30,15 @@ class StudyIdentity:
     is_history: bool = False
 
 
-_IDENTITY = TypeAdapter(StudyIdentity)
+STUDY_KIND = TypeAdapter(StudyIdentity)
+"""How it is written."""
 
 
 def write_identity(identity: StudyIdentity, path: Path) -> None:
     """Write what was asked as JSON; the file appears whole or not at all."""
-    write_json(_IDENTITY, identity, path)
+    write_json(STUDY_KIND, identity, path)
 
 
 def read_identity(path: Path) -> StudyIdentity:
     """Return what `write_identity` wrote; `ValueError` if it is something else."""
-    return read_json(_IDENTITY, path.read_bytes())
+    return read_json(STUDY_KIND, path.read_bytes())

@@ -113,6 +113,7 @@ class Planner:
         self._jobs: dict[int, Job] = {}
         self._met: dict[tuple[int, int, int, int], tuple[bool, bool]] = {}
         self._worth: dict[tuple[int, int], float] = {}
+        self._moves: dict[tuple[int, PlannerState, Move], tuple[Move, PlannerState]] = {}
 
     def value(self, actions: Mapping[int, Action], learnt: Mapping[int, str] | None = None) -> float:
         """Return the expected net value of a schedule; an action that the loop would refuse is a `keep`.
@@ -121,15 +122,23 @@ class Planner:
         """
         state, parts = self._begin(0, PlannerState()), []
         for step in self._world.steps:
-            options = dict(self._options(step, state))
-            move = self._move(actions.get(step, Action.KEEP), (learnt or {}).get(step, self._names[0]))
-            move = move if move in options else _KEEP
+            asked = actions.get(step, Action.KEEP)
+            move = _KEEP if asked is Action.KEEP else self._move(asked, (learnt or {}).get(step, self._names[0]))
             parts.append(self._value(step, state.champion))
+            move, state = self._moved(step, state, move)
             if move.action is Action.RETRAIN:
                 parts.append(-self._cost(move))
-            if step + 1 < len(self._world.steps):
-                state = self._begin(step + 1, options[move])
         return fsum(parts)
+
+    def _moved(self, step: int, state: PlannerState, move: Move) -> tuple[Move, PlannerState]:
+        """Return the move that the loop makes of one asked for, and the state in which the next step begins."""
+        key = (step, state, move)
+        if key not in self._moves:
+            options = dict(self._options(step, state))
+            made = move if move in options else _KEEP
+            is_last = step + 1 == len(self._world.steps)
+            self._moves[key] = made, state if is_last else self._begin(step + 1, options[made])
+        return self._moves[key]
 
     def _move(self, action: Action, training: str) -> Move:
         return Move(action, self._names.index(training) if action is Action.RETRAIN else 0)

@@ -16,7 +16,7 @@ from sim.study.lives.box import Axis, Box, Setting, Span
 from sim.study.lives.template import Template
 from sim.study.surface.confidence import confidence_set
 from sim.study.surface.overlay import Overlay
-from sim.study.surface.study import Surface
+from sim.study.surface.surface import Surface
 from sim.study.surface.worlds import REFERENCE
 
 Floats = NDArray[np.float64]

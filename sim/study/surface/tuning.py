@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sim.errors import InputError
 from sim.study.lives.box import Setting
 from sim.study.surface.answers import Figure, figure, widest_sample
-from sim.study.surface.study import Surface
+from sim.study.surface.surface import Surface
 
 Floats = NDArray[np.float64]
 FOLDS = 5

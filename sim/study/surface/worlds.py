@@ -1,23 +1,26 @@
 """One world of a surface: every life that a setting of the rule leads there, each judged once."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from policies.spec import PolicySpec
 from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.records.record import Record
-from sim.study.comparison.cells import bench_of, judged
-from sim.study.comparison.results import Cell, CellIdentity, to_row
-from sim.study.lives.box import Axis, Box, Cut, Span
-from sim.study.lives.continuum import regions
+from sim.study.comparison.cells import Bench, bench_of, judged, response_scores, without_drift
+from sim.study.comparison.results import Cell, CellIdentity, Judgement, to_row
+from sim.study.lives.box import Axis, Box, Cut, Span, merged, overlap
+from sim.study.lives.continuum import Region, regions
 from sim.study.lives.template import Template
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import Replay
+from sim.study.scores.judge import alarm_steps, detection_days
+from sim.study.scores.table import Score
 from sim.whole_file import whole_file
 from sim.world.population import Population
 from sim.world.world import World
@@ -56,26 +59,74 @@ class WorldSurface:
 
 
 def follow_world(task: SurfaceTask, population: Population, cache: ReplayCache) -> WorldSurface:
-    """Follow and judge every life that the settings lead in a world, and that of the reference."""
+    """Follow and judge every life that the settings lead in a world, and that of the reference.
+
+    Settings of one life are told apart where without the drift they would have raised other alarms, since an alarm
+    that comes without the drift too is no detection.
+    """
     replay = Replay(World(task.scenario, task.seed, population, kept_steps=None), task.trials)
     cache.load(replay)
-    found = regions(replay, task.profile, task.template, task.box)
-    bench = bench_of(replay, task.profile)
+    undrifted = without_drift(replay)
+    if undrifted is not None:
+        cache.load(undrifted)
+    bench = bench_of(replay, task.profile, undrifted=undrifted)
     reference = replay.record(task.reference.build(), task.profile, task.reference.name)
-    records = {str(life): region.record for life, region in enumerate(found)} | {REFERENCE: reference}
+    calm = None
+    if undrifted is not None and detection_days(reference) is not None:
+        calm = undrifted.record(task.reference.build(), task.profile, task.reference.name)
+    rows, boxes = [], []
+    for life, (parts, judgement) in enumerate(_judged_regions(task, replay, bench)):
+        rows.append(_row(task, str(life), judgement))
+        boxes += [
+            {"scenario": task.scenario.name, "seed": task.seed, "life": life, **_ends(task.template.axes, box)}
+            for box in parts
+        ]
+    rows.append(_row(task, REFERENCE, judged(reference, bench, bench.never, with_needless=True, undrifted=calm)))
+    for each in (replay, undrifted):
+        if each is not None:
+            cache.save(each)
+    return WorldSurface(pd.DataFrame(boxes), _numeric(pd.DataFrame(rows)))
 
-    def row(name: str, record: Record) -> dict[str, Any]:
-        identity = CellIdentity(task.scenario.name, task.profile.name, name, None, None, task.seed)
-        return to_row(Cell(identity, judgement=judged(record, bench, bench.never, with_needless=False)))
 
-    lives = pd.DataFrame([row(name, record) for name, record in records.items()])
-    cache.save(replay)
-    boxes = [
-        {"scenario": task.scenario.name, "seed": task.seed, "life": life, **_ends(task.template.axes, box)}
-        for life, region in enumerate(found)
-        for box in region.boxes
-    ]
-    return WorldSurface(pd.DataFrame(boxes), lives)
+def _judged_regions(task: SurfaceTask, replay: Replay, bench: Bench) -> Iterator[tuple[Sequence[Box], Judgement]]:
+    """Yield the settings of every life, as boxes, with what is to be said of it."""
+    found = regions(replay, task.profile, task.template, task.box)
+    calm: list[Region] = []
+    if bench.undrifted is not None and any(detection_days(region.record) is not None for region in found):
+        calm = regions(bench.undrifted, task.profile, task.template, task.box)
+    for region in found:
+        own = judged(region.record, bench, bench.never, with_needless=True)
+        for parts, undrifted in _told_apart(region, calm):
+            told = response_scores(region.record, undrifted)
+            yield parts, replace(own, scores={**own.scores, **told})
+
+
+def _told_apart(region: Region, calm: Sequence[Region]) -> Iterator[tuple[Sequence[Box], Record | None]]:
+    """Yield the settings of a life by which of its alarms come without the drift too, each with such a life."""
+    if not calm or detection_days(region.record) is None:
+        yield region.boxes, None
+        return
+    own = alarm_steps(region.record)
+    by_false: dict[frozenset[int], tuple[list[Box], Record]] = {}
+    for other in calm:
+        shared = [
+            both for box in region.boxes for theirs in other.boxes if (both := overlap(box, theirs)) is not None
+        ]
+        if shared:
+            by_false.setdefault(own & alarm_steps(other.record), ([], other.record))[0].extend(shared)
+    for boxes, record in by_false.values():
+        yield merged(boxes), record
+
+
+def _numeric(lives: pd.DataFrame) -> pd.DataFrame:
+    """Return lives with a number or NaN for each score, also where it is missing in all of them."""
+    unknown = [score.value for score in Score if score.value in lives and lives[score.value].dtype == object]
+    return lives.astype(dict.fromkeys(unknown, np.float64))
+
+
+def _row(task: SurfaceTask, name: str, judgement: Judgement) -> dict[str, Any]:
+    identity = CellIdentity(task.scenario.name, task.profile.name, name, None, None, task.seed)
+    return to_row(Cell(identity, judgement=judgement))
 
 
 def read_boxes(axes: Sequence[Axis], rows: pd.DataFrame) -> tuple[tuple[Box, ...], ...]:
