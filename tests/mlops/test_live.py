@@ -350,14 +350,7 @@ def test_a_run_on_a_server_is_the_life_in_memory(tmp_path, server):
     memory = live(DRIFTING, load_policy("always").build(), profile="none")
     assert told["steps"] == to_json(memory.record)["steps"]
     assert not (tmp_path / "run" / "mlflow.db").exists()
-    page = (tmp_path / "run" / "report" / "report.html").read_text(encoding="utf-8")
-    assert f"--tracking-uri {server}" in page, "the command that makes it again names the store"
     client = MlflowClient(server, server)
-    life = client.get_run(told["measured"]["mlflow_run_id"])
-    assert [each.path for each in client.list_artifacts(life.info.run_id, "report")] == ["report/report.html"]
-    for name in ("net_value", "roi_realised"):
-        assert life.data.metrics[name] == told["summary"][name]
-    assert life.data.metrics["true_f1_after"] == told["summary"]["f1_after"]
     newest = client.get_model_version_by_alias("retrainlab-small", "Champion")
     assert newest.tags["retrainlab.job"] == memory.rows[-1].champion
     mlflow.set_tracking_uri(server)
