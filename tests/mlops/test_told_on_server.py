@@ -1,4 +1,4 @@
-"""A run on a server of others: its worth and report stand there, and the command that makes it again names the store."""
+"""A run on a server of others: its worth and report stand there, and the command to make it again names it."""
 
 import json
 import subprocess
