@@ -17,10 +17,10 @@ from sim.study.scores.table import RANKED_BY, Score
 def board_tables(board: Board, baseline: str) -> RenderableType:
     """Return a board as sentences and tables: worth, response, and what each clause of a rule is worth.
 
-    A board of many settings of one rule has a row for each life that they led.
+    Policies that led the same life are one row.
     """
     title = f"{board.scenario}, gates {board.gates}"
-    board, said = condensed(board)
+    board, said = condensed(board, baseline)
     told = [*said, *sentences(board, baseline)]
     parts: list[RenderableType] = [Text(f"\n{title}", style="bold"), *map(Text, told)]
     worth = "Worth (money in thousands; ± is half a 95 % interval over seeds)"

@@ -1,5 +1,6 @@
 """The report of one run: what was asked, what came of it, the pictures, and every decision."""
 
+import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,9 +28,10 @@ from reports.page import Page, PageTable, Section, report_command
 from reports.run_first_page import run_first_page
 from reports.save import save
 from reports.tables import news
-from scenarios.files import load_scenario, to_toml
+from scenarios.files import load_scenario, parse_scenario, to_toml
 from sim.errors import InputError
 from sim.mlops.records.record import Record, StepRow
+from sim.mlops.stores.claim import SETTINGS_FILE
 from sim.study.run_folder import read_record
 from sim.study.scores.judge import Summary, expected_f1, summarise
 from sim.study.scores.monthly import monthly
@@ -173,8 +175,23 @@ def _run_command(record: Record, folder: Path) -> str:
         *("retrainlab", "run", _scenario_text(record, folder), "--policy", _policy_text(record, folder)),
         *("--gates", record.gates, *population),
         *("--seed", str(record.seed), "--trials", str(record.trials)),
+        *_stores(folder),
     ]
     return shlex.join(words)
+
+
+def _stores(folder: Path) -> Iterator[str]:
+    """Yield the options that name the stores and the model of a run, where they were not its own."""
+    try:
+        known = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+        scenario = parse_scenario(known["scenario"], SETTINGS_FILE)
+        asked = {f"--{name}-uri": str(known[f"{name}_uri"]) for name in ("tracking", "registry")}
+        asked["--model-name"] = str(known["model_name"])
+    except (OSError, ValueError, LookupError, TypeError):  # a record alone can be reported too
+        return
+    for option, value in asked.items():
+        if value and value != f"retrainlab-{scenario.id}":
+            yield from (option, value)
 
 
 def _scenario_text(record: Record, folder: Path) -> str:

@@ -87,6 +87,8 @@ def told_in_mlflow(path: Path, life_run: str) -> dict[str, Any]:
                 )
             ),
             "versions": sorted(_version(rows, jobs, name, number, run) for name, number, run in _versions(rows, ids)),
+            "data": sorted((jobs[run], *each) for run in ids for each in _data(rows, run)),
+            "reached": sorted((jobs[run], *each) for run in ids for each in _reached(rows, run)),
             "aliases": sorted(
                 (alias, jobs.get(run))
                 for name in names
@@ -97,6 +99,27 @@ def told_in_mlflow(path: Path, life_run: str) -> dict[str, Any]:
                 )
             ),
         }
+
+
+def _data(rows: Any, run: str) -> list[tuple[Any, ...]]:
+    """Return the data sets that a run says it read; where they lie differs from folder to folder."""
+    found: list[tuple[Any, ...]] = rows(
+        "SELECT d.name, d.digest, d.dataset_profile, t.name, t.value FROM inputs i "
+        "JOIN datasets d ON d.dataset_uuid = i.source_id LEFT JOIN input_tags t ON t.input_uuid = i.input_uuid "
+        "WHERE i.destination_id = ? AND i.source_type = 'DATASET'",
+        run,
+    )
+    return found
+
+
+def _reached(rows: Any, run: str) -> list[tuple[Any, ...]]:
+    """Return the metrics of the logged models of a run."""
+    found: list[tuple[Any, ...]] = rows(
+        "SELECT metric_name, metric_step, metric_value, dataset_name, dataset_digest FROM logged_model_metrics "
+        "WHERE run_id = ?",
+        run,
+    )
+    return found
 
 
 def _marks(values: list[Any]) -> str:

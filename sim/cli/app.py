@@ -15,7 +15,7 @@ from sim.cli.options import command
 from sim.cli.report import ReportOptions, report
 from sim.cli.run import RunOptions, run
 from sim.cli.surface import SurfaceOptions, surface
-from sim.cli.terminal import tell
+from sim.cli.terminal import begin_screen, tell
 from sim.cli.tune import TuneOptions, tune
 from sim.errors import InputError, WorkError
 
@@ -64,6 +64,7 @@ def _options(
 
 def run_app() -> None:
     """Run the command line: exit code 0 done, 1 the work failed, 2 bad usage or bad input."""
+    begin_screen()
     try:
         code = app(standalone_mode=False)
     except TyperException as error:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from sim.cli.options import AsJson
-from sim.cli.terminal import say, show
+from sim.cli.screen import Whole, show_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,7 @@ class JudgeOptions:
         False
     )
     as_json: AsJson = False
+    whole: Whole = False
 
 
 def judge(options: JudgeOptions) -> None:
@@ -40,5 +41,7 @@ def judge(options: JudgeOptions) -> None:
         {"score": name, "value": value if value is not None else f"- ({reasons.get(name) or 'it never came'})"}
         for name, value in told.items()
     ]
-    show("What its record now has, too", rows, as_json=False)
-    say(f"\nThey stand in the summary of {options.path / 'record.json'}.")
+    from reports.tables import rows_table
+
+    closing = ["", f"They stand in the summary of {options.path / 'record.json'}."]
+    show_rows(lambda shown: [rows_table("What its record now has, too", shown)], rows, closing, whole=options.whole)

@@ -9,8 +9,9 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import AsJson, SearchOptions, seeds
+from sim.cli.screen import Whole, show_screen
 from sim.cli.sizes import Workforce, Worlds, check_surface, table_bytes
-from sim.cli.terminal import counting, say, tell
+from sim.cli.terminal import counting, tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,7 @@ class SurfaceOptions:
     reference: Annotated[str, typer.Option(help="The rule that the best setting is paired with.")] = "proposal"
     search: SearchOptions = field(default_factory=SearchOptions)
     as_json: AsJson = False
+    whole: Whole = False
 
 
 def surface(options: SurfaceOptions) -> None:
@@ -60,9 +62,8 @@ def surface(options: SurfaceOptions) -> None:
     if options.as_json:
         typer.echo(json.dumps({"folder": str(folder), **plain}, allow_nan=False))
         return
-    for sentence in sentences(said, study):
-        say(sentence)
-    tell(f"regions, lives and the answer are in {folder}.")
+    closing = ["", f"Regions, lives and the answer are in {folder}."]
+    show_screen(list(sentences(said, study)), closing, whole=options.whole)
 
 
 def write_json_file(path: Path, content: dict[str, Any]) -> None:

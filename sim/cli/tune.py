@@ -9,8 +9,9 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import AsJson, SearchOptions, seeds
+from sim.cli.screen import Whole, show_screen
 from sim.cli.sizes import Workforce, Worlds, check_tuning, table_bytes
-from sim.cli.terminal import counting, say, tell
+from sim.cli.terminal import counting, tell
 from sim.errors import InputError
 
 
@@ -42,6 +43,7 @@ class TuneOptions:
     confirm: Annotated[int, typer.Option(min=1, help="How many lives after those confirm the choice.")] = 10
     search: SearchOptions = field(default_factory=SearchOptions)
     as_json: AsJson = False
+    whole: Whole = False
 
 
 def tune(options: TuneOptions) -> None:
@@ -67,10 +69,10 @@ def tune(options: TuneOptions) -> None:
     if options.as_json:
         typer.echo(json.dumps({"folder": str(folder), **_plain(tuned)}, allow_nan=False))
         return
-    for sentence in _sentences(tuned, study.searches[0].reference.name):
-        say(sentence)
+    said = list(_sentences(tuned, study.searches[0].reference.name))
     if tuned.is_shown:
-        tell(f"the choice is {folder / CHOSEN_FILE}; run and compare take it as a --policy.")
+        said.append(f"The choice is {folder / CHOSEN_FILE}; run and compare take it as a --policy.")
+    show_screen(said, whole=options.whole)
 
 
 def _sentences(tuned: Any, reference: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Param, RunTag
 
 from policies.decision import Action
 from scenarios.schema import Recipe
@@ -13,6 +13,10 @@ from sim.mlops.records.jobs import Challenger, Job, Status, why_not
 NOTE_TAG = "mlflow.note.content"
 """What the MLflow UI shows as a run's description."""
 
+VERSION_TAG = "retrainlab.version"
+"""On a job's run: the registered version of its model, as MLflow writes it."""
+
+_NORMAL = 1.959963984540054  # quantile of 0.975
 _MADE = {Action.RETRAIN: "Trained on", Action.RECALIBRATE: "The champion's trees, calibrated anew on"}
 
 
@@ -91,15 +95,28 @@ def verdict_tags(job: Job) -> dict[str, str]:
     return tags
 
 
-def gate_metrics(job: Job, timestamp: int) -> list[Metric]:
-    """Return the value of each gate that a job has met, at the step of the meeting."""
-    if job.meeting is None:
-        return []
-    return [
-        Metric(f"gate_{result.name}", result.value, timestamp, job.meeting.step)
-        for result in job.meeting.verdict.results
-        if result.value is not None
-    ]
+def gate_metrics(job: Job) -> dict[str, float]:
+    """Return what a job's model reached on the rows of its gates, as MLflow's metrics.
+
+    F1 with the ends of a 95 % interval, precision and recall; the F1 of the champion that it met on the same rows;
+    and the value of each gate.
+    """
+    meeting = job.meeting
+    if meeting is None:
+        return {}
+    own, champion = meeting.challenger, meeting.champion
+    error = own.f1_standard_error
+    f1 = own.f1
+    told = {
+        "f1": f1,
+        "f1_low": None if f1 is None or error is None else max(f1 - _NORMAL * error, 0.0),
+        "f1_high": None if f1 is None or error is None else min(f1 + _NORMAL * error, 1.0),
+        "precision": own.precision,
+        "recall": own.recall,
+        "champion_f1": champion.f1 if champion else None,
+        **{f"gate_{result.name}": result.value for result in meeting.verdict.results},
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _span(steps: Sequence[int]) -> str:

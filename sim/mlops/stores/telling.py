@@ -6,6 +6,7 @@ from mlflow.entities import Metric, RunTag
 
 from sim.mlops.records.jobs import Challenger, Job
 from sim.mlops.stores.ledger import Ledger
+from sim.mlops.stores.mlflow_data import DataSets
 from sim.mlops.stores.mlflow_life import LifeInMlflow
 from sim.mlops.stores.mlflow_words import (
     NOTE_TAG,
@@ -21,8 +22,9 @@ from sim.mlops.stores.standing import stands
 class Telling:
     """What is only told, kept back until `tell`: a step that is repeated measures again, and must not tell twice."""
 
-    def __init__(self, life: LifeInMlflow, ledger: Ledger) -> None:
+    def __init__(self, life: LifeInMlflow, ledger: Ledger, data: DataSets) -> None:
         self._life = life
+        self._data = data
         self._ledger = ledger
         self._untold: list[Callable[[], None]] = []
 
@@ -46,7 +48,8 @@ class Telling:
         if not tags:
             return
         told = [RunTag(key, value) for key, value in {**tags, NOTE_TAG: describe_job(job)}.items()]
-        life.log_batch(registered.run_id, gate_metrics(job, life.started), told)
+        life.log_batch(registered.run_id, self._metrics(job, registered.model_id), told)
+        self._log_gate_rows(job, registered.run_id)
         for challenger in job.challengers:
             self._describe_challenger(job, challenger)
         name = life.place.model_name
@@ -55,6 +58,29 @@ class Telling:
         for key, value in tags.items():
             life.client.set_model_version_tag(name, registered.number, key, value)
         life.client.update_model_version(name, registered.number, describe_job(job))
+
+    def _metrics(self, job: Job, model_id: str) -> list[Metric]:
+        """Return what a job's model reached at its gates, on its run and on its logged model, and on which rows."""
+        met = self._data.gate(job)
+        if job.meeting is None or met is None:
+            return []
+        data = met.dataset
+        return [
+            Metric(
+                *(name, value, self._life.started, job.meeting.step),
+                model_id=model_id,
+                dataset_name=data.name,
+                dataset_digest=data.digest,
+                run_id=self._ledger[job.version].run_id,
+            )
+            for name, value in gate_metrics(job).items()
+        ]
+
+    def _log_gate_rows(self, job: Job, run_id: str) -> None:
+        met = self._data.gate(job)
+        if met is not None:
+            with self._life.unless_gone(run_id):
+                self._life.client.log_inputs(run_id, [met])
 
     def _describe_challenger(self, job: Job, challenger: Challenger) -> None:
         """Tell of a tournament's challenger in a run below that of its job, and why it was not promoted."""
