@@ -116,7 +116,7 @@ def page(boards: Mapping[str, RowsByPolicy], cells: pd.DataFrame, seeds: int, ov
         "benchmarks/leaderboard.py`; what it says is told in [policies.md](policies.md).",
         "",
         "Net value less that of `never` in thousands, paired by seed, with intervals that hold together in 95 % of",
-        "studies. **Bold**: not shown to be worse than any other of its column; the truly best is among these in 95 %",
+        "studies. **Bold**: not shown to be worse than another of its column; the truly best is among these in 95 %",
         "of studies ([verdicts](verdicts.md)). The oracle knows the future.",
     )
     for title, scenarios in GROUPS.items():
