@@ -97,7 +97,7 @@ def backtest(options: BacktestOptions) -> None:
     if compared is not None:
         from sim.cli.boards import board_parts
 
-        parts += ["", *board_parts(compared.leaderboard, folder / "comparison", whole=options.whole, is_beside=True)]
+        parts += ["", *board_parts(compared.leaderboard, folder / "comparison", whole=options.whole)]
     show_screen(parts, ["", f"The report is {page}."], whole=options.whole)
     complain(problems)
 

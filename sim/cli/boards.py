@@ -20,10 +20,10 @@ def show_boards(leaderboard: "Leaderboard", folder: Path, *, whole: bool) -> Non
         f"{leaderboard.cells:,} cells; the results are in {folder}. To draw them:",
         f"retrainlab report {shlex.quote(str(folder))}",
     ]
-    show_screen(list(board_parts(leaderboard, folder, whole=whole)), ["", *closing], whole=whole)
+    show_screen(list(board_parts(leaderboard, folder, whole=whole, is_beside=False)), ["", *closing], whole=whole)
 
 
-def board_parts(leaderboard: "Leaderboard", folder: Path, *, whole: bool, is_beside: bool = False) -> Sequence[Any]:
+def board_parts(leaderboard: "Leaderboard", folder: Path, *, whole: bool, is_beside: bool = True) -> Sequence[Any]:
     """Return the lines of a comparison in a folder, fewer beside something else, or the tables of all boards."""
     from reports.study_folder import read_study
 

@@ -42,10 +42,10 @@ def shown(folder: Path, *arguments: str) -> str:
 
 @pytest.mark.slow
 def test_a_run_shows_its_search_trial_by_trial_and_its_steps(tmp_path):
-    (tmp_path / "mine.toml").write_text(to_toml(small(6, delay_days=30)), encoding="utf-8")
-    asked = ["run", "mine.toml", "--population", "twin", "--gates", "none", "--trials", "8", "--policy", "always"]
+    (tmp_path / "mine.toml").write_text(to_toml(small(6, customers=1500, delay_days=30)), encoding="utf-8")
+    asked = ["run", "mine.toml", "--population", "twin", "--gates", "none", "--trials", "30", "--policy", "always"]
     text = shown(tmp_path, *asked, "--out", "out")
-    done = {int(found) for found in re.findall(r"(\d+) of 8 trials", text)}
+    done = {int(found) for found in re.findall(r"(\d+) of 30 trials", text)}
     assert len(done) >= 3, text[-2000:]
     steps = {int(found) for found in re.findall(r"playing .*?(\d+)/6", text)}
     assert len(steps) >= 2, text[-2000:]
