@@ -203,7 +203,7 @@ def _sides(choice: Choice) -> Iterator[Mapping[str, Any]]:
     quality = f"{QUALITY}{'' if choice.study.asked.is_history else ' after the change'}"
     rows = (
         ("net value", Score.NET_VALUE, money),
-        (quality, Score.F1_AFTER, lambda value: f"{value:.2f}"),
+        (quality, _quality(choice.study), lambda value: f"{value:.2f}"),
         ("retrainings", Score.RETRAINS, number),
         ("new models that went into service", Score.PROMOTIONS, number),
     )
@@ -211,6 +211,10 @@ def _sides(choice: Choice) -> Iterator[Mapping[str, Any]]:
         values = [row.estimate(score) for row in (before, after)]
         if values[0] is not None and values[1] is not None:
             yield {"": name, before.policy: told(values[0].value), after.policy: told(values[1].value)}
+
+
+def _quality(study: StudyFolder) -> Score:
+    return Score.F1_OBSERVED if study.asked.is_history else Score.F1_AFTER
 
 
 def _warnings(choice: Choice) -> Iterator[str]:

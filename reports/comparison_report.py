@@ -82,12 +82,14 @@ def _section(study: StudyFolder, board: Board, pictures: Path) -> Section:
         save(figure, pictures, file_name(name, scenario, gates)) for name, figure in charts.items()
     ]
     told = [(_policy_of(sentence, study.policies), sentence) for sentence in sentences(board, baseline)]
+    of = {"is_history": study.asked.is_history}
     tables = [
-        PageTable("Worth (money in thousands)", [worth_row(row) for row in board.policies]),
-        PageTable("Response (days; false alarms a year)", [response_row(row) for row in board.policies]),
+        PageTable("Worth (money in thousands)", [worth_row(row, **of) for row in board.policies]),
+        PageTable("Response (days; false alarms a year)", [response_row(row, **of) for row in board.policies]),
         PageTable("Clauses (steps of a world; net value in thousands)", list(clause_rows(board))),
     ]
-    title = "All scenarios together" if board.is_overall else scenario
+    one = f"The history {study.asked.population}" if study.asked.is_history else scenario
+    title = "All scenarios together" if board.is_overall else one
     return Section(f"{title}, gates {gates}", scenario, told, drawn, [table for table in tables if table.rows])
 
 
@@ -99,11 +101,8 @@ def board_charts(study: StudyFolder, board: Board) -> Iterator[tuple[str, Figure
     sides = _sides(study, board)
     if sides is not None:
         before, after, seeds = sides
-        scenario = study.scenarios[board.scenario]
-        yield (
-            "before_after",
-            before_after_chart(before, after, scenario, seeds, population, board.gates, _gain(board, after.policy)),
-        )
+        what = (study.scenarios[board.scenario], seeds, population, board.gates, _gain(board, after.policy))
+        yield "before_after", before_after_chart(before, after, *what, is_history=study.asked.is_history)
     rows = board.policies
     if any(row.estimate(Score.F1_RECOVERY) for row in rows):
         yield "recovery_cost", recovery_cost_chart(board, caption)
@@ -145,7 +144,7 @@ def _asked(study: StudyFolder) -> dict[str, str]:
     gates = dict.fromkeys(board.gates for board in study.leaderboard.boards)
     return {
         "Question": "Which policy is worth most, and how sure is that?",
-        "Scenarios": "; ".join(stories),
+        "History" if study.asked.is_history else "Scenarios": "; ".join(stories),
         "Policies": "; ".join(study.policies),
         "Baseline": study.leaderboard.baseline,
         "Gates": ", ".join(gates),
@@ -202,7 +201,8 @@ def _commands(study: StudyFolder, folder: Path, change: PriceChange) -> list[str
 def _scenario_text(scenario: Scenario) -> str:
     """Return a scenario's name in the catalogue, or the file that its text below would make."""
     try:
-        is_shipped = load_scenario(scenario.name) == scenario
+        shipped = load_scenario(scenario.name)
+        is_shipped = shipped.model_copy(update={"title": scenario.title, "story": scenario.story}) == scenario
     except InputError:
         is_shipped = False
     return scenario.name if is_shipped else f"{scenario.name}.toml"

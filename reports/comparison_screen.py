@@ -20,10 +20,11 @@ _STAYING = "Staying with the proposal's setting"
 _NONE = "-"
 
 
-def comparison_screen(study: StudyFolder, width: int) -> Iterator[str]:
+def comparison_screen(study: StudyFolder, width: int, *, is_beside: bool = False) -> Iterator[str]:
     """Yield the lines of a comparison, unwrapped where they are sentences; at most thirty or so.
 
-    The overall board is shown where there is one, and a line for each other board.
+    The overall board is shown where there is one, and a line for each other board. What stands beside something else
+    on the screen is the answer and the table alone, of half as many rows.
     """
     boards = sorted(study.leaderboard.boards, key=lambda board: not board.is_overall)
     if not boards:
@@ -31,14 +32,15 @@ def comparison_screen(study: StudyFolder, width: int) -> Iterator[str]:
     first = boards[0]
     page = comparison_first_page(study, first)
     yield page.answer
-    yield from page.warnings[:3]
-    if _STAYING in page.points:
-        yield f"{_STAYING}: {page.points[_STAYING]}"
-    yield from page.not_shown[:2]
     short, said = condensed(first, study.leaderboard.baseline)
-    yield from said
-    yield ""
-    yield from _table(study, by_worth(short), width)
+    if not is_beside:
+        yield from page.warnings[:3]
+        if _STAYING in page.points and not study.asked.is_history:
+            yield f"{_STAYING}: {page.points[_STAYING]}"
+        yield from page.not_shown[:2]
+        yield from said
+        yield ""
+    yield from _table(study, by_worth(short), width, MOST_ROWS // 2 if is_beside else MOST_ROWS)
     others = boards[1:]
     if others:
         yield ""
@@ -46,40 +48,46 @@ def comparison_screen(study: StudyFolder, width: int) -> Iterator[str]:
         yield from table_lines([_best(study, board) for board in others], width, _MOST_BOARDS)
 
 
-def _table(study: StudyFolder, board: Board, width: int) -> Iterator[str]:
+def _table(study: StudyFolder, board: Board, width: int, most: int) -> Iterator[str]:
     currency, unit, told = currency_of(study), 1, ""
     if any(abs(mean.mean) >= _THOUSANDS_FROM for row in board.policies if (mean := row.scores[RANKED_BY])):
         unit, told = 1000, "thousands of "
     money = f"{told}{currency}" if currency else f"{told}money"
-    where = "all scenarios together" if board.is_overall else board.scenario
+    of = study.asked.population if study.asked.is_history else board.scenario
+    where = "all scenarios together" if board.is_overall else of
     yield f"{where}, gates {board.gates}, over {span_of(study)}; net value in {money}"
     baseline = study.leaderboard.baseline
-    rows = _kept(board.policies, baseline)
+    rows = _kept(board.policies, baseline, most)
+    f1 = Score.F1_OBSERVED if study.asked.is_history else Score.F1_AFTER
     labels, rules = by_numbers([row.policy for row in rows])
     yield from (f"Settings of {rule}:" for rule in rules)
-    yield from table_lines([_row(row, labels, baseline, unit) for row in rows], width)
+    yield from table_lines([{**_row(row, labels, baseline, unit), **_did(row, f1)} for row in rows], width)
     if len(board.policies) > len(rows):
         yield f"and {len(board.policies) - len(rows):,} more (--all)"
     if len(study.leaderboard.seeds) >= MIN_SEEDS:
         yield "* shown to differ from the baseline; of 100 studies like this, 95 have the true figure in the range"
 
 
-def _kept(rows: Sequence[BoardRow], baseline: str) -> Sequence[BoardRow]:
-    """Return the best ten rows, and the baseline among them in any case."""
-    if len(rows) <= MOST_ROWS:
+def _kept(rows: Sequence[BoardRow], baseline: str, most: int) -> Sequence[BoardRow]:
+    """Return the best rows, and the baseline among them in any case."""
+    if len(rows) <= most:
         return rows
-    left = [row for row in rows[MOST_ROWS:] if row.policy == baseline]
-    return [*rows[: MOST_ROWS - len(left)], *left]
+    left = [row for row in rows[most:] if row.policy == baseline]
+    return [*rows[: most - len(left)], *left]
 
 
 def _row(row: BoardRow, labels: Mapping[str, str], baseline: str, unit: int) -> Mapping[str, str]:
-    f1 = row.estimate(Score.F1_AFTER)
-    asked, served = row.estimate(Score.RETRAINS), row.estimate(Score.PROMOTIONS)
     worth = row.estimate(RANKED_BY)
     return {
         "policy": labels.get(row.policy, row.policy),
         "net value": _NONE if worth is None else f"{worth.value / unit:,.0f}",
         f"against {baseline}"[:24]: _gain(row.against_baseline[RANKED_BY], unit),
+    }
+
+
+def _did(row: BoardRow, score: Score) -> Mapping[str, str]:
+    f1, asked, served = (row.estimate(each) for each in (score, Score.RETRAINS, Score.PROMOTIONS))
+    return {
         "F1": _NONE if f1 is None else f"{f1.value:.2f}",
         "retrained": _NONE if asked is None else number_words(round(asked.value, 1)),
         "served": _NONE if served is None else number_words(round(served.value, 1)),

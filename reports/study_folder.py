@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports.history import told_scenario
 from scenarios.files import parse_scenario
 from scenarios.schema import Scenario
 from sim.errors import InputError
@@ -52,7 +53,10 @@ def read_study(folder: Path, change: PriceChange) -> StudyFolder:
     except (OSError, ValueError) as error:
         msg = f"{folder} must hold a finished comparison, but it cannot be read: {error}; add --resume to compare."
         raise InputError(msg) from error
-    played = {scenario.name: scenario for scenario in listed}
+    played = {
+        scenario.name: told_scenario(scenario, asked.population) if asked.is_history else scenario
+        for scenario in listed
+    }
     study = StudyFolder(asked, played, played, cells, found)
     return _repriced(study, change) if change else study
 

@@ -20,19 +20,22 @@ def show_boards(leaderboard: "Leaderboard", folder: Path, *, whole: bool) -> Non
         f"{leaderboard.cells:,} cells; the results are in {folder}. To draw them:",
         f"retrainlab report {shlex.quote(str(folder))}",
     ]
-    show_screen(list(board_parts(leaderboard, folder, whole=whole)), ["", *closing], whole=whole)
+    show_screen(list(board_parts(leaderboard, folder, whole=whole, is_beside=False)), ["", *closing], whole=whole)
 
 
-def board_parts(leaderboard: "Leaderboard", folder: Path, *, whole: bool) -> Sequence[Any]:
-    """Return the lines of a comparison in a folder, or the tables of all of its boards."""
+def board_parts(leaderboard: "Leaderboard", folder: Path, *, whole: bool, is_beside: bool = True) -> Sequence[Any]:
+    """Return the lines of a comparison in a folder, fewer beside something else, or the tables of all boards."""
+    from reports.study_folder import read_study
+
+    study = read_study(folder, {})
     if whole:
         from reports.leaderboard_tables import board_tables
 
-        return [board_tables(board, leaderboard.baseline) for board in leaderboard.boards]
+        is_history = study.asked.is_history
+        return [board_tables(board, leaderboard.baseline, is_history=is_history) for board in leaderboard.boards]
     from reports.comparison_screen import comparison_screen
-    from reports.study_folder import read_study
 
-    return list(comparison_screen(read_study(folder, {}), terminal_width()))
+    return list(comparison_screen(study, terminal_width(), is_beside=is_beside))
 
 
 def tell_of_gates(leaderboard: "Leaderboard") -> None:

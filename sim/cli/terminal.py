@@ -23,7 +23,7 @@ def listening(steps: int) -> Iterator[Any]:
 @contextmanager
 def counting(worlds: int) -> Iterator[Callable[[int], None]]:
     """Show on stderr how many worlds are done."""
-    with _bar("worlds", worlds) as update:
+    with _bar("playing worlds", worlds) as update:
         yield lambda done: update(completed=done)
 
 
@@ -31,9 +31,18 @@ def counting(worlds: int) -> Iterator[Callable[[int], None]]:
 def _bar(description: str, total: int) -> Iterator[Callable[..., None]]:
     """Show a progress bar where stderr is a terminal; yield what moves it."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    words, times = TextColumn("{task.description}"), (TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (SpinnerColumn(), words, BarColumn(), MofNCompleteColumn(), *times)
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         yield partial(progress.update, progress.add_task(description, total=total))

@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 from runs import Server
 
 from scenarios.files import to_toml
+from sim.mlops.stores.standing import model_id_of
 
 OPTIONS = ["--policy", "age_days > 50", "--gates", "none", "--population", "twin", "--trials", "0", "--json"]
 
@@ -33,7 +34,7 @@ def test_a_server_has_what_a_run_came_to_and_the_report_names_the_server(tmp_pat
         for name in ("net_value", "roi_realised"):
             assert life.data.metrics[name] == told["summary"][name]
         champion = client.get_model_version_by_alias("my-churn", "Champion")
-        reached = {metric.key for metric in client.get_logged_model(champion.model_id).metrics}
+        reached = {metric.key for metric in client.get_logged_model(model_id_of(champion)).metrics}
         assert {"f1", "f1_low", "f1_high"} <= reached
         assert {each.dataset.name for each in life.inputs.dataset_inputs} == {"twin (scored)"}
     finally:

@@ -281,9 +281,13 @@ def _recipe(
     """Search the first champion's recipe on the warm-up, or take the scenario's."""
     if settings.trials == 0:
         return settings.scenario.recipe
-    listener.phase(f"searching the first champion's recipe in {settings.trials} trials")
+
+    def on_trial(done: int) -> None:
+        listener.phase(f"searching the first model's recipe: {done:,} of {settings.trials:,} trials")
+
+    on_trial(0)
     with platform.stopwatch.timing("search"):
-        search = search_first_recipe(platform.world, warmup, settings.trials)
+        search = search_first_recipe(platform.world, warmup, settings.trials, on_trial)
     name = "search_one_minus_f1" if settings.scenario.recipe.search_objective == "f1" else "search_log_loss"
     registry.log_metrics([(name, loss, trial) for trial, loss in enumerate(search.losses)])
     return search.recipe

@@ -39,6 +39,10 @@ RESULTS_FILE = "results.parquet"
 LEADERBOARD_FILE = "leaderboard.json"
 _CELLS_FOLDER = "cells"
 _LIFTED_WORLDS = 3
+_TRAININGS_A_TRIAL = 24
+"""A trial stops early, but with more rounds and larger trees; measured, as is the next."""
+_ALL_ELSE = 1.3
+"""What a study takes for each second of training and scoring."""
 
 
 @dataclass(frozen=True)
@@ -211,7 +215,8 @@ def expected_seconds(study: Study, workers: int) -> float:
     """Return about how long a study takes, from the time that one training and one scoring take here and now.
 
     The oracle trains at every step and scores every later step with each model, and its gates take about as long
-    again; a fresh model is trained three times at every step from the onset on. What policies add to that is little.
+    again; a fresh model is trained three times at every step from the onset on, and a trial of a search takes as long
+    as many trainings. What policies add to that is little. `benchmarks/test_estimate.py` says how far it is off.
     """
     total = 0.0
     for scenario in study.scenarios:
@@ -219,8 +224,9 @@ def expected_seconds(study: Study, workers: int) -> float:
         train_seconds, score_seconds = _probe(scenario)
         trainings = steps + TRAINING_SEEDS * (steps - onset if onset is not None else 0)
         worlds = len(study.seeds) * (1 + _LIFTED_WORLDS * study.with_split)
+        trainings += _TRAININGS_A_TRIAL * study.trials
         total += (trainings * train_seconds + steps**2 * score_seconds * len(study.profiles)) * worlds
-    return total / min(workers, len(study.orders()))
+    return _ALL_ELSE * total / min(workers, len(study.orders()))
 
 
 def _is_done(path: Path) -> bool:
