@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mlflow.entities import Metric
 
-from sim.mlops.stores.mlflow_setting import quiet_client, quieten, told_as_input
+from sim.mlops.stores.mlflow_setting import quiet_client, told_as_input
 from sim.mlops.stores.sqlite_store import make_store
 from sim.mlops.stores.tenancy import COMPARISON_TAG, check_experiment_is_ours
 from sim.study.comparison.boards import BoardRow
@@ -44,7 +44,6 @@ def track(study: Study, comparison: StudyResult, tracking_uri: str, folder: Path
     folder
         Where the results lie; the parent run is tagged with it.
     """
-    quieten()  # a store is made before there is a client
     make_store(tracking_uri, is_own=tracking_uri == own_store(folder))
     client = quiet_client(tracking_uri)
     found = client.get_experiment_by_name(EXPERIMENT)
