@@ -24,6 +24,7 @@ _QUESTION = "When should a deployed model be retrained, and what is that worth?"
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help is read at once: what draws boxes takes half of its time to import
 )
 command(app, RunOptions)(run)
 command(app, JudgeOptions)(judge)

@@ -72,7 +72,7 @@ class BacktestOptions:
 
 
 def backtest(options: BacktestOptions) -> None:
-    """Say of your own log when each trigger would have fired, how late, and what retraining would have earned."""
+    """Say of your own log when each trigger would have fired. And how late, and what retraining would have earned."""
     texts = (options.log, options.reading.reference, options.reading.drift)
     check_backtest(len(options.policy), options.lives, sum(file_bytes(text) for text in texts))
 

@@ -74,7 +74,7 @@ def signals(name: EntryName = None, as_json: AsJson = False, whole: Whole = Fals
 
 
 def training(name: EntryName = None, as_json: AsJson = False, whole: Whole = False) -> None:
-    """List the training profiles (what a retraining learns from), or explain one."""
+    """List the training profiles, or explain one. They say what a retraining learns from."""
     from sim.mlops.models.profiles import MEANINGS, load_training, training_profiles
 
     if name is None:

@@ -58,7 +58,7 @@ class CompareOptions:
 
 
 def compare(options: CompareOptions) -> None:
-    """Compare policies over scenarios and seeds, paired, with intervals; each world is trained for once."""
+    """Compare policies over scenarios and seeds, paired. Each difference has an interval."""
     options.place.spec()  # refused before anything is read
     planned = _planned(options)
 

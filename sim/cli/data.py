@@ -43,7 +43,7 @@ def describe(as_json: AsJson = False, whole: Whole = False) -> None:
 
 
 def check(options: CheckOptions) -> None:
-    """Check that a file is the Telco table, or with --target a table of your own, and say what each column is."""
+    """Check a table and say what each column is. With --target it is one of your own, else the Telco table."""
     from sim.world.telco.table import describe as describe_table
     from sim.world.telco.table import load
 

@@ -22,7 +22,7 @@ class _NameOrCommand(TyperGroup):
         return super().parse_args(ctx, args if is_command else ["show", *args])
 
 
-gates_app = typer.Typer(cls=_NameOrCommand, help="The gate profiles: what each threshold means, and what it lets by.")
+gates_app = typer.Typer(cls=_NameOrCommand, help="The gate profiles: what each threshold means and lets by.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def show_gates(name: EntryName = None, as_json: AsJson = False, whole: Whole = F
 
 
 def power_of_gates(options: PowerOptions) -> None:
-    """Say how often each gate, and all together, let a worse model through and stop a better one."""
+    """Say how often gates err. Each, and all together, let a worse model through or stop a better one."""
     sizes, differences = whole_numbers("--holdout", options.holdout), numbers("--difference", options.difference)
     check_power(options.seeds, options.holdouts, sizes, len(differences), Workforce.of(options.place))
 

@@ -28,7 +28,7 @@ class JudgeOptions:
 
 
 def judge(options: JudgeOptions) -> None:
-    """Replay a run's world to find its recovery and regret, and add them to its record.json."""
+    """Add recovery and regret to a run's record. Its world is replayed to find them."""
     from sim.study.judged_run import judge_run
 
     found = judge_run(options.path, options.gates, options.training, with_split=options.split)

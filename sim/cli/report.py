@@ -30,7 +30,7 @@ class ReportOptions:
 
 
 def report(options: ReportOptions) -> None:
-    """Draw charts and one HTML page of a run or a comparison, into its folder report/."""
+    """Draw the report of a run or a comparison. It is one HTML page with its charts, in the folder report/."""
     from sim.study.scores.pricing import parse_prices
 
     more = options.prices or []

@@ -57,7 +57,7 @@ class RunOptions:
 
 
 def run(options: RunOptions) -> None:
-    """Play one policy live on MLflow: score, wait for labels, monitor, retrain, validate, promote."""
+    """Play one policy live on MLflow. It scores, waits for labels, monitors, retrains, validates and promotes."""
     settings = _settings(options)
 
     from reports.report import REPORT_FOLDER, write_report

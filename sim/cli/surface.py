@@ -36,7 +36,7 @@ class SurfaceOptions:
 
 
 def surface(options: SurfaceOptions) -> None:
-    """Follow every setting of a rule through every world, exactly, and say which is best and how sure that is."""
+    """Follow every setting of a rule at once, exactly. It says which is best and how sure that is."""
     study = _study(options)
 
     from sim.study.surface.answers import answer

@@ -47,7 +47,7 @@ class TuneOptions:
 
 
 def tune(options: TuneOptions) -> None:
-    """Choose a setting of a rule, and say what it is worth on seeds and scenarios that the search never saw."""
+    """Choose a setting of a rule. It is confirmed on seeds and scenarios that the search never saw."""
     study = _study(options)
 
     from sim.study.surface.choice import CHOSEN_FILE, choose

@@ -161,7 +161,7 @@ def test_damaged_bytes_of_a_run_folder_end_in_the_same_run_or_a_sentence(wreck):
         ended.append(wreck.resumes_well())
         assert not ended[-1] or wreck.has_recorded_the_same()
 
-    fuzz(BYTES_OF_A_RUN, 200, check)
+    fuzz(BYTES_OF_A_RUN, 100, check)
     assert {True, False} == set(ended)
 
 
@@ -179,8 +179,8 @@ def test_damaged_rows_of_a_journal_end_in_a_run_or_a_sentence_and_what_is_sealed
         if is_well:
             assert_files_are_those_registered(wreck.folder)
 
-    fuzz(VALUES_OF_A_JOURNAL, 200, check)
-    assert sum(refused) >= 20
+    fuzz(VALUES_OF_A_JOURNAL, 100, check)
+    assert sum(refused) >= 10
 
 
 def test_a_store_of_mlflow_that_was_emptied_is_refused(wreck):
