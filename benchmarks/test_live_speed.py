@@ -182,6 +182,7 @@ def bare_versions(folder: Path) -> float:
     folder.mkdir()
     uri = f"sqlite:///{folder}/mlflow.db"
     mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)  # a life sets its own
     rng = np.random.default_rng(0)
     booster = lgb.train(
         {"verbosity": -1}, lgb.Dataset(rng.random((2000, 19)), rng.integers(0, 2, 2000)), num_boost_round=100

@@ -8,7 +8,7 @@ from mlflow.entities import Metric
 
 from policies.never import Never
 from scenarios.schema import Recipe
-from sim.errors import WorkError
+from sim.errors import InputError, WorkError
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.live.run import LiveSettings, tracking_uri
 from sim.mlops.records.record import Record
@@ -76,8 +76,11 @@ def _recovered(record: Record, settings: LiveSettings) -> dict[str, float | None
     replay = Replay(World(scenario, settings.seed, settings.population, kept_steps=None))
     steps = range(onset, len(record.steps))
     never = replay.record(Never(), load_profile("none"), "never")
-    fresh = {step: fresh_f1(replay, step) for step in steps}
-    noise = loss_noise(replay, steps)
+    try:
+        fresh = {step: fresh_f1(replay, step) for step in steps}
+        noise = loss_noise(replay, steps)
+    except InputError:  # the table is too small for models to learn from anybody else: nobody can tell the recovery
+        return {}
     found = recovery(record, never, fresh, noise)
     if found is None:
         return {}

@@ -18,8 +18,8 @@ from sim.study.run_told import run_scores, tell_run
 from sim.study.scores.judge import summarise
 from sim.world.population_spec import PopulationSpec
 
-DRIFT = (ConceptDrift(kind="concept", onset_step=3, shifts={"InternetService=DSL": 2.5}),)
-SCENARIO = small(9, customers=250, delay_days=30, drift=DRIFT)
+DRIFT = (ConceptDrift(kind="concept", onset_step=3, shifts={"InternetService=DSL": 4.0, "intercept": 0.5}),)
+SCENARIO = small(12, customers=800, delay_days=30, drift=DRIFT)
 RULE = "age_days > 50"
 
 
