@@ -84,7 +84,7 @@ def test_every_setting_of_an_overlay_has_every_score_of_its_single_replays(surve
                 0,
                 with_split=False,
             )
-            cells = play_world(order, TWIN, ReplayCache(None))
+            cells = play_world(order, TWIN, ReplayCache(None)).cells
             for code, cell in zip(codes, cells, strict=True):
                 row = to_row(cell)
                 assert row["error"] is None
