@@ -18,7 +18,7 @@ fixed vocabulary, `nan` for a missing value and `UNSEEN` for a category outside 
 UNSEEN = -1.0
 
 BLOCK_ROWS = 100_000
-"""What is computed row by row is computed for so many rows at once, so that memory does not grow with the customers."""
+"""What is computed row by row is computed for so many rows at once: a batch of millions takes no more memory."""
 
 
 def row_blocks(n_rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
