@@ -187,10 +187,10 @@ class SearchOptions:
 
     def played(self, scenarios: Sequence[Any], tell: Callable[[str], None]) -> tuple[Any, ...]:
         """Return scenarios as they are played with the population and training profile asked for."""
-        from sim.study.comparison.plan import as_played, learning_by
+        from sim.study.comparison.plan import OF_ITS_LUCK, as_played, learning_by
 
         asked = tuple(learning_by(scenario, self.training) for scenario in scenarios)
-        return tuple(as_played(asked, self.population.spec(), tell))
+        return tuple(as_played(asked, self.population.spec(), tell, OF_ITS_LUCK))
 
     def profile(self) -> Any:
         """Return the gate profile that is asked for."""
