@@ -1,11 +1,11 @@
 """How often the intervals of a history hold what they promise: 200 histories of one world, each compared by itself.
 
-`python benchmarks/history_coverage.py [GATES [HISTORIES]]` prints a table, in a quarter of an hour of one core (WORKERS=2
-takes two). Each history is what really came of a small world with a sudden drift, customers, outcomes and all, as a
-table with dates has it. It is compared as a user would compare it, and its 95 % intervals are held against the truth:
-the mean over all histories, each with all its lives. Beside it is the interval over seeds alone, which speaks of luck.
-In brackets are 95 % intervals (Clopper and Pearson). The truth is known up to 1 / sqrt(200) of what one history strays
-by, which changes coverage by less than 0.1 points.
+`python benchmarks/history_coverage.py [GATES [HISTORIES]]` prints a table, in a quarter of an hour of one core
+(WORKERS=2 takes two). Each history is what really came of a small world with a sudden drift, customers, outcomes and
+all, as a table with dates has it. It is compared as a user would compare it, and its 95 % intervals are held against
+the truth: the mean over all histories, each with all its lives. Beside it is the interval over seeds alone, which
+speaks of luck. In brackets are 95 % intervals (Clopper and Pearson). The truth is known up to 1 / sqrt(200) of what one
+history strays by, which changes coverage by less than 0.1 points.
 """
 
 import os
