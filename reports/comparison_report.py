@@ -22,11 +22,10 @@ from reports.charts.trigger_roc import trigger_roc_chart
 from reports.comparison_first_page import comparison_first_page
 from reports.families import families
 from reports.leaderboard_tables import clause_rows, response_row, sentences, worth_row
-from reports.page import Page, PageTable, Section, report_command
+from reports.page import Page, PageTable, Section, report_command, scenario_text
 from reports.save import Picture, file_name, save
 from reports.study_folder import StudyFolder, lives_of, read_study
-from scenarios.files import load_scenario, to_toml
-from scenarios.schema import Scenario
+from scenarios.files import to_toml
 from sim.errors import InputError
 from sim.study.comparison.boards import NOTHING, Board, BoardRow, Difference
 from sim.study.scores.monthly import Monthly
@@ -187,7 +186,7 @@ def _steps(life: Monthly | None) -> str:
 def _commands(study: StudyFolder, folder: Path, change: PriceChange) -> list[str]:
     """Return the commands that play the comparison again and report it."""
     asked = study.asked
-    words = ["retrainlab", "compare", *(_scenario_text(scenario) for scenario in study.played.values())]
+    words = ["retrainlab", "compare", *(scenario_text(scenario) for scenario in study.played.values())]
     for policy in study.policies:
         words += ["--policy", policy]
     for gates in dict.fromkeys(board.gates for board in study.leaderboard.boards):
@@ -196,16 +195,6 @@ def _commands(study: StudyFolder, folder: Path, change: PriceChange) -> list[str
     words += [*asked.population_arguments, "--trials", str(asked.trials)]
     words += ["--split"] if asked.split else []
     return [shlex.join(words), report_command(folder, change)]
-
-
-def _scenario_text(scenario: Scenario) -> str:
-    """Return a scenario's name in the catalogue, or the file that its text below would make."""
-    try:
-        shipped = load_scenario(scenario.name)
-        is_shipped = shipped.model_copy(update={"title": scenario.title, "story": scenario.story}) == scenario
-    except InputError:
-        is_shipped = False
-    return scenario.name if is_shipped else f"{scenario.name}.toml"
 
 
 def _notes(study: StudyFolder, change: PriceChange) -> Iterator[str]:

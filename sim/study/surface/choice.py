@@ -1,5 +1,6 @@
 """The choice: a setting tuned on some seeds, confirmed on seeds and scenarios that the search never saw."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from sim.study.engines.engine import Engine
 from sim.study.scores.table import Score
 from sim.study.surface.answers import Figure, figure
 from sim.study.surface.study import SurfaceStudy, survey
+from sim.study.surface.tuned_file import TunedFigure, TunedFile, write_tuned
 from sim.study.surface.tuning import Chosen, Goal, Limit, candidates, is_better, reference_value, tune
 from sim.whole_file import write_whole
 
@@ -80,8 +82,8 @@ def choose(
 ) -> Tuned:
     """Tune each rule on its surface, take the one with the largest cross-fitted value, and confirm it on new worlds.
 
-    The folder holds a surface for each rule (`search-1`, ...), the comparison that confirms the choice, and
-    `chosen.toml`, which is written only where the choice is shown to be better than the reference.
+    The folder holds a surface for each rule (`search-1`, ...), the comparison that confirms the choice, `tuned.json`,
+    and `chosen.toml`, which is written only where the choice is shown to be better than the reference.
 
     Raises
     ------
@@ -123,9 +125,34 @@ def choose(
         figure(np.asarray(pooled)),
         {name: figure(each) for name, each in gains.items()},
     )
+    write_tuned(_as_file(study, result, f"search-{study.searches.index(search) + 1}"), folder)
     if result.is_shown:
         write_whole(folder / CHOSEN_FILE, replace(spec, story=_story(result, search)).to_toml())
     return result
+
+
+def _as_file(study: TuneStudy, result: Tuned, search: str) -> TunedFile:
+    def told(each: Figure) -> TunedFigure:
+        return TunedFigure(each.mean if math.isfinite(each.mean) else None, each.interval)
+
+    chosen = result.chosen
+    return TunedFile(
+        search=search,
+        rule=result.rule,
+        setting=dict(chosen.setting),
+        reference=study.searches[0].reference.name,
+        goal=study.goal.value,
+        weights=dict(study.weights),
+        limits=tuple(limit.text for limit in study.limits),
+        confirm_seeds=len(study.confirm_seeds),
+        hold_out=tuple(scenario.name for scenario in study.hold_out),
+        promised=told(chosen.promised),
+        cross_fitted=told(chosen.cross_fitted),
+        optimism=chosen.optimism if math.isfinite(chosen.optimism) else None,
+        confirmed=told(result.confirmed),
+        by_scenario={name: told(each) for name, each in result.by_scenario.items()},
+        is_shown=result.is_shown,
+    )
 
 
 def _confirmed(
