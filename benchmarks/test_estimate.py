@@ -12,7 +12,7 @@ from sim.study.comparison.compare import Study, compare, expected_seconds
 from sim.study.comparison.plan import StudyRequest, plan_study
 from sim.world.population_spec import PopulationSpec
 
-STUDIES = {
+STUDIES: dict[str, dict[str, object]] = {
     "two policies, two seeds": {
         "scenarios": ("competitor",),
         "policies": ("proposal", "never"),

@@ -203,7 +203,7 @@ def _sides(choice: Choice) -> Iterator[Mapping[str, Any]]:
     quality = f"{QUALITY}{'' if choice.study.asked.is_history else ' after the change'}"
     rows = (
         ("net value", Score.NET_VALUE, money),
-        (quality, _quality(choice.study), lambda value: f"{value:.2f}"),
+        (quality, quality_of(choice.study), lambda value: f"{value:.2f}"),
         ("retrainings", Score.RETRAINS, number),
         ("new models that went into service", Score.PROMOTIONS, number),
     )
@@ -213,7 +213,8 @@ def _sides(choice: Choice) -> Iterator[Mapping[str, Any]]:
             yield {"": name, before.policy: told(values[0].value), after.policy: told(values[1].value)}
 
 
-def _quality(study: StudyFolder) -> Score:
+def quality_of(study: StudyFolder) -> Score:
+    """Return the score that F1 is told by: a history has that on recorded labels alone."""
     return Score.F1_OBSERVED if study.asked.is_history else Score.F1_AFTER
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from reports.amounts import number_words
-from reports.comparison_first_page import comparison_first_page, currency_of, span_of
+from reports.comparison_first_page import comparison_first_page, currency_of, quality_of, span_of
 from reports.labels import by_numbers
 from reports.same_lives import by_worth, condensed
 from reports.study_folder import StudyFolder
@@ -58,7 +58,7 @@ def _table(study: StudyFolder, board: Board, width: int, most: int) -> Iterator[
     yield f"{where}, gates {board.gates}, over {span_of(study)}; net value in {money}"
     baseline = study.leaderboard.baseline
     rows = _kept(board.policies, baseline, most)
-    f1 = Score.F1_OBSERVED if study.asked.is_history else Score.F1_AFTER
+    f1 = quality_of(study)
     labels, rules = by_numbers([row.policy for row in rows])
     yield from (f"Settings of {rule}:" for rule in rules)
     yield from table_lines([{**_row(row, labels, baseline, unit), **_did(row, f1)} for row in rows], width)

@@ -172,7 +172,7 @@ def _decision(record: Record, row: StepRow) -> dict[str, Any]:
         "decision": str(row.decision.action),
         "reason": row.decision.reason,
         "signals seen": ", ".join(f"{name} {_number(value)}" for name, value in seen.items()) or "-",
-        "what happened": "; ".join(news(row, None if record.is_recorded else record.scenario.onset_step)) or "-",
+        "what happened": "; ".join(news(record, row)) or "-",
     }
 
 

@@ -36,8 +36,7 @@ def _side(title: str, row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _news(record: Record, row: StepRow) -> str:
-    onset = None if record.is_recorded else record.scenario.onset_step
-    return "; ".join(told for told in news(row, onset) if not told.startswith(_KEPT))
+    return "; ".join(told for told in news(record, row) if not told.startswith(_KEPT))
 
 
 def _event(record: Record, row: StepRow, told: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Policies that led the same lives, as one row, and the numbers of a rule that make no difference."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from policies.expression import number_text
@@ -41,10 +41,11 @@ def by_worth(board: Board) -> Board:
 
 def idle_numbers(board: Board) -> Iterator[str]:
     """Yield a sentence for each number of a rule that was varied and made no difference to any life."""
-    for form, members in _forms(board).items():
+    scores = {row.policy: repr(dict(row.scores)) for row in board.policies}
+    for form, members in _forms(scores).items():
         if len(members) < 2:
             continue
-        settings = {tuple(_NUMBER.findall(row.policy)): repr(dict(row.scores)) for row in members}
+        settings = {tuple(_NUMBER.findall(name)): scores[name] for name in members}
         for place in range(form.count("#")):
             values = {setting[place] for setting in settings}
             groups: dict[tuple[str, ...], set[str]] = {}
@@ -84,14 +85,14 @@ def are_one_rule(one: str, other: str) -> bool:
     >>> are_one_rule("f1 < 0.4", "f1 < 0.5"), are_one_rule("f1 < 0.4", "never")
     (True, False)
     """
-    return _NUMBER.sub("#", one) == _NUMBER.sub("#", other)
+    return len(_forms([one, other])) == 1
 
 
-def _forms(board: Board) -> dict[str, list[BoardRow]]:
-    """Return the rows by what their names are without numbers."""
-    found: dict[str, list[BoardRow]] = {}
-    for row in board.policies:
-        found.setdefault(_NUMBER.sub("#", row.policy), []).append(row)
+def _forms(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return names by what they are without numbers."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(_NUMBER.sub("#", name), []).append(name)
     return found
 
 
@@ -109,8 +110,5 @@ def _net_value(row: BoardRow) -> float:
 
 
 def _merged(group: Sequence[BoardRow]) -> BoardRow:
-    forms: dict[str, list[str]] = {}
-    for row in group:
-        forms.setdefault(_NUMBER.sub("#", row.policy), []).append(row.policy)
-    name = " = ".join(range_name(names) for names in forms.values())
+    name = " = ".join(range_name(names) for names in _forms(row.policy for row in group).values())
     return replace(group[0], policy=name, clauses=())

@@ -55,7 +55,7 @@ def _months(record: Record) -> Table:
             _bar(expected_f1(row.tally)),
             _shown(row.signals.f1),
             str(row.labels_arrived),
-            escape("; ".join(news(row, None if record.is_recorded else record.scenario.onset_step))),
+            escape("; ".join(news(record, row))),
         )
     return table
 
@@ -113,9 +113,9 @@ def _scores(summary: Summary, *, is_recorded: bool) -> Table:
     return rows_table("Scores", [{"score": name, "value": value} for name, value in named.items()])
 
 
-def news(row: StepRow, onset_step: int | None) -> Iterator[str]:
-    """Yield what is worth telling of a step, in the order in which it happened."""
-    if row.step == onset_step:
+def news(record: Record, row: StepRow) -> Iterator[str]:
+    """Yield what is worth telling of a step, in the order in which it happened; in a history nobody knows a drift."""
+    if row.step == record.scenario.onset_step and not record.is_recorded:
         yield "drift begins"
     if row.job_ended is not None:
         yield f"v{row.job_ended.version} {row.job_ended.status}{_doubt(row.job_ended)}"

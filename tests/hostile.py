@@ -1,9 +1,11 @@
 """Generators of inputs that nobody should send: broken, hostile, huge or nearly right; for hypothesis and fuzzers."""
 
 import shlex
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from lives import small
 
@@ -11,6 +13,28 @@ from policies.catalogue import catalogue
 from policies.signals import CATALOGUE
 from scenarios.files import catalogue as scenario_catalogue
 from scenarios.files import to_toml
+
+
+def fuzz(inputs: st.SearchStrategy[Any], count: int, check: Callable[[Any], None], *, shrinks: bool = True) -> int:
+    """Check so many inputs, the same ones each time, and return how many there were; a failing one may be shrunk."""
+    tried: list[None] = []
+
+    @seed(13)
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        phases=tuple(Phase) if shrinks else (Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(inputs)
+    def run(value: Any) -> None:
+        tried.append(None)
+        check(value)
+
+    run()
+    return len(tried)
+
 
 ODD_TEXT = st.text(max_size=40) | st.sampled_from(
     [

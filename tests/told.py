@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from sim.mlops.stores.mlflow_files import digest
+from sim.mlops.stores.mlflow_words import VERSION_TAG
 from sim.study.run_folder import read_record, to_json
 
 _DRAWN = {
@@ -135,7 +136,9 @@ def _versions(rows: Any, ids: list[str]) -> list[tuple[Any, ...]]:
 def _run(rows: Any, run: str) -> str:
     status, name = rows("SELECT status, name FROM runs WHERE run_uuid = ?", run)[0]
     tags = [
-        pair for pair in rows("SELECT key, value FROM tags WHERE run_uuid = ?", run) if pair[0] not in _DRAWN_TAGS
+        (key, value.rpartition("/")[2] if key == VERSION_TAG else value)  # the name of the model is the test's own
+        for key, value in rows("SELECT key, value FROM tags WHERE run_uuid = ?", run)
+        if key not in _DRAWN_TAGS
     ]
     params = rows("SELECT key, value FROM params WHERE run_uuid = ?", run)
     metrics = Counter(

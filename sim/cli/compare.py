@@ -9,7 +9,16 @@ import typer
 
 from sim.cli.boards import show_boards, tell_of_gates
 from sim.cli.interrupt import resumable
-from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
+from sim.cli.options import (
+    RUNS_FOLDER,
+    AsJson,
+    EngineOptions,
+    PopulationOptions,
+    Trials,
+    WorldsCache,
+    cache_folder,
+    seeds,
+)
 from sim.cli.screen import Whole, show
 from sim.cli.sizes import Workforce, Worlds, check_comparison, table_bytes
 from sim.cli.terminal import complain, counting, tell
@@ -40,7 +49,7 @@ class CompareOptions:
     baseline: Annotated[str, typer.Option(help="The policy that all others are paired with.")] = "never"
     seeds: Annotated[int, typer.Option(help="How many lives of each scenario, from seed 1 on.")] = 10
     population: PopulationOptions = field(default_factory=PopulationOptions)
-    trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0
+    trials: Trials = 0
     place: EngineOptions = field(default_factory=EngineOptions)
     out: Annotated[Path | None, typer.Option(help="The study folder; a new one under runs/ by default.")] = None
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted comparison.")] = False
@@ -52,7 +61,7 @@ class CompareOptions:
         default_factory=list
     )
     tracking_uri: Annotated[str, typer.Option(help="MLflow tracking; else SQLite in the folder.")] = ""
-    cache: Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")] = None
+    cache: WorldsCache = None
     as_json: AsJson = False
     whole: Whole = False
 

@@ -14,6 +14,8 @@ from sim.errors import InputError
 Options = TypeVar("Options")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, and nothing else.")]
+Trials = Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")]
+WorldsCache = Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")]
 EntryName = Annotated[str | None, typer.Argument(help="One entry; all are listed without it.")]
 RUNS_FOLDER = Path("runs")
 """Where runs and studies go that were given no folder."""
@@ -179,11 +181,11 @@ class SearchOptions:
     ] = ""
     seeds: Annotated[int, typer.Option(help="How many lives of each scenario the search sees, from seed 1 on.")] = 10
     population: PopulationOptions = field(default_factory=PopulationOptions)
-    trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0
+    trials: Trials = 0
     place: EngineOptions = field(default_factory=EngineOptions)
     out: Annotated[Path | None, typer.Option(help="The folder; a new one under runs/ by default.")] = None
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted search.")] = False
-    cache: Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")] = None
+    cache: WorldsCache = None
 
     def played(self, scenarios: Sequence[Any], tell: Callable[[str], None]) -> tuple[Any, ...]:
         """Return scenarios as they are played with the population and training profile asked for."""

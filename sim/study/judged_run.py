@@ -16,6 +16,7 @@ from sim.study.comparison.results import Judgement, ScoreValue
 from sim.study.replay.replay import Replay, check_replayable
 from sim.study.replay.schedule import Schedule
 from sim.study.run_folder import RECORD_FILE, read_record, to_json
+from sim.study.scores.recovery import share_of_life
 from sim.study.scores.regret import learnt_from
 from sim.study.scores.table import Origin, Score
 from sim.whole_file import write_whole
@@ -139,19 +140,12 @@ def _judged_run(judgement: Judgement, bench: Bench) -> JudgedRun:
         if score.source in _ADDED or score is Score.DETECTION_DAYS
     }
     gained, attainable = (judgement.scores.get(name) for name in (Score.RECOVERY_GAINED, Score.RECOVERY_ATTAINABLE))
-    n_steps = sum(fresh is not None for fresh in bench.fresh.values())
-    if gained is None or attainable is None:
-        missing = "nothing drifts"
-    elif attainable <= bench.noise * n_steps:
-        missing = "what could be recovered is within noise"
-    else:
-        missing = ""
-    return JudgedRun(
-        scores,
-        None if missing or gained is None or not attainable else gained / attainable,
-        missing or None,
-        judgement.regret_missing,
-    )
+    share: float | None = None
+    missing: str | None = "nothing drifts"
+    if gained is not None and attainable is not None:
+        share = share_of_life(gained, attainable, bench.noise, bench.fresh)
+        missing = "what could be recovered is within noise" if share is None else None
+    return JudgedRun(scores, share, missing, judgement.regret_missing)
 
 
 def _add(record: Record, found: JudgedRun, folder: Path) -> None:

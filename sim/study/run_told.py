@@ -18,7 +18,7 @@ from sim.mlops.stores.mlflow_setting import STORE_ERRORS, gist, quiet_client
 from sim.study.replay.replay import Replay
 from sim.study.scores.fresh import fresh_f1, loss_noise
 from sim.study.scores.judge import summarise
-from sim.study.scores.recovery import recovery
+from sim.study.scores.recovery import recovery, share_of_life
 from sim.world.world import World
 
 _ARTIFACTS = "report"
@@ -84,8 +84,7 @@ def _recovered(record: Record, settings: LiveSettings) -> dict[str, float | None
     found = recovery(record, never, fresh, noise)
     if found is None:
         return {}
-    is_within_noise = found.attainable <= noise * sum(each is not None for each in fresh.values())
-    share = None if is_within_noise else found.gained / found.attainable
+    share = share_of_life(found.gained, found.attainable, noise, fresh)
     return {"f1_recovery": share, "recovery_days": None if found.days is None else float(found.days)}
 
 

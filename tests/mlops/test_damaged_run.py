@@ -5,7 +5,6 @@ Bytes are written over, cut out or put in, in every file; rows of the journal's 
 
 import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -14,10 +13,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from forge import Forge, Order
-from hostile import BYTES_OF_A_RUN, VALUES_OF_A_JOURNAL
-from hypothesis import HealthCheck, Phase, given, seed, settings
-from hypothesis import strategies as st
+from forge import Forge, Order, workplace
+from hostile import BYTES_OF_A_RUN, VALUES_OF_A_JOURNAL, fuzz
 from lives import small
 from told import assert_files_are_those_registered, told_in_record
 
@@ -61,20 +58,15 @@ class Wreck:
 
 @pytest.fixture(scope="module")
 def wreck(tmp_path_factory) -> Iterator[Wreck]:
-    in_memory = Path("/dev/shm")
-    parent = in_memory if in_memory.is_dir() else tmp_path_factory.getbasetemp()
-    folder = Path(tempfile.mkdtemp(dir=parent, prefix="damaged-"))
-    scenario = folder / "life.toml"
-    scenario.write_text(to_toml(LIFE), encoding="utf-8")
-    forge = Forge(folder)
-    assert forge.play(Order(str(folder / "undisturbed"), str(scenario))).said == ""
-    run = folder / "run"
-    assert forge.play(Order(str(run), str(scenario), seam=KILLED_AT)).was_killed
-    shutil.copytree(run, folder / "whole")
-    order = Order(str(run), str(scenario), resume=True, waits=(0.0,))
-    yield Wreck(forge, order, folder / "whole", told_in_record(folder / "undisturbed"))
-    forge.close()
-    shutil.rmtree(folder)
+    with workplace("damaged", tmp_path_factory.getbasetemp()) as (forge, folder):
+        scenario = folder / "life.toml"
+        scenario.write_text(to_toml(LIFE), encoding="utf-8")
+        assert forge.play(Order(str(folder / "undisturbed"), str(scenario))).said == ""
+        run = folder / "run"
+        assert forge.play(Order(str(run), str(scenario), seam=KILLED_AT)).was_killed
+        shutil.copytree(run, folder / "whole")
+        order = Order(str(run), str(scenario), resume=True, waits=(0.0,))
+        yield Wreck(forge, order, folder / "whole", told_in_record(folder / "undisturbed"))
 
 
 def damage_bytes(folder: Path, name: str, how: str, place: float, put: bytes) -> None:
@@ -134,34 +126,18 @@ def test_a_block_of_the_log_that_was_written_over_is_told_as_such(wreck):
     assert said == "" or ("Error" in said and "another process" not in said), said
 
 
-def fuzz(strategy: st.SearchStrategy[Any], count: int, check: Any) -> None:
-    @seed(13)
-    @settings(  # no shrinking: each try is a run of its own
-        max_examples=count,
-        deadline=None,
-        database=None,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(strategy)
-    def run(value: Any) -> None:
-        check(*value)
-
-    run()
-
-
 @pytest.mark.slow
 @pytest.mark.fuzz
 def test_damaged_bytes_of_a_run_folder_end_in_the_same_run_or_a_sentence(wreck):
     ended = []
 
-    def check(name: str, how: str, place: float, put: bytes) -> None:
+    def check(damage: tuple[str, str, float, bytes]) -> None:
         wreck.restore()
-        damage_bytes(wreck.folder, name, how, place, put)
+        damage_bytes(wreck.folder, *damage)
         ended.append(wreck.resumes_well())
         assert not ended[-1] or wreck.has_recorded_the_same()
 
-    fuzz(BYTES_OF_A_RUN, 100, check)
+    fuzz(BYTES_OF_A_RUN, 100, check, shrinks=False)  # each try is a run of its own
     assert {True, False} == set(ended)
 
 
@@ -170,16 +146,16 @@ def test_damaged_bytes_of_a_run_folder_end_in_the_same_run_or_a_sentence(wreck):
 def test_damaged_rows_of_a_journal_end_in_a_run_or_a_sentence_and_what_is_sealed_is_refused(wreck):
     refused = []
 
-    def check(table: str, row: int, column: int, value: str | None) -> None:
+    def check(damage: tuple[str, int, int, str | None]) -> None:
         wreck.restore()
-        is_changed = damage_value(wreck.folder, table, row, column, value)
+        is_changed = damage_value(wreck.folder, *damage)
         is_well = wreck.resumes_well()
-        assert not (is_well and is_changed and table in SEALED)
+        assert not (is_well and is_changed and damage[0] in SEALED)
         refused.append(is_changed and not is_well)
         if is_well:
             assert_files_are_those_registered(wreck.folder)
 
-    fuzz(VALUES_OF_A_JOURNAL, 100, check)
+    fuzz(VALUES_OF_A_JOURNAL, 100, check, shrinks=False)
     assert sum(refused) >= 10
 
 

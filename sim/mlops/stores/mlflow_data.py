@@ -9,6 +9,7 @@ from mlflow.entities import Dataset, DatasetInput, InputTag
 
 from sim.mlops.models.training import TrainingWindow
 from sim.mlops.records.jobs import Job
+from sim.mlops.stores.mlflow_files import input_schema
 from sim.world.schema.columns import Schema
 
 _CONTEXT_TAG = "mlflow.data.context"
@@ -44,11 +45,7 @@ class DataSets:
 
     def __init__(self, origin: DataOrigin, schema: Schema) -> None:
         self._origin = origin
-        columns = [
-            {"type": "string" if column.is_category else "double", "name": column.name, "required": False}
-            for column in schema.columns
-        ]
-        told = json.dumps({"mlflow_colspec": columns})
+        told = json.dumps({"mlflow_colspec": input_schema(schema).to_dict()})
         self._schema = told if len(told) <= _LONGEST_SCHEMA else None
 
     def training(self, job: Job) -> DatasetInput:

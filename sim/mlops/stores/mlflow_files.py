@@ -128,13 +128,18 @@ def signature(schema: Schema) -> ModelSignature:
 
     MLflow checks it: it takes no 64-bit whole numbers for doubles, and no categories of pandas for text.
     """
+    return ModelSignature(
+        input_schema(schema), MlflowSchema([ColSpec("double", "probability"), ColSpec("long", "prediction")])
+    )
+
+
+def input_schema(schema: Schema) -> MlflowSchema:
+    """Return the columns of customers as MLflow knows types."""
     inputs: list[ColSpec | TensorSpec] = [
         ColSpec("string" if column.is_category else "double", column.name, required=False)
         for column in schema.columns
     ]
-    return ModelSignature(
-        MlflowSchema(inputs), MlflowSchema([ColSpec("double", "probability"), ColSpec("long", "prediction")])
-    )
+    return MlflowSchema(inputs)
 
 
 def input_example(model: Model) -> pd.DataFrame:

@@ -16,7 +16,6 @@ NOTE_TAG = "mlflow.note.content"
 VERSION_TAG = "retrainlab.version"
 """On a job's run: the registered version of its model, as MLflow writes it."""
 
-_NORMAL = 1.959963984540054  # quantile of 0.975
 _MADE = {Action.RETRAIN: "Trained on", Action.RECALIBRATE: "The champion's trees, calibrated anew on"}
 
 
@@ -105,12 +104,11 @@ def gate_metrics(job: Job) -> dict[str, float]:
     if meeting is None:
         return {}
     own, champion = meeting.challenger, meeting.champion
-    error = own.f1_standard_error
-    f1 = own.f1
+    ends = own.f1_interval
     told = {
-        "f1": f1,
-        "f1_low": None if f1 is None or error is None else max(f1 - _NORMAL * error, 0.0),
-        "f1_high": None if f1 is None or error is None else min(f1 + _NORMAL * error, 1.0),
+        "f1": own.f1,
+        "f1_low": None if ends is None else max(ends[0], 0.0),
+        "f1_high": None if ends is None else min(ends[1], 1.0),
         "precision": own.precision,
         "recall": own.recall,
         "champion_f1": champion.f1 if champion else None,
