@@ -39,7 +39,7 @@ def surface_map_chart(view: SurfaceView, axes: tuple[int, int], caption: str) ->
     mesh = picture.pcolormesh(
         *edges,
         loss[codes].T,
-        cmap="cividis",
+        cmap="Blues",  # the best stands out from the paper, on a dark page too, where pictures are turned round
         vmin=float(np.percentile(loss, _WORST_SHOWN)),
         vmax=0,
         rasterized=True,
@@ -54,6 +54,7 @@ def surface_map_chart(view: SurfaceView, axes: tuple[int, int], caption: str) ->
     inside = view.said.inside
     if inside is not None and not inside[codes].all():
         around = list(_borders(inside[codes], *edges))
+        picture.add_collection(LineCollection(around, colors=PAPER, linewidths=2.2, alpha=0.6))
         picture.add_collection(LineCollection(around, colors=INK, linewidths=0.9, linestyles=":"))
         handles.append(Line2D([], [], color=INK, linewidth=0.9, linestyle=":"))
         names.append("not shown to be worse")
