@@ -7,35 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from browser import browsing
-from figure_kit import check
-from report_lives import ATTACK, CALM, DRIFTING
+from report_lives import ATTACK
+from surveyed import LONG, RULE, surveyed
 
-from policies.catalogue import load_policy
-from reports.charts.surface_curve import surface_curve_chart
-from reports.charts.surface_map import surface_map_chart
 from reports.report import write_report
 from reports.surface_view import read_view
 from sim.errors import InputError
-from sim.mlops.gates.profiles import load_profile
 from sim.study.comparison.leaderboard import BOOTSTRAP_SEED
 from sim.study.inference.contests import Interval, mean_interval, ratio_interval
-from sim.study.lives.template import read_template
-from sim.study.surface.study import SurfaceStudy, parse_ranges, survey
 from sim.study.surface.surface import read_surface
 from sim.study.surface.tuned_file import TunedFigure, TunedFile, write_tuned
-from sim.world.population_spec import PopulationSpec
 
 NUMBER, MISSING = re.compile(r"-?[\d,]+(?:\.\d+)?"), "\N{EN DASH}"
-RULE = "f1_drop > {a} or psi_max > {b}"
-LONG = DRIFTING.model_copy(update={"time": DRIFTING.time.model_copy(update={"steps": 8})})
-
-
-def surveyed(folder, rule=RULE, ranges=("a=-0.2:0.6",), seeds=(1, 2, 3, 4, 5), scenarios=(CALM, LONG)):
-    template = read_template(rule)
-    box = parse_ranges(ranges, template)
-    gates, proposal = load_profile("none"), load_policy("proposal")
-    survey(SurfaceStudy(scenarios, seeds, template, box, gates, proposal, PopulationSpec("twin")), folder)
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -235,27 +218,6 @@ def test_what_came_from_data_runs_nowhere(tab, tmp_path):
     assert tab.complaints() == []
     assert "<img src=x" not in page.read_text()
     assert "too few" in page.read_text()
-
-
-def test_no_word_of_a_picture_is_clipped_or_covered(folder, tmp_path):
-    check(surface_map_chart(read_view(folder), (0, 1), "Source."))
-    line = read_view(surveyed(tmp_path / "s", "f1_drop > {a}", ["a=0:0.3"]))
-    check(surface_curve_chart(line, "Source."))
-    less = (line.values - line.values[line.best]).mean(axis=1)[line.folder.surface.overlay.codes] / 1000
-    (drawn,) = surface_curve_chart(line, "").subfigs[0].axes[0].patches
-    np.testing.assert_allclose(drawn.get_data().values, less)
-
-
-def test_a_map_is_what_the_surface_holds_with_the_best_and_the_proposals_marked(folder):
-    view = read_view(folder)
-    figure = surface_map_chart(view, (0, 1), "Source.")
-    mesh = figure.subfigs[0].axes[0].collections[0]
-    means = view.values.mean(axis=1)
-    wanted = ((means - means.max()) / 1000)[view.folder.surface.overlay.codes].T
-    np.testing.assert_allclose(np.asarray(mesh.get_array()).reshape(wanted.shape), wanted)
-    marks = {tuple(map(float, line.get_xydata()[0])) for line in figure.subfigs[0].axes[0].lines}
-    best = view.said.best.setting
-    assert {(0.05, 0.25), (best["a"], best["b"])} <= marks
 
 
 def test_a_surface_has_its_own_prices(folder):
