@@ -11,6 +11,7 @@ from sim.study.inference.contests import MIN_SEEDS, Interval
 from sim.study.lives.box import Box, Setting
 from sim.study.lives.template import PLACEHOLDER
 from sim.study.surface.answers import RatedSettings
+from sim.study.surface.tuned_file import TunedFile
 
 _MOST_BOXES = 2
 
@@ -47,7 +48,7 @@ def _answer(view: SurfaceView) -> str:
     if tuned is not None:
         gain = difference_words(tuned.confirmed.mean or 0.0, _currency(view), _ends(tuned.confirmed.interval))
         lives = f"on {tuned.confirm_seeds} lives of each scenario that the search never saw"
-        rule = filled(tuned.rule, tuned.setting)
+        rule = filled(tuned.rule, tuned.setting) + _levers(tuned)
         if tuned.is_shown:
             return f"Use {rule}: it earns {gain} than {tuned.reference}, {lives}."
         return f"Nothing was shown to be better than {tuned.reference}: {rule} earns {gain}, {lives}."
@@ -56,6 +57,13 @@ def _answer(view: SurfaceView) -> str:
         f"Of all settings, {filled(view.folder.template.text, best.setting)} earned most: "
         f"{money_words(best.net_value.mean, _currency(view), _ends(best.net_value.interval))} a life."
     )
+
+
+def _levers(tuned: TunedFile) -> str:
+    """Return what was chosen beside the setting, in words that go on a rule."""
+    trainings, gates = ({getattr(each, name) for each in tuned.combinations} for name in ("training", "gates"))
+    learning = f", learning by {tuned.training}" if len(trainings) > 1 and tuned.training else ""
+    return learning + (f", under the gates {tuned.gates}" if len(gates) > 1 else "")
 
 
 def _points(view: SurfaceView) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from scenarios.files import to_toml
 from sim.study.lives.box import Grain
 from sim.study.surface.answers import Figure, Slice, figure, widest_sample
 from sim.study.surface.surface import box_from_text
-from sim.study.surface.tuned_file import TUNED_FILE, TunedFigure, read_tuned
+from sim.study.surface.tuned_file import TUNED_FILE, TunedFigure, TunedFile, read_tuned
 
 _MOST_MAPS, _MOST_KINDS = 3, 20
 _NONE = "-"
@@ -80,12 +80,27 @@ def _sections(view: SurfaceView, pictures: list[Picture]) -> Iterator[Section]:
     ]
     yield Section("The settings along each placeholder", "", pictures=pictures, tables=tables)
     if view.tuned is not None:
+        if len(view.tuned.combinations) > 1:
+            title = "What choosing among the settings of one rule, training profile and gates earns"
+            yield Section(title, "", tables=[PageTable("Cross-fitted", list(_combinations(view.tuned)))])
         rows = [
             {"scenario": name, "earns more (new lives)": _figure(each), "held out": name in view.tuned.hold_out}
             for name, each in view.tuned.by_scenario.items()
         ]
         title = "What the choice earns on lives that the search never saw"
         yield Section(title, "", tables=[PageTable("By scenario", rows)])
+
+
+def _combinations(tuned: TunedFile) -> Iterator[dict[str, Any]]:
+    for each in tuned.combinations:
+        is_chosen = (each.rule, each.training, each.gates) == (tuned.rule, tuned.training, tuned.gates)
+        yield {
+            "rule": each.rule,
+            "learns by": each.training or "as the scenario says",
+            "gates": each.gates,
+            "net value": _figure(each.cross_fitted),
+            "chosen": "yes" if is_chosen else "no",
+        }
 
 
 def _steps(each: Slice) -> Iterator[dict[str, Any]]:
@@ -131,10 +146,20 @@ def _asked(view: SurfaceView) -> dict[str, str]:
         ),
         "Paired with": folder.reference.name,
         "Gates": folder.asked.gates_name,
+        **({"Learns by": folder.asked.training_name} if folder.asked.training_name else {}),
         "Customers": source(folder.asked.population or _own_population(view)),
         "Seeds": seeds_words(folder.asked.seeds),
         "Kinds of settings": f"{view.said.n_classes:,}, from {view.said.n_lives:,} lives that were played",
     }
+
+
+def _levers(view: SurfaceView) -> Iterator[str]:
+    """Yield the words that ask for gates and training profiles."""
+    asked = [] if view.tuned is None else view.tuned.combinations
+    for name in dict.fromkeys([each.gates for each in asked] or [view.folder.asked.gates_name]):
+        yield from ("--gates", name)
+    for name in dict.fromkeys(each.training for each in asked if each.training):
+        yield from ("--training", name)
 
 
 def _command(view: SurfaceView) -> str:
@@ -142,11 +167,12 @@ def _command(view: SurfaceView) -> str:
     folder, tuned = view.folder, view.tuned
     words = ["retrainlab", "surface" if tuned is None else "tune"]
     words += [scenario_text(scenario) for scenario in folder.scenarios]
-    words += ["--rule", folder.template.text]
+    for rule in [folder.template.text] if tuned is None else dict.fromkeys(each.rule for each in tuned.combinations):
+        words += ["--rule", rule]
     for axis, numbers in zip(folder.template.axes, box_from_text(folder.asked.box), strict=True):
         if numbers != axis.whole and axis.grain is Grain.REAL:
             words += ["--range", f"{axis.name}={float(numbers.low.value)!r}:{float(numbers.high.value)!r}"]
-    words += ["--reference", folder.reference.name, "--gates", folder.asked.gates_name]
+    words += ["--reference", folder.reference.name, *_levers(view)]
     words += ["--seeds", str(len(folder.asked.seeds)), *folder.asked.population_arguments]
     words += ["--trials", str(folder.asked.trials)]
     if tuned is not None:

@@ -16,7 +16,7 @@ from sim.errors import InputError
 from sim.study.comparison.leaderboard import BOOTSTRAP_SEED
 from sim.study.inference.contests import Interval, mean_interval, ratio_interval
 from sim.study.surface.surface import read_surface
-from sim.study.surface.tuned_file import TunedFigure, TunedFile, write_tuned
+from sim.study.surface.tuned_file import Combination, TunedFigure, TunedFile, write_tuned
 
 NUMBER, MISSING = re.compile(r"-?[\d,]+(?:\.\d+)?"), "\N{EN DASH}"
 
@@ -233,6 +233,12 @@ def test_a_tuning_is_reported_with_its_choice_marked(folder, tmp_path):
     tuned = TunedFile(
         search="search-1",
         rule=RULE,
+        training="newest",
+        gates="none",
+        combinations=(
+            Combination(RULE, "newest", "none", TunedFigure(8000.0, None)),
+            Combination(RULE, "history", "none", TunedFigure(5000.0, None)),
+        ),
         setting={"a": 0.07, "b": 0.3},
         reference="proposal",
         goal="mean",
@@ -249,7 +255,9 @@ def test_a_tuning_is_reported_with_its_choice_marked(folder, tmp_path):
     )
     write_tuned(tuned, place)
     text = write_report(place).read_text()
-    assert "Use f1_drop &gt; 0.07 or psi_max &gt; 0.3: it earns USD 1,200 more (200 to 2,200) than proposal" in text
+    told = "Use f1_drop &gt; 0.07 or psi_max &gt; 0.3, learning by newest: it earns USD 1,200 more (200 to 2,200)"
+    assert f"{told} than proposal" in text
+    assert "--training newest --training history" in text
     assert ">the chosen</button>" in text
     write_tuned(replace(tuned, is_shown=False), place)
     assert "Nothing was shown to be better than proposal" in write_report(place).read_text()

@@ -33,7 +33,8 @@ class SurfaceIdentity:
     """What must be the same for worlds to belong to one surface.
 
     `box` has the two ends of each axis as text, with the side of their cut: `0.01-` lies just before 0.01.
-    `population_arguments` are the words that asked for the population.
+    `population_arguments` are the words that asked for the population; `training` is the training profile of the
+    settings, and `training_name` the name or file that it was asked for by, both empty for the scenario's.
     """
 
     scenarios: tuple[str, ...]
@@ -46,6 +47,8 @@ class SurfaceIdentity:
     population: str
     population_arguments: tuple[str, ...]
     trials: int
+    training_name: str = ""
+    training: str = ""
 
 
 SURFACE_KIND = TypeAdapter(SurfaceIdentity)

@@ -9,8 +9,29 @@ from pydantic import TypeAdapter
 from sim.errors import InputError
 from sim.json_file import read_json, write_json
 from sim.study.inference.contests import Interval
+from sim.study.surface.surface import SurfaceIdentity
 
 TUNED_FILE = "tuned.json"
+TUNING_FILE = "tuning.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TuningIdentity:
+    """What must be the same for surfaces and a confirmation to belong to one tuning.
+
+    `hold_out` are the scenarios held out, as TOML.
+    """
+
+    searches: tuple[SurfaceIdentity, ...]
+    goal: str
+    weights: Mapping[str, float]
+    limits: tuple[str, ...]
+    confirm_seeds: tuple[int, ...]
+    hold_out: tuple[str, ...]
+
+
+TUNING_KIND = TypeAdapter(TuningIdentity)
+"""How it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +43,35 @@ class TunedFigure:
 
 
 @dataclass(frozen=True, slots=True)
+class Combination:
+    """A rule, a training profile and gates, and what choosing among the settings of these alone earns.
+
+    `training` is empty where retrainings learnt as the scenario says; there is no mean where no setting is within the
+    limits.
+    """
+
+    rule: str
+    training: str
+    gates: str
+    cross_fitted: TunedFigure
+
+
+@dataclass(frozen=True, slots=True)
 class TunedFile:
     """What a tuning chose.
 
     `search` is the folder of the surface that it chose on, beside this file; `weights` are those that differ from 1.
-    `confirmed` is what the choice earns more
-    than the reference on seeds that the search never saw, `by_scenario` the same for each scenario; `optimism` what
-    the search promised more than held out.
+    `rule`, `training` and `gates` were chosen together with the setting, among the `combinations`; the reference
+    learnt and met gates as in the first of these. `confirmed` is what the choice earns more than the reference on
+    seeds that the search never saw, `by_scenario` the same for each scenario; `optimism` what the search promised
+    more than held out.
     """
 
     search: str
     rule: str
+    training: str
+    gates: str
+    combinations: tuple[Combination, ...]
     setting: Mapping[str, float]
     reference: str
     goal: str
