@@ -141,15 +141,10 @@ def choose(
     claim.check(folder, resume=resume)
     for scenario in study.hold_out:
         population_of(study.searches[0], scenario)
-    surfaces: list[Surface] = []
-    done = 0
-
-    def on_world_here(worlds: int) -> None:
-        on_world(done + worlds)
-
     claim.take(folder)
+    surfaces: list[Surface] = []
     for number, search in enumerate(study.searches, start=1):
-        place = folder / f"search-{number}"
+        place, before = folder / f"search-{number}", sum(len(each.tasks()) for each in study.searches[: number - 1])
         surfaces.append(
             survey(
                 search,
@@ -159,10 +154,9 @@ def choose(
                 address=address,
                 resume=(place / SURFACE_FILE).exists(),
                 cache_folder=cache_folder,
-                on_world=on_world_here,
+                on_world=lambda worlds, before=before: on_world(before + worlds),  # type: ignore[misc] # bound now
             )
         )
-        done += len(search.tasks())
     found = candidates(surfaces, study.goal, study.weights, study.limits)
     chosen = tune(surfaces, found, reference_value(surfaces, study.goal, study.weights), study.limits)
     search = study.searches[chosen.search]
