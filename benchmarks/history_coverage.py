@@ -87,7 +87,7 @@ def _cells(
     played: Scenario, past: RecordedPopulation, who: tuple[Contestant, ...], gates: str, seed: int, resample: int
 ) -> pd.DataFrame:
     task = WorldTask(played, seed, who, (load_profile(gates),), BASELINE, 0, with_split=False, resample=resample)
-    return to_frame(play_world(task, past, ReplayCache(None))).assign(**{RESAMPLE: resample})
+    return to_frame(play_world(task, past, ReplayCache(None)).cells).assign(**{RESAMPLE: resample})
 
 
 def _ends(interval: tuple[float, float] | None, over_seeds: pd.Series) -> dict[str, float]:

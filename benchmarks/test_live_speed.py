@@ -24,6 +24,7 @@ from policies.catalogue import load_policy
 from scenarios.files import load_scenario
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.live.run import Listener, LiveSettings
+from sim.mlops.models.profiles import load_training
 from sim.study.run_folder import play_live
 from sim.world.population import load_population
 
@@ -73,7 +74,13 @@ class LightGBMClock:
             yield
 
 
-def play(folder: Path, policy: str, trials: int = 0, clock: LightGBMClock | None = None) -> Any:
+def play(
+    folder: Path,
+    policy: str,
+    trials: int = 0,
+    clock: LightGBMClock | None = None,
+    training: str = "mix_70_30",
+) -> Any:
     """Play the catalogue's `competitor` without gates, so that every model that is asked for is also promoted."""
     settings = LiveSettings(
         scenario=load_scenario("competitor"),
@@ -83,6 +90,7 @@ def play(folder: Path, policy: str, trials: int = 0, clock: LightGBMClock | None
         seed=1,
         trials=trials,
         folder=folder,
+        training=load_training(training),
     )
     watch = clock or LightGBMClock()
 
@@ -174,6 +182,7 @@ def bare_versions(folder: Path) -> float:
     folder.mkdir()
     uri = f"sqlite:///{folder}/mlflow.db"
     mlflow.set_tracking_uri(uri)
+    mlflow.set_registry_uri(uri)  # a life sets its own
     rng = np.random.default_rng(0)
     booster = lgb.train(
         {"verbosity": -1}, lgb.Dataset(rng.random((2000, 19)), rng.integers(0, 2, 2000)), num_boost_round=100
@@ -223,6 +232,34 @@ def test_steps_and_versions(benchmark: Any, tell: Tell, tmp_path: Path) -> None:
 
 def _milliseconds(what: str, seconds: float, other: float, to: str) -> Figure:
     return Figure(what, f"{1000 * seconds:.1f} ms", seconds / other, f"{to} ({1000 * other:.1f} ms)", at_most=1.5)
+
+
+def test_tournament(benchmark: Any, tell: Tell, tmp_path: Path) -> None:
+    """What a job of four challengers costs, against a job of one: LightGBM's own seconds, and all others."""
+    figures: dict[str, list[tuple[float, float]]] = {"mix_70_30": [], "tournament": []}
+    play(tmp_path / "warm", "never")
+
+    def measure(number: int) -> None:
+        quiet = LightGBMClock()
+        never = play(tmp_path / f"never{number}", "never", clock=quiet).measured["seconds"]["loop"]
+        for name, measured in figures.items():
+            busy = LightGBMClock()
+            record = play(tmp_path / f"{name}{number}", "always", clock=busy, training=name)
+            jobs, loop = len(record.retrainings), record.measured["seconds"]["loop"]
+            trained = busy.seconds - quiet.seconds
+            measured.append((trained / jobs, (loop - never - trained) / jobs))
+
+    benchmark.pedantic(measure, setup=lambda: ((len(figures["tournament"]),), {}), rounds=_RUNS)
+    assert len(load_training("tournament").entrants) == 4
+    (one, one_other), (four, four_other) = (tuple(map(min, zip(*each, strict=True))) for each in figures.values())
+    tell(_job("live: LightGBM's part of a job of four challengers", four, one, at_most=4))
+    tell(_job("live: the rest of a job of four challengers", four_other, one_other, at_most=1.5))
+
+
+def _job(what: str, seconds: float, other: float, at_most: float) -> Figure:
+    return Figure(
+        what, f"{1000 * seconds:.0f} ms", seconds / other, f"a job of one ({1000 * other:.0f} ms)", at_most=at_most
+    )
 
 
 def test_search(benchmark: Any, tell: Tell, tmp_path: Path) -> None:

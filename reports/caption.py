@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from reports.history import RECORDED
 from scenarios.schema import Scenario, Time
 from sim.mlops.records.record import Record
 from sim.study.comparison.boards import Board
@@ -14,10 +15,11 @@ def record_caption(record: Record, note: str = "") -> str:
     """Return the caption of a chart of one record; one life has no interval, and the caption says so."""
     scenario = record.scenario
     facts = (
-        f"Source: record of {scenario.name} played on {source(record.population)}",
+        f"Source: record of {'the history' if record.is_recorded else f'{scenario.name} played on'} "
+        f"{source(record.population)}",
         f"policy {record.policy}, gates {record.gates}",
         f"{len(record.steps)} steps of {scenario.time.step_days} days, {scenario.time.customers:,} customers each",
-        onset_words(scenario),
+        RECORDED if record.is_recorded else onset_words(scenario),
         f"seed {record.seed} alone, so there is no interval over seeds",
     )
     return _joined(facts, note)

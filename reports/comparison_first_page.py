@@ -10,6 +10,7 @@ from reports.caption import source
 from reports.families import families, proposed_setting
 from reports.first_page import NET_VALUE_WORDS, QUALITY, RANGE_WORDS, FirstPage
 from reports.plain_words import rule_words, signal_words
+from reports.same_lives import are_one_rule, condensed, idle_numbers
 from reports.study_folder import StudyFolder
 from sim.study.comparison.boards import NOTHING, Board, BoardRow, Difference
 from sim.study.comparison.leaderboard import leaderboard, never_promoting
@@ -48,7 +49,7 @@ def comparison_first_page(study: StudyFolder, board: Board) -> FirstPage:
     rows = [row for row in ordered(board, RANKED_BY) if row.policy != "oracle"]
     if not rows:
         return FirstPage(_question(study, board), "Nothing can be said: every cell of the comparison failed.")
-    choice = Choice(study, board, rows[0], board.row(study.leaderboard.baseline), _currency(study), _span(study))
+    choice = Choice(study, board, rows[0], board.row(study.leaderboard.baseline), currency_of(study), span_of(study))
     return FirstPage(
         question=_question(study, board),
         answer=_answer(choice),
@@ -56,7 +57,7 @@ def comparison_first_page(study: StudyFolder, board: Board) -> FirstPage:
         sides=list(_sides(choice)),
         sides_title=f"Before and after: one life of {choice.span}, on average",
         warnings=list(_warnings(choice)),
-        not_shown=list(_not_shown(choice, rows)),
+        not_shown=list(_not_shown(choice, condensed(board, study.leaderboard.baseline)[0])),
         words=[NET_VALUE_WORDS, *_range_words(choice), *signal_words([row.policy for row in rows[:1]])],
     )
 
@@ -77,13 +78,13 @@ def _title(study: StudyFolder, board: Board) -> str:
     return board.scenario if scenario is None else scenario.title.rstrip(".")
 
 
-def _currency(study: StudyFolder) -> str:
+def currency_of(study: StudyFolder) -> str:
     """Return the currency of the scenarios, nothing where they have several."""
     found = {scenario.prices.currency for scenario in study.scenarios.values()}
     return found.pop() if len(found) == 1 else ""
 
 
-def _span(study: StudyFolder) -> str:
+def span_of(study: StudyFolder) -> str:
     """Return how long a life is, where all are as long."""
     found = {time_words(scenario.time, scenario.time.steps) for scenario in study.scenarios.values()}
     return found.pop() if len(found) == 1 else "a life"
@@ -202,7 +203,7 @@ def _sides(choice: Choice) -> Iterator[Mapping[str, Any]]:
     quality = f"{QUALITY}{'' if choice.study.asked.is_history else ' after the change'}"
     rows = (
         ("net value", Score.NET_VALUE, money),
-        (quality, Score.F1_AFTER, lambda value: f"{value:.2f}"),
+        (quality, quality_of(choice.study), lambda value: f"{value:.2f}"),
         ("retrainings", Score.RETRAINS, number),
         ("new models that went into service", Score.PROMOTIONS, number),
     )
@@ -210,6 +211,11 @@ def _sides(choice: Choice) -> Iterator[Mapping[str, Any]]:
         values = [row.estimate(score) for row in (before, after)]
         if values[0] is not None and values[1] is not None:
             yield {"": name, before.policy: told(values[0].value), after.policy: told(values[1].value)}
+
+
+def quality_of(study: StudyFolder) -> Score:
+    """Return the score that F1 is told by: a history has that on recorded labels alone."""
+    return Score.F1_OBSERVED if study.asked.is_history else Score.F1_AFTER
 
 
 def _warnings(choice: Choice) -> Iterator[str]:
@@ -221,6 +227,7 @@ def _warnings(choice: Choice) -> Iterator[str]:
         )
     for count in always_true(choice.board, choice.study.steps):
         yield f"`{count}` was true in every step of every life: it works as a calendar, and says nothing of when."
+    yield from idle_numbers(choice.board)
 
 
 def always_true(board: Board, steps: int | None) -> list[str]:
@@ -229,7 +236,8 @@ def always_true(board: Board, steps: int | None) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _not_shown(choice: Choice, rows: list[BoardRow]) -> Iterator[str]:
+def _not_shown(choice: Choice, lives: Board) -> Iterator[str]:
+    """Yield what was not shown; `lives` is the board with a row for each life that was led."""
     seeds = len(choice.study.leaderboard.seeds)
     if seeds < MIN_SEEDS:
         yield (
@@ -240,12 +248,16 @@ def _not_shown(choice: Choice, rows: list[BoardRow]) -> Iterator[str]:
     if closest is not None:
         first, second = closest.policies
         verdict, needed = closest.difference.verdict, closest.difference.seeds_needed
-        if verdict is Verdict.SAME:
+        if verdict is Verdict.SAME and not are_one_rule(first, second):
             yield f"{first} and {second} led the same lives: it does not matter which is chosen."
-        elif verdict is not Verdict.MORE and verdict is not Verdict.LESS and seeds >= MIN_SEEDS:
+        elif verdict not in {Verdict.SAME, Verdict.MORE, Verdict.LESS} and seeds >= MIN_SEEDS:
             more = f" It would take about {needed.seeds:,} lives of each." if needed and needed.seeds else ""
             yield f"That {first} is better than the next best, {second}, was not shown.{more}"
-    open_rows = [row.policy for row in rows if row.against_baseline[RANKED_BY].verdict is Verdict.UNTOLD]
+    open_rows = [
+        row.policy
+        for row in lives.policies
+        if row.policy != "oracle" and row.against_baseline[RANKED_BY].verdict is Verdict.UNTOLD
+    ]
     if open_rows and seeds >= MIN_SEEDS:
         told = ", ".join(open_rows[:3]) + (f" and {len(open_rows) - 3:,} more" if len(open_rows) > 3 else "")
         yield f"Whether these earn more or less than {choice.study.leaderboard.baseline}: {told}."

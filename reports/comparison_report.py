@@ -22,11 +22,10 @@ from reports.charts.trigger_roc import trigger_roc_chart
 from reports.comparison_first_page import comparison_first_page
 from reports.families import families
 from reports.leaderboard_tables import clause_rows, response_row, sentences, worth_row
-from reports.page import Page, PageTable, Section, report_command
+from reports.page import Page, PageTable, Section, report_command, scenario_text
 from reports.save import Picture, file_name, save
 from reports.study_folder import StudyFolder, lives_of, read_study
-from scenarios.files import load_scenario, to_toml
-from scenarios.schema import Scenario
+from scenarios.files import to_toml
 from sim.errors import InputError
 from sim.study.comparison.boards import NOTHING, Board, BoardRow, Difference
 from sim.study.comparison.leaderboard import RESAMPLE
@@ -83,12 +82,14 @@ def _section(study: StudyFolder, board: Board, pictures: Path) -> Section:
         save(figure, pictures, file_name(name, scenario, gates)) for name, figure in charts.items()
     ]
     told = [(_policy_of(sentence, study.policies), sentence) for sentence in sentences(board, baseline)]
+    of = {"is_history": study.asked.is_history}
     tables = [
-        PageTable("Worth (money in thousands)", [worth_row(row) for row in board.policies]),
-        PageTable("Response (days; false alarms a year)", [response_row(row) for row in board.policies]),
+        PageTable("Worth (money in thousands)", [worth_row(row, **of) for row in board.policies]),
+        PageTable("Response (days; false alarms a year)", [response_row(row, **of) for row in board.policies]),
         PageTable("Clauses (steps of a world; net value in thousands)", list(clause_rows(board))),
     ]
-    title = "All scenarios together" if board.is_overall else scenario
+    one = f"The history {study.asked.population}" if study.asked.is_history else scenario
+    title = "All scenarios together" if board.is_overall else one
     return Section(f"{title}, gates {gates}", scenario, told, drawn, [table for table in tables if table.rows])
 
 
@@ -100,11 +101,8 @@ def board_charts(study: StudyFolder, board: Board) -> Iterator[tuple[str, Figure
     sides = _sides(study, board)
     if sides is not None:
         before, after, seeds = sides
-        scenario = study.scenarios[board.scenario]
-        yield (
-            "before_after",
-            before_after_chart(before, after, scenario, seeds, population, board.gates, _gain(board, after.policy)),
-        )
+        what = (study.scenarios[board.scenario], seeds, population, board.gates, _gain(board, after.policy))
+        yield "before_after", before_after_chart(before, after, *what, is_history=study.asked.is_history)
     rows = board.policies
     if any(row.estimate(Score.F1_RECOVERY) for row in rows):
         yield "recovery_cost", recovery_cost_chart(board, caption)
@@ -151,7 +149,7 @@ def _asked(study: StudyFolder) -> dict[str, str]:
     gates = dict.fromkeys(board.gates for board in study.leaderboard.boards)
     return {
         "Question": "Which policy is worth most, and how sure is that?",
-        "Scenarios": "; ".join(stories),
+        "History" if study.asked.is_history else "Scenarios": "; ".join(stories),
         "Policies": "; ".join(study.policies),
         "Baseline": study.leaderboard.baseline,
         "Gates": ", ".join(gates),
@@ -194,7 +192,7 @@ def _steps(life: Monthly | None) -> str:
 def _commands(study: StudyFolder, folder: Path, change: PriceChange) -> list[str]:
     """Return the commands that play the comparison again and report it."""
     asked = study.asked
-    words = ["retrainlab", "compare", *(_scenario_text(scenario) for scenario in study.played.values())]
+    words = ["retrainlab", "compare", *(scenario_text(scenario) for scenario in study.played.values())]
     for policy in study.policies:
         words += ["--policy", policy]
     for gates in dict.fromkeys(board.gates for board in study.leaderboard.boards):
@@ -203,15 +201,6 @@ def _commands(study: StudyFolder, folder: Path, change: PriceChange) -> list[str
     words += [*asked.population_arguments, "--trials", str(asked.trials)]
     words += ["--split"] if asked.split else []
     return [shlex.join(words), report_command(folder, change)]
-
-
-def _scenario_text(scenario: Scenario) -> str:
-    """Return a scenario's name in the catalogue, or the file that its text below would make."""
-    try:
-        is_shipped = load_scenario(scenario.name) == scenario
-    except InputError:
-        is_shipped = False
-    return scenario.name if is_shipped else f"{scenario.name}.toml"
 
 
 def _notes(study: StudyFolder, change: PriceChange) -> Iterator[str]:

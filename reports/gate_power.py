@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.text import Text
+from rich.console import RenderableType
 
 from reports.tables import rows_table
 from sim.errors import InputError
@@ -15,9 +14,24 @@ _SUFFIXES = (".svg", ".png")
 _PANEL_INCHES = (4.2, 3.6)
 
 
-def power_tables(result: PowerResult) -> RenderableType:
+def power_screen(result: PowerResult) -> list[RenderableType]:
+    """Return what a reader may conclude, and for each profile the pass rate of all gates together by holdout size."""
+    parts: list[RenderableType] = list(power_sentences(result))
+    for profile in _values(result, "profile"):
+        title = f"{profile}: % let through by all gates together, by challenger's true F1 less champion's"
+        rows = [
+            {"holdout rows": f"{holdout:,}"}
+            | {f"{p.difference:+.2f}": _share(p) for p in result.powers if (p.profile, p.holdout, p.gate) == key}
+            for holdout in _values(result, "holdout")
+            for key in [(profile, holdout, ALL)]
+        ]
+        parts.append(rows_table(title, rows))
+    return [*parts, "± is half a 95 % interval over worlds; --all has a table for each holdout size, gate by gate."]
+
+
+def power_tables(result: PowerResult) -> list[RenderableType]:
     """Return what a reader may conclude, and for each profile and holdout size the pass rate of every gate."""
-    parts: list[RenderableType] = [Text(sentence) for sentence in power_sentences(result)]
+    parts: list[RenderableType] = list(power_sentences(result))
     for profile in _values(result, "profile"):
         for holdout in _values(result, "holdout"):
             chosen = [p for p in result.powers if (p.profile, p.holdout) == (profile, holdout)]
@@ -26,7 +40,7 @@ def power_tables(result: PowerResult) -> RenderableType:
                 "(± is half a 95 % interval over worlds, cut at 0 and 100 %)"
             )
             parts.append(rows_table(title, [_row(gate, chosen) for gate in dict.fromkeys(p.gate for p in chosen)]))
-    return Group(*parts)
+    return parts
 
 
 def power_sentences(result: PowerResult) -> Iterator[str]:

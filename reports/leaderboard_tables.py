@@ -14,21 +14,21 @@ from sim.study.inference.verdicts import Verdict
 from sim.study.scores.table import RANKED_BY, Score
 
 
-def board_tables(board: Board, baseline: str) -> RenderableType:
+def board_tables(board: Board, baseline: str, *, is_history: bool = False) -> RenderableType:
     """Return a board as sentences and tables: worth, response, and what each clause of a rule is worth.
 
-    A board of many settings of one rule has a row for each life that they led.
+    Policies that led the same life are one row.
     """
     title = f"{board.scenario}, gates {board.gates}"
-    board, said = condensed(board)
+    board, said = condensed(board, baseline)
     told = [*said, *sentences(board, baseline)]
     parts: list[RenderableType] = [Text(f"\n{title}", style="bold"), *map(Text, told)]
     worth = "Worth (money in thousands; ± is half a 95 % interval over seeds)"
     response = "Response (a year's false alarms; days; the share of seeds where it never came)"
     if any(row.rank for row in board.policies):
         worth += "\nrank: by mean net value, with the places that the verdicts leave"
-    parts.append(rows_table(worth, [worth_row(row) for row in board.policies]))
-    parts.append(rows_table(response, [response_row(row) for row in board.policies]))
+    parts.append(rows_table(worth, [worth_row(row, is_history=is_history) for row in board.policies]))
+    parts.append(rows_table(response, [response_row(row, is_history=is_history) for row in board.policies]))
     if any(row.clauses for row in board.policies):
         title = "Clauses (steps of a world: true, true alone, missing; rule less rule without, in thousands)"
         parts.append(rows_table(title, list(clause_rows(board))))
@@ -85,16 +85,26 @@ def _closest_words(first: str, second: str, found: Difference) -> str:
     return f"To tell {first} from {second} takes about {needed.seeds:,} seeds ({reach})."
 
 
-def worth_row(row: BoardRow) -> dict[str, Any]:
-    """Return what a policy of a board is worth, as words in columns; money in thousands."""
+def worth_row(row: BoardRow, *, is_history: bool = False) -> dict[str, Any]:
+    """Return what a policy of a board is worth, as words in columns; money in thousands.
+
+    A history has no drift to recover from, and its F1 is that on recorded labels.
+    """
     scores = row.scores
+    quality = (
+        {"F1, recorded labels": _with_margin(scores[Score.F1_OBSERVED], ".3f")}
+        if is_history
+        else {
+            "F1 after": _with_margin(scores[Score.F1_AFTER], ".3f"),
+            "recovery": _recovery(row.f1_recovery),
+        }
+    )
     return {
         "policy": row.policy,
         "rank": rank_words(row.rank),
         "net value": _thousands(scores[Score.NET_VALUE]),
         "regret": _thousands(scores[Score.REGRET]),
-        "F1 after": _with_margin(scores[Score.F1_AFTER], ".3f"),
-        "recovery": _recovery(row.f1_recovery),
+        **quality,
         "ROI": _with_margin(scores[Score.ROI_REALISED], ".0%"),
     }
 
@@ -108,13 +118,18 @@ def rank_words(rank: Rank | None) -> str:
     return "-" if rank is None else f"{rank.place:g} ({rank.best} to {rank.worst})"
 
 
-def response_row(row: BoardRow) -> dict[str, Any]:
-    """Return how a policy of a board responded, as words in columns."""
+def response_row(row: BoardRow, *, is_history: bool = False) -> dict[str, Any]:
+    """Return how a policy of a board responded, as words in columns; of a history only what can be known of one."""
     scores = row.scores
-    return {
+    done = {
         "policy": row.policy,
         "retrains": _plain(scores[Score.RETRAINS], ".1f"),
         "rejected": _plain(scores[Score.REJECTIONS], ".1f"),
+    }
+    if is_history:
+        return {**done, "stale": _plain(scores[Score.STALENESS_DAYS], ".0f")}
+    return {
+        **done,
         "needless": _plain(scores[Score.NEEDLESS_RETRAINS], ".1f"),
         "alarms/y": _plain(scores[Score.FALSE_ALARMS_PER_YEAR], ".2f"),
         "detected": _censored(row, Score.DETECTION_DAYS),

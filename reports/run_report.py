@@ -1,5 +1,6 @@
 """The report of one run: what was asked, what came of it, the pictures, and every decision."""
 
+import json
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,20 +23,23 @@ from reports.charts.roi import roi_chart
 from reports.charts.segments import segments_chart
 from reports.charts.training_data import training_data_chart
 from reports.charts.trigger import trigger_chart
+from reports.history import RECORDED, told_record
 from reports.log_facts import LogFacts, read_log_facts
 from reports.page import Page, PageTable, Section, report_command
 from reports.run_first_page import run_first_page
 from reports.save import save
 from reports.tables import news
-from scenarios.files import load_scenario, to_toml
+from scenarios.files import load_scenario, parse_scenario, to_toml
 from sim.errors import InputError
 from sim.mlops.records.record import Record, StepRow
+from sim.mlops.stores.claim import SETTINGS_FILE
 from sim.study.run_folder import read_record
 from sim.study.scores.judge import Summary, expected_f1, summarise
 from sim.study.scores.monthly import monthly
 from sim.study.scores.pricing import PriceChange, reprice_record
 
 _OPENINGS = ("before_after", "accuracy")
+_OF_A_DRIFT = {"f1_before", "f1_after", "false_retrains_alarm", "false_retrains_scheduled", "false_alarms_per_year"}
 
 
 def run_page(folder: Path, pictures: Path, change: PriceChange, against: Path | None = None) -> Page:
@@ -57,7 +61,7 @@ def run_page(folder: Path, pictures: Path, change: PriceChange, against: Path | 
     InputError
         If a folder holds no record, or the other run lived in another world.
     """
-    played = read_record(folder)
+    played = told_record(read_record(folder))
     record = reprice_record(played, change)
     if not record.steps:
         msg = f"a report needs a run of at least 1 step, but {folder} holds none; play it first."
@@ -66,7 +70,7 @@ def run_page(folder: Path, pictures: Path, change: PriceChange, against: Path | 
     drawn = dict(run_charts(record, facts))
     before = None
     if against is not None:
-        before = reprice_record(read_record(against), change)
+        before = reprice_record(told_record(read_record(against)), change)
         _check_same_world(record, before, against)
         drawn["before_after"] = _before_after(before, record)
     saved = [save(figure, pictures, name) for name, figure in drawn.items()]
@@ -75,7 +79,7 @@ def run_page(folder: Path, pictures: Path, change: PriceChange, against: Path | 
         title=f"{_world(record)} under {record.policy}",
         scenario=record.scenario.name,
         pictures=[picture for picture in saved if picture is not opening],
-        tables=[PageTable("Scores", list(_scores(summarise(record))))],
+        tables=[PageTable("Scores", list(_scores(summarise(record), is_recorded=record.is_recorded)))],
     )
     return Page(
         title=f"{_world(record)}: {record.policy}",
@@ -117,7 +121,9 @@ def run_charts(record: Record, facts: LogFacts | None) -> Iterator[tuple[str, Fi
 
 def _before_after(before: Record, after: Record) -> Figure:
     then, now = (Side(record.policy, (monthly(record),)) for record in (before, after))
-    return before_after_chart(then, now, after.scenario, [after.seed], after.population, after.gates)
+    return before_after_chart(
+        *(then, now, after.scenario, [after.seed], after.population, after.gates), is_history=after.is_recorded
+    )
 
 
 def _check_same_world(record: Record, other: Record, path: Path) -> None:
@@ -129,20 +135,24 @@ def _check_same_world(record: Record, other: Record, path: Path) -> None:
 
 def _asked(record: Record) -> dict[str, str]:
     scenario = record.scenario
+    when = RECORDED if record.is_recorded else onset_words(scenario)
     return {
-        "Scenario": f"{scenario.name}: {scenario.title}",
+        "History" if record.is_recorded else "Scenario": f"{scenario.name}: {scenario.title}",
         "Story": " ".join(scenario.story.split()) or "-",
         "Policy": record.policy,
         "Gates": record.gates,
         "Customers": f"{source(record.population)}, {scenario.time.customers:,} a {step_word(scenario.time)}",
-        "Time": f"{len(record.steps)} steps of {scenario.time.step_days} days; {onset_words(scenario)}",
+        "Time": f"{len(record.steps)} steps of {scenario.time.step_days} days; {when}",
         "Seed": str(record.seed),
     }
 
 
-def _scores(summary: Summary) -> Iterator[dict[str, Any]]:
+def _scores(summary: Summary, *, is_recorded: bool) -> Iterator[dict[str, Any]]:
+    """Yield each score; of a history those are left out that can't be known of one."""
     for name in summary.__slots__:
         value = getattr(summary, name)
+        if is_recorded and (value is None or name in _OF_A_DRIFT):
+            continue
         told = name.replace("_", " ")
         if name == "roi_estimated" and value is not None:
             yield {"score": told, "value": f"{value.value:.3f} ({value.low:.3f} to {value.high:.3f})"}
@@ -157,12 +167,12 @@ def _decision(record: Record, row: StepRow) -> dict[str, Any]:
         "day": row.day,
         "policy": record.policy,
         "model": f"v{row.version}",
-        "true F1": _number(expected_f1(row.tally)),
+        "F1, recorded labels" if record.is_recorded else "true F1": _number(expected_f1(row.tally)),
         "F1 seen": _number(row.signals.f1),
         "decision": str(row.decision.action),
         "reason": row.decision.reason,
         "signals seen": ", ".join(f"{name} {_number(value)}" for name, value in seen.items()) or "-",
-        "what happened": "; ".join(news(row, record.scenario.onset_step)) or "-",
+        "what happened": "; ".join(news(record, row)) or "-",
     }
 
 
@@ -173,8 +183,23 @@ def _run_command(record: Record, folder: Path) -> str:
         *("retrainlab", "run", _scenario_text(record, folder), "--policy", _policy_text(record, folder)),
         *("--gates", record.gates, *population),
         *("--seed", str(record.seed), "--trials", str(record.trials)),
+        *_stores(folder),
     ]
     return shlex.join(words)
+
+
+def _stores(folder: Path) -> Iterator[str]:
+    """Yield the options that name the stores and the model of a run, where they were not its own."""
+    try:
+        known = json.loads((folder / SETTINGS_FILE).read_text(encoding="utf-8"))
+        scenario = parse_scenario(known["scenario"], SETTINGS_FILE)
+        asked = {f"--{name}-uri": str(known[f"{name}_uri"]) for name in ("tracking", "registry")}
+        asked["--model-name"] = str(known["model_name"])
+    except (OSError, ValueError, LookupError, TypeError):  # a record alone can be reported too
+        return
+    for option, value in asked.items():
+        if value and value != f"retrainlab-{scenario.id}":
+            yield from (option, value)
 
 
 def _scenario_text(record: Record, folder: Path) -> str:

@@ -1,53 +1,62 @@
-"""Settings of one rule that led the same lives, as one row with the range of settings that it stands for."""
+"""Policies that led the same lives, as one row, and the numbers of a rule that make no difference."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from policies.expression import number_text
+from reports.amounts import number_words
 from sim.study.comparison.boards import Board, BoardRow
 from sim.study.scores.table import RANKED_BY
 
-MANY = 20
-"""Policies of a board from which on it is condensed."""
-MOST_ROWS = 8
-"""Different lives of one rule that a condensed board shows: those of the highest net value."""
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.])")
+_ASKED = re.compile(r"([A-Za-z_][\w ]*?)\s*[<>=(,]*\s*$")
 
 
-def condensed(board: Board) -> tuple[Board, list[str]]:
-    """Return a board with a row for each life that settings of one rule led, and what is to be said of that.
+def condensed(board: Board, baseline: str) -> tuple[Board, list[str]]:
+    """Return a board with a row for each life that was led, and what is to be said of that.
 
-    Rows are of one rule if their names differ by numbers alone, and of one life if all scores are equal. A board of
-    fewer than `MANY` policies stays as it is. Clauses and ablations, which differ from setting to setting, are left
-    out of one that does not.
+    Two lives are one if all scores are equal. Settings of one rule become one row with the range of each number;
+    other policies of the same life are named beside each other. The baseline and the oracle keep rows of their own.
+    Clauses and ablations, which differ from setting to setting, are left out of a row that stands for several.
     """
-    if len(board.policies) < MANY:
-        return board, []
-    by_form: dict[str, list[BoardRow]] = {}
+    lives: dict[str, list[BoardRow]] = {}
     for row in board.policies:
-        by_form.setdefault(_NUMBER.sub("#", row.policy), []).append(row)
-    rows, said = [], []
-    for form in by_form.values():
-        lives: dict[str, list[BoardRow]] = {}
-        for row in form:
-            told = (row.seeds, dict(row.scores), row.f1_recovery, dict(row.never_share))
-            lives.setdefault(repr(told), []).append(row)
-        merged = sorted((_merged(group) for group in lives.values()), key=_net_value, reverse=True)
-        rows += merged[:MOST_ROWS]
-        if len(form) > len(merged):
-            shown = f"; the {MOST_ROWS} of the highest net value are shown" if len(merged) > MOST_ROWS else ""
-            said.append(f"{len(form)} settings of one rule led {len(merged)} different lives{shown}.")
-    return replace(board, policies=tuple(rows), ablations=()), said
+        told = (row.seeds, dict(row.scores), row.f1_recovery, dict(row.never_share))
+        is_alone = row.policy in {baseline, "oracle"}
+        lives.setdefault(row.policy if is_alone else repr(told), []).append(row)
+    if len(lives) == len(board.policies):
+        return board, []
+    rows = [group[0] if len(group) == 1 else _merged(group) for group in lives.values()]
+    alike = {row.policy for group in lives.values() if len(group) > 1 for row in group}
+    said = [f"{len(board.policies)} policies led {len(lives)} different lives; those that did the same are one row."]
+    kept = tuple(each for each in board.ablations if each.policy not in alike)
+    return replace(board, policies=tuple(rows), ablations=kept), said
 
 
-def _net_value(row: BoardRow) -> float:
-    mean = row.scores[RANKED_BY]
-    return float("-inf") if mean is None else mean.mean
+def by_worth(board: Board) -> Board:
+    """Return a board with the policies of the highest net value first; those without one come last."""
+    return replace(board, policies=tuple(sorted(board.policies, key=_net_value, reverse=True)))
 
 
-def _merged(group: Sequence[BoardRow]) -> BoardRow:
-    return replace(group[0], policy=range_name([row.policy for row in group]), clauses=())
+def idle_numbers(board: Board) -> Iterator[str]:
+    """Yield a sentence for each number of a rule that was varied and made no difference to any life."""
+    scores = {row.policy: repr(dict(row.scores)) for row in board.policies}
+    for form, members in _forms(scores).items():
+        if len(members) < 2:
+            continue
+        settings = {tuple(_NUMBER.findall(name)): scores[name] for name in members}
+        for place in range(form.count("#")):
+            values = {setting[place] for setting in settings}
+            groups: dict[tuple[str, ...], set[str]] = {}
+            for setting, life in settings.items():
+                groups.setdefault(setting[:place] + setting[place + 1 :], set()).add(life)
+            if len(values) > 1 and len(groups) < len(settings) and all(len(each) == 1 for each in groups.values()):
+                low, high = min(map(float, values)), max(map(float, values))
+                yield (
+                    f"{_asked(form, place)} makes no difference here: from {number_words(low)} to "
+                    f"{number_words(high)} every life is the same."
+                )
 
 
 def range_name(names: Sequence[str]) -> str:
@@ -63,8 +72,43 @@ def range_name(names: Sequence[str]) -> str:
         [
             number_text(min(column))
             if min(column) == max(column)
-            else f"{number_text(min(column))} to {number_text(max(column))}"
+            else f"{number_words(min(column))} to {number_words(max(column))}"
             for column in columns
         ]
     )
     return f"{_NUMBER.sub(lambda _: next(ranges), names[0])} ({len(names)} settings)"
+
+
+def are_one_rule(one: str, other: str) -> bool:
+    """Whether two names differ by numbers alone.
+
+    >>> are_one_rule("f1 < 0.4", "f1 < 0.5"), are_one_rule("f1 < 0.4", "never")
+    (True, False)
+    """
+    return len(_forms([one, other])) == 1
+
+
+def _forms(names: Iterable[str]) -> dict[str, list[str]]:
+    """Return names by what they are without numbers."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        found.setdefault(_NUMBER.sub("#", name), []).append(name)
+    return found
+
+
+def _asked(form: str, place: int) -> str:
+    """Return what the number at a place of a form is held against, as `the number of psi_max`."""
+    before = "#".join(form.split("#")[: place + 1])
+    found = _ASKED.search(before)
+    name = found[1].split()[-1] if found else form
+    return f"The number of {name} in {form.replace('#', '...')}"
+
+
+def _net_value(row: BoardRow) -> float:
+    mean = row.scores[RANKED_BY]
+    return float("-inf") if mean is None else mean.mean
+
+
+def _merged(group: Sequence[BoardRow]) -> BoardRow:
+    name = " = ".join(range_name(names) for names in _forms(row.policy for row in group).values())
+    return replace(group[0], policy=name, clauses=())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from reports.history import told_scenario
 from scenarios.files import parse_scenario
 from scenarios.schema import Scenario
 from sim.errors import InputError
@@ -55,7 +56,10 @@ def read_study(folder: Path, change: PriceChange) -> StudyFolder:
     except (OSError, ValueError) as error:
         msg = f"{folder} must hold a finished comparison, but it cannot be read: {error}; add --resume to compare."
         raise InputError(msg) from error
-    played = {scenario.name: scenario for scenario in listed}
+    played = {
+        scenario.name: told_scenario(scenario, asked.population) if asked.is_history else scenario
+        for scenario in listed
+    }
     study = StudyFolder(asked, played, played, cells, found, resampled)
     return _repriced(study, change) if change else study
 
@@ -79,6 +83,5 @@ def _repriced(study: StudyFolder, change: PriceChange) -> StudyFolder:
     before, now = ({name: each.prices for name, each in listed.items()} for listed in (study.played, scenarios))
     cells = reprice_cells(study.cells, before, now)
     resampled = reprice_cells(study.resampled, before, now) if len(study.resampled) else study.resampled
-    lived = pd.concat([cells, resampled], ignore_index=True) if len(resampled) else cells
-    again = leaderboard(lived, study.leaderboard.baseline, study.policies)
+    again = leaderboard(pd.concat([cells, resampled], ignore_index=True), study.leaderboard.baseline, study.policies)
     return StudyFolder(study.asked, study.played, scenarios, cells, again, resampled)

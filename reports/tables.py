@@ -25,7 +25,7 @@ def closing_table(record: Record) -> RenderableType:
     if clause_counts(record):
         parts.append(_clauses(record))
     told = [Text(f"- {sentence}") for sentence in findings(record)]
-    return Group(*parts, _scores(summarise(record)), *told)
+    return Group(*parts, _scores(summarise(record), is_recorded=record.is_recorded), *told)
 
 
 def rows_table(title: str, rows: Iterable[Mapping[str, Any]]) -> Table:
@@ -43,7 +43,7 @@ def _months(record: Record) -> Table:
     table = Table(title="Step by step", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     for name in ("step", "day", "model"):
         table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("true F1", no_wrap=True)
+    table.add_column("F1, recorded" if record.is_recorded else "true F1", no_wrap=True)
     for name in ("observed", "labels"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("what happened", overflow="fold")
@@ -55,7 +55,7 @@ def _months(record: Record) -> Table:
             _bar(expected_f1(row.tally)),
             _shown(row.signals.f1),
             str(row.labels_arrived),
-            escape("; ".join(news(row, record.scenario.onset_step))),
+            escape("; ".join(news(record, row))),
         )
     return table
 
@@ -88,18 +88,22 @@ def _clauses(record: Record) -> Table:
     return table
 
 
-def _scores(summary: Summary) -> Table:
+def _scores(summary: Summary, *, is_recorded: bool) -> Table:
+    """Return the scores of a run; a history has no drift that could be found late, or for nothing."""
     money = "{:,.0f}".format
     roi = "{:+.0%}".format
-    named = {
+    of_drift = {
         "true F1 before the onset / after / last six steps": " / ".join(
             _shown(value) for value in (summary.f1_before, summary.f1_after, summary.f1_end)
         ),
         "detection": f"{summary.detection_days} days" if summary.detection_days is not None else "-",
-        "retrains (promoted, rejected)": f"{summary.retrains} ({summary.promotions}, {summary.rejections})",
         "false retrains (alarm, scheduled)": ", ".join(
             _shown(count) for count in (summary.false_retrains_alarm, summary.false_retrains_scheduled)
         ),
+    }
+    named = {
+        **({"F1 on recorded labels": _shown(summary.f1_observed)} if is_recorded else of_drift),
+        "retrains (promoted, rejected)": f"{summary.retrains} ({summary.promotions}, {summary.rejections})",
         "staleness": f"{summary.staleness_days:.0f} days",
         "net value, expected (realised)": f"{money(summary.net_value)} ({money(summary.net_value_realised)})",
         "ROI realised": roi(summary.roi_realised) if summary.roi_realised is not None else "-",
@@ -109,9 +113,9 @@ def _scores(summary: Summary) -> Table:
     return rows_table("Scores", [{"score": name, "value": value} for name, value in named.items()])
 
 
-def news(row: StepRow, onset_step: int | None) -> Iterator[str]:
-    """Yield what is worth telling of a step, in the order in which it happened."""
-    if row.step == onset_step:
+def news(record: Record, row: StepRow) -> Iterator[str]:
+    """Yield what is worth telling of a step, in the order in which it happened; in a history nobody knows a drift."""
+    if row.step == record.scenario.onset_step and not record.is_recorded:
         yield "drift begins"
     if row.job_ended is not None:
         yield f"v{row.job_ended.version} {row.job_ended.status}{_doubt(row.job_ended)}"

@@ -1,6 +1,7 @@
 """The version of the code: what must be the same for two machines to compute the same to the last bit."""
 
 import hashlib
+import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -54,6 +55,16 @@ def code_version() -> CodeVersion:
         code=_digest(),
         libraries=tuple((name, version(name)) for name in ("retrainlab", *_LIBRARIES)),
     )
+
+
+@cache
+def git_revision() -> str | None:
+    """Return the revision of the checkout that this code runs from, `None` where there is none."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
 
 
 def _digest() -> str:

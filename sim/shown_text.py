@@ -10,7 +10,7 @@ HIDDEN = "***"
 _KEPT = {"\n", "\t"}
 _INVISIBLE = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 _FILE_SCHEMES = ("sqlite", "file")
-_USER_IN_URI = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]*)://(?P<user>[^\s'\"<>]*)@")
+_USER_IN_URI = re.compile(r"(?P<scheme>\b[A-Za-z][A-Za-z0-9+.-]{0,60})://(?P<user>[^\s'\"<>]*)@")
 _SECRET_PARAMETER = re.compile(r"(?i)\b(?P<key>password|passwd|pwd|token|secret|api_?key|sig)=[^&\s'\"<>]+")
 
 
@@ -22,7 +22,8 @@ def redacted(text: str) -> str:
     >>> redacted("sqlite:////home/ann@work/mlflow.db")
     'sqlite:////home/ann@work/mlflow.db'
     """
-    return _SECRET_PARAMETER.sub(rf"\g<key>={HIDDEN}", _USER_IN_URI.sub(_without_user, text))
+    without_users = _USER_IN_URI.sub(_without_user, text) if "://" in text else text
+    return _SECRET_PARAMETER.sub(rf"\g<key>={HIDDEN}", without_users)
 
 
 def _without_user(found: re.Match[str]) -> str:

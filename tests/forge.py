@@ -2,8 +2,12 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -43,6 +47,19 @@ class Ending:
     @property
     def was_killed(self) -> bool:
         return self.signal == signal.SIGKILL
+
+
+@contextmanager
+def workplace(name: str, otherwise: Path) -> Iterator[tuple["Forge", Path]]:
+    """Lend a forge with a folder of its own, in memory where that can be had: a disk is slow to sync."""
+    in_memory = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(dir=in_memory if in_memory.is_dir() else otherwise, prefix=f"{name}-"))
+    forge = Forge(folder)
+    try:
+        yield forge, folder
+    finally:
+        forge.close()
+        shutil.rmtree(folder)
 
 
 class Forge:

@@ -13,6 +13,7 @@ from typing import Any
 import duckdb
 
 from sim.mlops.stores.mlflow_files import digest
+from sim.mlops.stores.mlflow_words import VERSION_TAG
 from sim.study.run_folder import read_record, to_json
 
 _DRAWN = {
@@ -87,6 +88,8 @@ def told_in_mlflow(path: Path, life_run: str) -> dict[str, Any]:
                 )
             ),
             "versions": sorted(_version(rows, jobs, name, number, run) for name, number, run in _versions(rows, ids)),
+            "data": sorted((jobs[run], *each) for run in ids for each in _data(rows, run)),
+            "reached": sorted((jobs[run], *each) for run in ids for each in _reached(rows, run)),
             "aliases": sorted(
                 (alias, jobs.get(run))
                 for name in names
@@ -97,6 +100,27 @@ def told_in_mlflow(path: Path, life_run: str) -> dict[str, Any]:
                 )
             ),
         }
+
+
+def _data(rows: Any, run: str) -> list[tuple[Any, ...]]:
+    """Return the data sets that a run says it read; where they lie differs from folder to folder."""
+    found: list[tuple[Any, ...]] = rows(
+        "SELECT d.name, d.digest, d.dataset_profile, t.name, t.value FROM inputs i "
+        "JOIN datasets d ON d.dataset_uuid = i.source_id LEFT JOIN input_tags t ON t.input_uuid = i.input_uuid "
+        "WHERE i.destination_id = ? AND i.source_type = 'DATASET'",
+        run,
+    )
+    return found
+
+
+def _reached(rows: Any, run: str) -> list[tuple[Any, ...]]:
+    """Return the metrics of the logged models of a run."""
+    found: list[tuple[Any, ...]] = rows(
+        "SELECT metric_name, metric_step, metric_value, dataset_name, dataset_digest FROM logged_model_metrics "
+        "WHERE run_id = ?",
+        run,
+    )
+    return found
 
 
 def _marks(values: list[Any]) -> str:
@@ -112,7 +136,9 @@ def _versions(rows: Any, ids: list[str]) -> list[tuple[Any, ...]]:
 def _run(rows: Any, run: str) -> str:
     status, name = rows("SELECT status, name FROM runs WHERE run_uuid = ?", run)[0]
     tags = [
-        pair for pair in rows("SELECT key, value FROM tags WHERE run_uuid = ?", run) if pair[0] not in _DRAWN_TAGS
+        (key, value.rpartition("/")[2] if key == VERSION_TAG else value)  # the name of the model is the test's own
+        for key, value in rows("SELECT key, value FROM tags WHERE run_uuid = ?", run)
+        if key not in _DRAWN_TAGS
     ]
     params = rows("SELECT key, value FROM params WHERE run_uuid = ?", run)
     metrics = Counter(

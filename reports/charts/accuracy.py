@@ -37,7 +37,9 @@ def confusion_counts(tally: Tally) -> tuple[int, int, int]:
 @chart
 def accuracy_chart(record: Record) -> Figure:
     """Draw true, later known and monitored F1, precision and recall, and confusion counts; versions are shaded."""
-    page = sheet("What the monitor saw, and what was true", _finding(record), record_caption(record, _NOTE), _HEIGHT)
+    title = f"What the monitor saw, and what {'happened' if record.is_recorded else 'was true'}"
+    note = _SEEN if record.is_recorded else f"{_TRUE} {_SEEN}"
+    page = sheet(title, _finding(record), record_caption(record, note), _HEIGHT)
     (f1, precision), (recall, counts) = page.body.subplots(2, 2)
     known = [observed_f1(row.tally) for row in record.steps]
     handles = _draw_lines(f1, record, true_f1(record), known, lambda signals: signals.f1)
@@ -57,9 +59,10 @@ def accuracy_chart(record: Record) -> Figure:
     return page.figure
 
 
-_NOTE = (
-    "True: under the true propensities, free of label noise. Outcomes: what happened, known months later. Monitor: "
-    "the newest complete cohort that the champion scored itself, on the day it was seen; gaps are missing signals."
+_TRUE = "True: under the true propensities, free of label noise."
+_SEEN = (
+    "Outcomes: what happened, known months later. Monitor: the newest complete cohort that the champion scored "
+    "itself, on the day it was seen; gaps are missing signals."
 )
 
 
@@ -69,14 +72,14 @@ def _draw_lines(
     steps = [row.step for row in record.steps]
     shade_versions(axes, record)
     outcome = axes.plot(steps, _gaps(known), "o", color=SKY, markersize=4)[0]
-    truth = axes.plot(steps, _gaps(true), "-", color=BLUE)[0]
+    truth = [] if record.is_recorded else axes.plot(steps, _gaps(true), "-", color=BLUE)
     monitor = axes.plot(
         steps, _gaps([seen(row.signals) for row in record.steps]), "--s", color=ORANGE, markersize=4, linewidth=1.5
     )[0]
     axes.set_ylim(0, 1)
     step_axis(axes, record.scenario, len(record.steps))
     mark_onset(axes, record.scenario)
-    return [(truth, "true"), (outcome, "outcomes"), (monitor, "monitor")]
+    return [*((line, "true") for line in truth), (outcome, "outcomes"), (monitor, "monitor")]
 
 
 def _draw_counts(axes: Axes, record: Record) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from reports.amounts import difference_words
 from reports.caption import onset_words, seeds_words, source
+from reports.history import RECORDED
 from reports.steps import mark_onset, step_axis
 from reports.style import BLUE, LINES, RED, chart, legend, sheet
 from scenarios.schema import Scenario
@@ -81,6 +82,7 @@ def before_after_chart(
     population: str,
     gates: str,
     gain: Difference = NOTHING,
+    is_history: bool = False,
 ) -> Figure:
     """Draw both sides: F1 by step, and the net value so far.
 
@@ -96,11 +98,14 @@ def before_after_chart(
         Named in the caption.
     gain
         What the board says of the difference in net value, if there is one.
+    is_history
+        Whether it is a recorded past, whose F1 is that on recorded labels.
     """
+    where = source(population) if is_history else f"{scenario.name} on {source(population)}"
+    when = RECORDED if is_history else onset_words(scenario)
     caption = (
-        f"Source: the same customers, outcomes and delays for both; {scenario.name} on {source(population)}; "
-        f"gates {gates}; {onset_words(scenario)}; {seeds_words(seeds, is_of_one_past=bool(before.resampled))}. "
-        "Triangles: retrainings asked for, first seed."
+        f"Source: the same customers, outcomes and delays for both; {where}; gates {gates}; {when}; "
+        f"{seeds_words(seeds, is_of_one_past=bool(before.resampled))}. Triangles: retrainings asked for, first seed."
     )
     page = sheet("Before and after", _finding(before, after, scenario, gain), caption, _HEIGHT)
     quality, money = page.body.subplots(2, 1, sharex=True)
@@ -112,7 +117,7 @@ def before_after_chart(
         asked = side.lives[0].requested if side.lives else ()
         offset = 0.03 if side is before else 0.09
         quality.plot(asked, [offset] * len(asked), "v", color=colour, markersize=5)
-    quality.set(ylabel="true F1", ylim=(0, 1))
+    quality.set(ylabel="F1, recorded labels" if is_history else "true F1", ylim=(0, 1))
     money.set_ylabel("net value so far (thousands)")
     money.yaxis.set_major_formatter("{x:,.0f}")
     onset = mark_onset(quality, scenario)

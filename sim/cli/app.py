@@ -10,11 +10,12 @@ from sim.cli import catalogues, data, gates
 from sim.cli.backtest import BacktestOptions, backtest
 from sim.cli.compare import CompareOptions, compare
 from sim.cli.interrupt import EXIT_CODE
+from sim.cli.judge import JudgeOptions, judge
 from sim.cli.options import command
 from sim.cli.report import ReportOptions, report
 from sim.cli.run import RunOptions, run
 from sim.cli.surface import SurfaceOptions, surface
-from sim.cli.terminal import tell
+from sim.cli.terminal import begin_screen, tell
 from sim.cli.tune import TuneOptions, tune
 from sim.errors import InputError, WorkError
 
@@ -23,8 +24,10 @@ _QUESTION = "When should a deployed model be retrained, and what is that worth?"
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help is read at once: what draws boxes takes half of its time to import
 )
 command(app, RunOptions)(run)
+command(app, JudgeOptions)(judge)
 command(app, CompareOptions)(compare)
 command(app, BacktestOptions)(backtest)
 command(app, SurfaceOptions)(surface)
@@ -62,6 +65,7 @@ def _options(
 
 def run_app() -> None:
     """Run the command line: exit code 0 done, 1 the work failed, 2 bad usage or bad input."""
+    begin_screen()
     try:
         code = app(standalone_mode=False)
     except TyperException as error:

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from sim.cli.options import RUNS_FOLDER, AsJson, seeds
+from sim.cli.screen import Whole, show_screen
 from sim.cli.sizes import check_backtest, file_bytes
-from sim.cli.terminal import complain, counting, say, show, tell
+from sim.cli.terminal import complain, counting, tell, terminal_width
 from sim.work_size import QUIET_PASTS
 
 _POLICIES = ("f1_drop > 0.05", "score_psi > 0.2", "psi_max > 0.25", "null_rate > 0.1", "own_table", "never")
@@ -67,16 +68,14 @@ class BacktestOptions:
     lives: Annotated[int, typer.Option("--seeds", help="How many lives of retrainings; 0 compares nothing.")] = 5
     out: Annotated[Path | None, typer.Option(help="The folder of results; a new one under runs/ by default.")] = None
     as_json: AsJson = False
+    whole: Whole = False
 
 
 def backtest(options: BacktestOptions) -> None:
-    """Say of your own log when each trigger would have fired, how late, and what retraining would have earned."""
+    """Say of your own log when each trigger would have fired. And how late, and what retraining would have earned."""
     texts = (options.log, options.reading.reference, options.reading.drift)
     check_backtest(len(options.policy), options.lives, sum(file_bytes(text) for text in texts))
 
-    from reports.backtest_first_page import best_words
-    from reports.backtest_report import segment_rows, trigger_rows
-    from reports.charts.alarms import loss_words
     from reports.report import write_report
     from sim.study.backtest.result_file import write_backtest
     from sim.study.run_folder import run_folder
@@ -94,18 +93,29 @@ def backtest(options: BacktestOptions) -> None:
         board = None if compared is None else compared.leaderboard
         typer.echo(json.dumps({"folder": str(folder), "report": str(page), "compared": board is not None, **told}))
         return
-    show("What each trigger would have said", trigger_rows(result), as_json=False)
-    if result.segments:
-        show("F1 by segment", segment_rows(result), as_json=False)
-    say(f"{loss_words(result)} {best_words(result)}")
-    for reason in result.missing:
-        tell(f"not known: {reason}.")
+    parts = _parts(result, whole=options.whole)
     if compared is not None:
-        from sim.cli.terminal import show_boards
+        from sim.cli.boards import board_parts
 
-        show_boards(compared.leaderboard, folder / "comparison")
-    say(f"\nThe report is {page}.")
+        parts += ["", *board_parts(compared.leaderboard, folder / "comparison", whole=options.whole)]
+    show_screen(parts, ["", f"The report is {page}."], whole=options.whole)
     complain(problems)
+
+
+def _parts(result: Any, *, whole: bool) -> list[Any]:
+    """Return what a backtest says on the terminal: a screen of it, or all of its tables."""
+    if not whole:
+        from reports.backtest_screen import backtest_screen
+
+        return list(backtest_screen(result, terminal_width()))
+    from reports.backtest_first_page import backtest_first_page
+    from reports.backtest_report import segment_rows, trigger_rows
+    from reports.tables import rows_table
+
+    tables = [rows_table("What each trigger would have said", trigger_rows(result))]
+    if result.segments:
+        tables.append(rows_table("F1 by segment", segment_rows(result)))
+    return [*tables, backtest_first_page(result).answer, *(f"Not known: {reason}." for reason in result.missing)]
 
 
 def _found(options: BacktestOptions) -> Any:

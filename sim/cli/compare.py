@@ -7,10 +7,21 @@ from typing import Annotated, Any
 
 import typer
 
+from sim.cli.boards import show_boards, tell_of_gates
 from sim.cli.interrupt import resumable
-from sim.cli.options import RUNS_FOLDER, AsJson, EngineOptions, PopulationOptions, cache_folder, seeds
+from sim.cli.options import (
+    RUNS_FOLDER,
+    AsJson,
+    EngineOptions,
+    PopulationOptions,
+    Trials,
+    WorldsCache,
+    cache_folder,
+    seeds,
+)
+from sim.cli.screen import Whole, show
 from sim.cli.sizes import Workforce, Worlds, check_comparison, table_bytes
-from sim.cli.terminal import complain, counting, show, show_boards, tell, tell_of_gates
+from sim.cli.terminal import complain, counting, tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +49,7 @@ class CompareOptions:
     baseline: Annotated[str, typer.Option(help="The policy that all others are paired with.")] = "never"
     seeds: Annotated[int, typer.Option(help="How many lives of each scenario, from seed 1 on.")] = 10
     population: PopulationOptions = field(default_factory=PopulationOptions)
-    trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0
+    trials: Trials = 0
     place: EngineOptions = field(default_factory=EngineOptions)
     out: Annotated[Path | None, typer.Option(help="The study folder; a new one under runs/ by default.")] = None
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted comparison.")] = False
@@ -50,12 +61,13 @@ class CompareOptions:
         default_factory=list
     )
     tracking_uri: Annotated[str, typer.Option(help="MLflow tracking; else SQLite in the folder.")] = ""
-    cache: Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")] = None
+    cache: WorldsCache = None
     as_json: AsJson = False
+    whole: Whole = False
 
 
 def compare(options: CompareOptions) -> None:
-    """Compare policies over scenarios and seeds, paired, with intervals; each world is trained for once."""
+    """Compare policies over scenarios and seeds, paired. Each difference has an interval."""
     options.place.spec()  # refused before anything is read
     planned = _planned(options)
 
@@ -69,7 +81,7 @@ def compare(options: CompareOptions) -> None:
     if options.dry_run:
         seconds = expected_seconds(study, options.place.workers)
         told = {"worlds": len(study.orders()), "cells": study.cell_count, "seconds": seconds}
-        show("Work", [told], options.as_json)
+        show("Work", [told], as_json=options.as_json)
         return
     if options.tracking_uri:
         check_store(options.tracking_uri)
@@ -77,13 +89,13 @@ def compare(options: CompareOptions) -> None:
     folder = options.out or run_folder(RUNS_FOLDER, title, resume=options.resume)
     comparison = _played(options, study, folder)
     options.population.tell_defaults(tell, is_policy_open=not options.policy, is_gates_open=not options.gates)
+    tell_of_gates(comparison.leaderboard)
     met = [condition.text for condition in planned.conditions if condition.is_met(comparison.leaderboard)]
     if options.as_json:
         told = {"folder": str(folder), "fail_if": met, **plain_leaderboard(comparison.leaderboard)}
         typer.echo(json.dumps(told, allow_nan=False))
     else:
-        show_boards(comparison.leaderboard, folder)
-    tell_of_gates(comparison.leaderboard)
+        show_boards(comparison.leaderboard, folder, whole=options.whole)
     complain(problems(study, comparison, met, options.tracking_uri, folder))
 
 

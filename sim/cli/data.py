@@ -8,9 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from sim.cli.options import AsJson, TableOptions
-from sim.cli.terminal import show, show_one, tell
+from sim.cli.screen import Whole, show_one, show_rows
+from sim.cli.terminal import tell
 from sim.errors import InputError
 
+_MOST_COLUMNS = 10
 _APART = ("columns", "notes", "refusals")
 
 data_app = typer.Typer(no_args_is_help=True, help="The real Telco table: fetch it, describe it, check a file.")
@@ -23,6 +25,7 @@ class CheckOptions:
     file: Annotated[str, typer.Argument(help="A file, a folder of parts, or the URL of a database's table.")]
     table: TableOptions = field(default_factory=TableOptions)
     as_json: AsJson = False
+    whole: Whole = False
 
 
 def fetch() -> None:
@@ -32,15 +35,15 @@ def fetch() -> None:
     typer.echo(str(fetch_table()))
 
 
-def describe(as_json: AsJson = False) -> None:
+def describe(as_json: AsJson = False, whole: Whole = False) -> None:
     """Say what the Telco table at hand holds."""
     from sim.world.telco.table import describe as describe_table
 
-    show_one("Telco", asdict(describe_table()), as_json)
+    show_one("Telco", asdict(describe_table()), as_json=as_json, whole=whole)
 
 
 def check(options: CheckOptions) -> None:
-    """Check that a file is the Telco table, or with --target a table of your own, and say what each column is."""
+    """Check a table and say what each column is. With --target it is one of your own, else the Telco table."""
     from sim.world.telco.table import describe as describe_table
     from sim.world.telco.table import load
 
@@ -49,7 +52,7 @@ def check(options: CheckOptions) -> None:
         return
     spec = options.table.spec(options.file)  # refuses what needs a target
     load(Path(spec.text))
-    show_one("Telco", asdict(describe_table(Path(options.file))), options.as_json)
+    show_one("Telco", asdict(describe_table(Path(options.file))), as_json=options.as_json, whole=options.whole)
 
 
 def _check_own(options: CheckOptions) -> None:
@@ -60,14 +63,29 @@ def _check_own(options: CheckOptions) -> None:
     if options.as_json:
         typer.echo(json.dumps(asdict(report), allow_nan=False))
     else:
-        told = {key: value for key, value in asdict(report).items() if key not in _APART and value is not None}
-        show_one("Table", told, as_json=False)
-        show("Columns", [_row(column) for column in report.columns], as_json=False)
         for note in report.notes:
             if not note.startswith("column ") or "gives the outcome away" in note or "is called" in note:
                 tell(note)
+        _show_own(report, whole=options.whole)
     if report.refusals:
         raise InputError(report.refusals[0])
+
+
+def _show_own(report: Any, *, whole: bool) -> None:
+    """Show the facts of a table, and its columns: those with a warning come first where not all are shown."""
+    from reports.tables import rows_table
+
+    told = {key: value for key, value in asdict(report).items() if key not in _APART and value is not None}
+    facts = [f"{key.replace('_', ' ')}: {_told(value)}" for key, value in told.items()]
+    columns = list(report.columns) if whole else sorted(report.columns, key=lambda column: not column.warnings)
+    rows = [_row(column) for column in columns]
+    show_rows(
+        lambda shown: ["Table", *facts, "", rows_table("Columns", shown)], rows, whole=whole, most=_MOST_COLUMNS
+    )
+
+
+def _told(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
 def _row(column: Any) -> dict[str, Any]:

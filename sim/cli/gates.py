@@ -9,8 +9,8 @@ import typer
 from typer.core import TyperGroup
 
 from sim.cli.options import AsJson, EngineOptions, EntryName, numbers, whole_numbers
+from sim.cli.screen import Whole, show, show_screen
 from sim.cli.sizes import Workforce, check_power
-from sim.cli.terminal import show, show_tables
 
 
 class _NameOrCommand(TyperGroup):
@@ -22,7 +22,7 @@ class _NameOrCommand(TyperGroup):
         return super().parse_args(ctx, args if is_command else ["show", *args])
 
 
-gates_app = typer.Typer(cls=_NameOrCommand, help="The gate profiles: what each threshold means, and what it lets by.")
+gates_app = typer.Typer(cls=_NameOrCommand, help="The gate profiles: what each threshold means and lets by.")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,30 +42,32 @@ class PowerOptions:
     place: EngineOptions = field(default_factory=EngineOptions)
     chart: Annotated[Path | None, typer.Option(help="Draw it too, as a file ending in .svg or .png.")] = None
     as_json: AsJson = False
+    whole: Whole = False
 
 
-def show_gates(name: EntryName = None, as_json: AsJson = False) -> None:
+def show_gates(name: EntryName = None, as_json: AsJson = False, whole: Whole = False) -> None:
     """List the gate profiles, or explain each threshold of one."""
     from sim.mlops.gates.explanations import explain
     from sim.mlops.gates.profiles import load_profile, profiles
 
     if name is None:
-        show("Gate profiles", [{"profile": p, "about": load_profile(p).description} for p in profiles()], as_json)
+        rows = [{"profile": p, "about": load_profile(p).description} for p in profiles()]
+        show("Gate profiles", rows, as_json=as_json, whole=whole)
         return
     profile = load_profile(name)
     lines = [asdict(line) for line in explain(profile)]
     if not as_json:
         for line in lines:
             del line["implied_by"]  # the sentence says it, and needs the room
-    show(f"Gates of {profile.name}", lines, as_json)
+    show(f"Gates of {profile.name}", lines, as_json=as_json, whole=whole)
 
 
 def power_of_gates(options: PowerOptions) -> None:
-    """Say how often each gate, and all together, let a worse model through and stop a better one."""
+    """Say how often gates err. Each, and all together, let a worse model through or stop a better one."""
     sizes, differences = whole_numbers("--holdout", options.holdout), numbers("--difference", options.difference)
     check_power(options.seeds, options.holdouts, sizes, len(differences), Workforce.of(options.place))
 
-    from reports.gate_power import check_chart_path, draw_power, power_tables
+    from reports.gate_power import check_chart_path, draw_power, power_screen, power_tables
     from scenarios.files import load_scenario
     from sim.mlops.gates.profiles import load_profile
     from sim.study.gate_power import PowerStudy, gate_power
@@ -86,4 +88,4 @@ def power_of_gates(options: PowerOptions) -> None:
     if options.as_json:
         typer.echo(json.dumps({"scenario": study.scenario.name, **asdict(result)}, allow_nan=False))
         return
-    show_tables(power_tables(result))
+    show_screen(power_tables(result) if options.whole else power_screen(result), whole=options.whole)

@@ -14,6 +14,8 @@ from sim.errors import InputError
 Options = TypeVar("Options")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object, and nothing else.")]
+Trials = Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")]
+WorldsCache = Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")]
 EntryName = Annotated[str | None, typer.Argument(help="One entry; all are listed without it.")]
 RUNS_FOLDER = Path("runs")
 """Where runs and studies go that were given no folder."""
@@ -173,30 +175,26 @@ class EngineOptions:
 class SearchOptions:
     """In which worlds settings are searched, and where that is done."""
 
-    gates: Annotated[str, typer.Option(help="A gate profile; as for run.")] = ""
-    training: Annotated[
-        str, typer.Option(help="What retrainings learn from: a training profile; else the scenario's.")
-    ] = ""
     seeds: Annotated[int, typer.Option(help="How many lives of each scenario the search sees, from seed 1 on.")] = 10
     population: PopulationOptions = field(default_factory=PopulationOptions)
-    trials: Annotated[int, typer.Option(min=0, help="Trials of a search for each first model; 0: as stored.")] = 0
+    trials: Trials = 0
     place: EngineOptions = field(default_factory=EngineOptions)
     out: Annotated[Path | None, typer.Option(help="The folder; a new one under runs/ by default.")] = None
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted search.")] = False
-    cache: Annotated[Path | None, typer.Option(help="Where worlds are kept for the next comparison.")] = None
+    cache: WorldsCache = None
 
-    def played(self, scenarios: Sequence[Any], tell: Callable[[str], None]) -> tuple[Any, ...]:
-        """Return scenarios as they are played with the population and training profile asked for."""
+    def played(self, scenarios: Sequence[Any], training: str, tell: Callable[[str], None]) -> tuple[Any, ...]:
+        """Return scenarios as they are played with the population asked for and, where one is named, a training."""
         from sim.study.comparison.plan import OF_ITS_LUCK, as_played, learning_by
 
-        asked = tuple(learning_by(scenario, self.training) for scenario in scenarios)
+        asked = tuple(learning_by(scenario, training) for scenario in scenarios)
         return tuple(as_played(asked, self.population.spec(), tell, OF_ITS_LUCK))
 
-    def profile(self) -> Any:
-        """Return the gate profile that is asked for."""
+    def profile(self, gates: str) -> Any:
+        """Return a gate profile by name, the one that fits the population if none is named."""
         from sim.mlops.gates.profiles import load_profile
 
-        return load_profile(self.gates or self.population.defaults().gates)
+        return load_profile(gates or self.population.defaults().gates)
 
     def folder(self, title: str) -> Path:
         """Return the folder that is asked for, else one under `runs/` by a title."""

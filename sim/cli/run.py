@@ -10,8 +10,9 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, PopulationOptions, check_count
+from sim.cli.screen import Whole, show_screen
 from sim.cli.sizes import check_run, table_bytes
-from sim.cli.terminal import listening, say, show_tables, tell
+from sim.cli.terminal import listening, tell, terminal_width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,26 +53,35 @@ class RunOptions:
         typer.Option(help="Registered model, retrainlab-SCENARIO by default; three-part catalogue names work too."),
     ] = ""
     as_json: AsJson = False
+    whole: Whole = False
 
 
 def run(options: RunOptions) -> None:
-    """Play one policy live on MLflow: score, wait for labels, monitor, retrain, validate, promote."""
+    """Play one policy live on MLflow. It scores, waits for labels, monitors, retrains, validates and promotes."""
     settings = _settings(options)
 
+    from reports.report import REPORT_FOLDER, write_report
+    from reports.run_screen import run_screen
     from reports.tables import closing_table
     from sim.mlops.live.run import tracking_uri
     from sim.study.run_folder import play_live, to_json
+    from sim.study.run_told import tell_run
 
     with resumable(settings.folder), listening(settings.scenario.time.steps) as listener:
         record = play_live(settings, resume=options.resume, listener=listener)
+        listener.phase("drawing the report and telling MLflow")
+        tell_run(record, settings, [write_report(settings.folder)])
     options.population.tell_defaults(tell, is_policy_open=options.policy is None, is_gates_open=options.gates is None)
     if options.as_json:
         typer.echo(json.dumps({"folder": str(settings.folder), **to_json(record)}, allow_nan=False))
         return
-    show_tables(closing_table(record))
-    say(f"\nThe run is in {settings.folder}. To look at its models:")
-    say(f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri(settings))}")
-    say(f"To draw it:\nretrainlab report {shlex.quote(str(settings.folder))}")
+    closing = [
+        "",
+        f"The run is in {settings.folder}, its report in {settings.folder / REPORT_FOLDER}. To look at its models:",
+        f"mlflow ui --backend-store-uri {shlex.quote(tracking_uri(settings))}",
+    ]
+    parts = [closing_table(record)] if options.whole else list(run_screen(record, terminal_width()))
+    show_screen(parts, closing, whole=options.whole)
 
 
 def _settings(options: RunOptions) -> Any:

@@ -97,12 +97,12 @@ def check_surface(worlds: Worlds, workforce: Workforce) -> None:
         _check("this surface", worlds, len(worlds.scenarios) * worlds.seeds, worlds.seconds(), workforce)
 
 
-def check_tuning(search: Worlds, confirmation: Worlds, rules: int, workforce: Workforce) -> None:
-    """Raise `InputError` if a tuning does not fit: a surface for each rule, and what confirms the choice."""
+def check_tuning(search: Worlds, confirmation: Worlds, surfaces: int, workforce: Workforce) -> None:
+    """Raise `InputError` if a tuning of so many surfaces does not fit, with what confirms the choice."""
     if not workforce.is_here:
         return
-    cells = rules * len(search.scenarios) * search.seeds + 2 * len(confirmation.scenarios) * confirmation.seeds
-    seconds = rules * search.seconds() + confirmation.seconds()
+    cells = surfaces * len(search.scenarios) * search.seeds + 2 * len(confirmation.scenarios) * confirmation.seeds
+    seconds = surfaces * search.seconds() + confirmation.seconds()
     largest = max(search, confirmation, key=lambda each: each.memory_bytes(workforce))
     _check("this tuning", largest, cells, seconds, workforce)
 

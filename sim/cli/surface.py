@@ -9,8 +9,9 @@ import typer
 
 from sim.cli.interrupt import resumable
 from sim.cli.options import AsJson, SearchOptions, seeds
+from sim.cli.screen import Whole, show_screen
 from sim.cli.sizes import Workforce, Worlds, check_surface, table_bytes
-from sim.cli.terminal import counting, say, tell
+from sim.cli.terminal import counting, tell
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +30,17 @@ class SurfaceOptions:
         list[str], typer.Option(help="Look closer at a placeholder, as a=0.01:0.2; the whole real line without.")
     ] = field(default_factory=list)
     reference: Annotated[str, typer.Option(help="The rule that the best setting is paired with.")] = "proposal"
+    gates: Annotated[str, typer.Option(help="A gate profile; as for run.")] = ""
+    training: Annotated[
+        str, typer.Option(help="What retrainings learn from: a training profile; else the scenario's.")
+    ] = ""
     search: SearchOptions = field(default_factory=SearchOptions)
     as_json: AsJson = False
+    whole: Whole = False
 
 
 def surface(options: SurfaceOptions) -> None:
-    """Follow every setting of a rule through every world, exactly, and say which is best and how sure that is."""
+    """Follow every setting of a rule at once, exactly. It says which is best and how sure that is."""
     study = _study(options)
 
     from sim.study.surface.answers import answer
@@ -60,9 +66,8 @@ def surface(options: SurfaceOptions) -> None:
     if options.as_json:
         typer.echo(json.dumps({"folder": str(folder), **plain}, allow_nan=False))
         return
-    for sentence in sentences(said, study):
-        say(sentence)
-    tell(f"regions, lives and the answer are in {folder}.")
+    closing = ["", f"Regions, lives and the answer are in {folder}."]
+    show_screen(list(sentences(said, study)), closing, whole=options.whole)
 
 
 def write_json_file(path: Path, content: dict[str, Any]) -> None:
@@ -85,11 +90,11 @@ def _study(options: SurfaceOptions) -> Any:
 
     template = read_template(options.rule)
     return SurfaceStudy(
-        scenarios=search.played(loaded, tell),
+        scenarios=search.played(loaded, options.training, tell),
         seeds=seeds(search.seeds),
         template=template,
         box=parse_ranges(options.range, template),
-        profile=search.profile(),
+        profile=search.profile(options.gates),
         reference=load_policy(options.reference),
         population=search.population.spec(),
         trials=search.trials,

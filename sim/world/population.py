@@ -153,8 +153,14 @@ class TablePopulation:
         return _TableTimeline(self.table, _replay_order(streams, n_rows, sizes), sizes)
 
     def sample(self, rng: np.random.Generator, n_rows: int, without: NDArray[np.str_]) -> Matrix:
-        """Return random rows of the table; none twice, unless there are too few."""
+        """Return random rows of the table; none twice, unless there are too few; `InputError` if there is none."""
         others = np.flatnonzero(~np.isin(self.table.customer_id, without))
+        if not len(others):
+            msg = (
+                f"a model without delay must learn from customers who are not in the batch, but the table has "
+                f"{len(without):,} rows and all are in it; lower time.customers, or bring more rows."
+            )
+            raise InputError(msg)
         rows: NDArray[np.int64] = rng.choice(others, size=n_rows, replace=n_rows > len(others))
         return self.table.features[rows]
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, lru_cache
 from pathlib import Path
@@ -110,6 +110,29 @@ class PopulationSpec:
             ("--schema", str(self.reading.schema) if self.reading.schema else ""),
         ]
         return [word for option, value in named if value for word in (option, value)]
+
+    @classmethod
+    def of_arguments(cls, words: Sequence[str]) -> "PopulationSpec":
+        """Return the population that such words ask for.
+
+        >>> spec = PopulationSpec("customers.csv", "churned", reading=Reading(ignored=("a", "b")))
+        >>> PopulationSpec.of_arguments(spec.arguments) == spec
+        True
+        """
+        found: dict[str, list[str]] = {}
+        for option, value in zip(words[::2], words[1::2], strict=True):
+            found.setdefault(option, []).append(value)
+        named = {option: values[-1] for option, values in found.items()}
+        reading = Reading(
+            churned=named.get("--churned"),
+            ignored=tuple(found.get("--ignore", ())),
+            date_format=named.get("--date-format"),
+            schema=Path(named["--schema"]) if "--schema" in named else None,
+        )
+        text, target, id_column, date_column = (
+            named.get(option, "") for option in ("--population", "--target", "--id", "--date")
+        )
+        return cls(text, target, id_column, date_column, reading)
 
     def load(self, scenario: Scenario, tell: Callable[[str], None] = lambda _: None) -> tuple[Population, Scenario]:
         """Return the population, and the scenario as it can be played with it.

@@ -3,6 +3,7 @@
 A clear error, patience where it helps, nothing half-promoted, and a resumed run as if nothing had happened.
 """
 
+import importlib.util
 import os
 import random
 import signal
@@ -191,6 +192,19 @@ def test_a_server_that_stays_away_ends_the_run_in_one_sentence_and_a_resumed_run
         assert_registry(settings, record)
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize("scheme", ["mssql+pyodbc", "mysql"])
+def test_a_store_whose_driver_is_not_installed_is_told_and_no_folder_is_claimed(tmp_path, scheme):
+    if importlib.util.find_spec({"mssql+pyodbc": "pyodbc", "mysql": "MySQLdb"}[scheme]):
+        pytest.skip("the driver is installed")
+    settings = settings_of(tmp_path / "run", KILLED, "never", tracking_uri=f"{scheme}://me:secret@localhost/base")
+    with pytest.raises(
+        InputError, match=r"needs the Python package (pyodbc|MySQLdb), which is not installed"
+    ) as told:
+        play_live(settings, resume=False)
+    assert "secret" not in str(told.value)
+    assert not settings.folder.exists()
 
 
 # A locked database

@@ -6,14 +6,13 @@ and aliases; and no run is left running.
 
 import random
 import shutil
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from forge import Ending, Forge, Order
+from forge import Ending, Forge, Order, workplace
 from lives import small
 from smith import SEAMS
 from told import assert_files_are_those_registered, told
@@ -52,18 +51,13 @@ class Workshop:
 
 @pytest.fixture(scope="module")
 def workshop(tmp_path_factory) -> Iterator[Workshop]:
-    in_memory = Path("/dev/shm")  # a disk that is slow to sync would only make the tests slow
-    parent = in_memory if in_memory.is_dir() else tmp_path_factory.getbasetemp()
-    folder = Path(tempfile.mkdtemp(dir=parent, prefix="kills-"))
-    scenario = folder / "life.toml"
-    scenario.write_text(to_toml(LIFE), encoding="utf-8")
-    forge = Forge(folder)
-    order = Order(str(folder / "undisturbed"), str(scenario))
-    ending = forge.play(order)
-    assert (ending.signal, ending.said) == (0, "")
-    yield Workshop(forge, folder, scenario, told(folder / "undisturbed"), ending)
-    forge.close()
-    shutil.rmtree(folder)
+    with workplace("kills", tmp_path_factory.getbasetemp()) as (forge, folder):
+        scenario = folder / "life.toml"
+        scenario.write_text(to_toml(LIFE), encoding="utf-8")
+        order = Order(str(folder / "undisturbed"), str(scenario))
+        ending = forge.play(order)
+        assert (ending.signal, ending.said) == (0, "")
+        yield Workshop(forge, folder, scenario, told(folder / "undisturbed"), ending)
 
 
 def assert_as_if_undisturbed(workshop: Workshop, order: Order) -> None:

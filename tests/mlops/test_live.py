@@ -166,6 +166,37 @@ def test_a_resumed_policy_is_shown_the_rows_that_the_record_leaves_out(tmp_path,
     assert all(row.signals.errors is None for row in record.steps)
 
 
+_MOODY = """
+from pathlib import Path
+
+from policies.decision import Action, Decision
+
+class Moody:
+    def decide(self, signals):
+        mood = (Path(__file__).parent / "mood.txt").read_text()
+        return Decision(Action.KEEP, "quiet", evidence={"mood": float(mood)})
+
+    def deployed(self, version):
+        pass
+"""
+
+
+def test_a_resumed_policy_that_decides_otherwise_is_told_in_one_sentence(tmp_path):
+    (tmp_path / "own.py").write_text(_MOODY, encoding="utf-8")
+    (tmp_path / "mood.txt").write_text("1", encoding="utf-8")
+    settings = settings_of(tmp_path / "run", small(steps=3), f"{tmp_path / 'own.py'}:Moody")
+
+    def stop(row):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_live(settings, resume=False, listener=Listener(step=stop))
+    (tmp_path / "mood.txt").write_text("2", encoding="utf-8")
+    with pytest.raises(InputError, match="must decide the same on the same signals, but did not at step 0") as told:
+        run_live(settings, resume=True)
+    assert "\n" not in str(told.value)
+
+
 @pytest.mark.slow
 def test_a_run_belongs_to_one_process_at_a_time(tmp_path):
     settings = settings_of(tmp_path / "run", small(steps=2), "never")

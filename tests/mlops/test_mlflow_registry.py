@@ -1,5 +1,7 @@
 """The registry on a real MLflow: SQLite-backed here, over HTTP in test_live."""
 
+import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from threading import Event, Thread
@@ -71,6 +73,58 @@ def rejected(job: Job) -> Job:
 
 
 SCHEMA = live(small(steps=1), script("k")).world.schema
+
+
+def test_versions_are_compared_by_the_metrics_of_their_logged_models(store, trained):
+    models, _ = trained
+    registry = open_registry(store, "compared", "compared")
+    jobs = [rejected(registered(registry, name, model)) for name, model in zip(("one", "two"), models, strict=False)]
+    for job in (*jobs, jobs[0]):  # what is told twice is there once
+        registry.describe(job)
+        registry.tell()
+    registry.conclude([0, 1], 300)
+    registry.conclude([0, 1], 300)
+    client = MlflowClient(store, store)
+    for place, job in enumerate(jobs, start=1):
+        model = client.get_logged_model(registry.ledger[place].model_id)
+        assert model.name == job.name
+        found = {metric.key: metric for metric in model.metrics}
+        assert len(found) == len(model.metrics)
+        assert {"f1", "f1_low", "f1_high", "precision", "recall", "gate_accuracy"} <= set(found)
+        assert found["f1"].value == job.meeting.challenger.f1
+        assert found["f1_low"].value < found["f1"].value < found["f1_high"].value
+        assert found["f1"].dataset_name == "customers (gate)"
+        run = client.get_run(registry.address(place)[1])
+        data = {each.dataset.name: each for each in run.inputs.dataset_inputs}
+        assert set(data) == {"customers (training)", "customers (gate)"}
+        training = {tag.key: tag.value for tag in data["customers (training)"].tags}
+        assert (training["rows"], training["recent_steps"]) == ("100", "1 to 3")
+        assert data["customers (gate)"].dataset.digest == found["f1"].dataset_digest
+        assert json.loads(data["customers (gate)"].dataset.profile)["num_rows"] == 40
+        assert [each.model_id for each in run.outputs.model_outputs] == [model.model_id]
+    life = client.get_run(registry.run_id)
+    (scored,) = life.inputs.dataset_inputs
+    assert {tag.key: tag.value for tag in scored.tags}["rows"] == "300"
+    assert len(life.outputs.model_outputs) == 2
+
+
+def test_a_model_says_what_it_takes_and_shows_an_example(store, trained):
+    models, _ = trained
+    registry = open_registry(store, "example", "example")
+    registry.move(Alias.CHAMPION, registered(registry, "first", models[0]).version)
+    mlflow.set_tracking_uri(store)
+    mlflow.set_registry_uri(store)
+    before = list(sys.path)
+    scorer = mlflow.pyfunc.load_model("models:/example@Champion")
+    sys.path[:] = before
+    types = {each.name: str(each.type) for each in scorer.metadata.get_input_schema().inputs}
+    assert types["tenure"] == "DataType.double"
+    assert types["Contract"] == "DataType.string"
+    example = scorer.input_example
+    assert len(scorer.predict(example)) == len(example) == 2
+    assert 0 <= example["tenure"].min() < example["tenure"].max() <= 72
+    required = mlflow.pyfunc.get_model_dependencies("models:/example@Champion")
+    assert "retrainlab" not in Path(required).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -150,7 +204,7 @@ def test_an_alias_that_somebody_else_moved_is_noticed(store, trained):
     np.testing.assert_array_equal(one.score(features).probability, models[0].probability(features))
 
 
-def test_plain_mlflow_scores_readable_values_of_any_number_type(store, trained):
+def test_plain_mlflow_scores_readable_values_of_the_types_of_the_signature(store, trained):
     models, features = trained
     registry = open_registry(store, "plain", "plain")
     registry.move(Alias.CHAMPION, registered(registry, "first", models[0]).version)
@@ -159,9 +213,12 @@ def test_plain_mlflow_scores_readable_values_of_any_number_type(store, trained):
     scorer = mlflow.pyfunc.load_model("models:/plain@Champion")
     whole = features[(features != UNSEEN).all(axis=1) & ~np.isnan(features).any(axis=1)]
     frame = SCHEMA.decode(whole)
-    for number in (frame.astype({"tenure": "int64"}), frame.astype({"tenure": "int32", "TotalCharges": "str"})):
-        asked = number.astype({SCHEMA.names[at]: "str" for at in SCHEMA.category_positions})
-        np.testing.assert_array_equal(scorer.predict(asked)["probability"], models[0].probability(whole))
+    words = {SCHEMA.names[at]: "str" for at in SCHEMA.category_positions}
+    for number in (frame, frame.astype({"tenure": "int32"})):
+        answers = scorer.predict(number.astype(words))
+        np.testing.assert_array_equal(answers["probability"], models[0].probability(whole))
+    with pytest.raises(mlflow.MlflowException, match="Can not safely convert"):
+        scorer.predict(frame.astype({**words, "TotalCharges": "str"}))
 
 
 def test_a_batch_of_the_inference_log_is_scored_as_duckdb_gives_it(store, trained, tmp_path):
@@ -184,6 +241,7 @@ def test_a_batch_of_the_inference_log_is_scored_as_duckdb_gives_it(store, traine
         log.execute(f"CREATE TABLE inference_log AS SELECT customer_id, {columns} FROM words ORDER BY customer_id")
         batch = log.execute("SELECT * FROM inference_log ORDER BY customer_id").df()
     assert batch["Contract"].dtype == "category"
+    batch = batch.astype(dict.fromkeys(batch.select_dtypes("category"), object))
     answers = mlflow.pyfunc.load_model("models:/recipe@Champion").predict(batch)
     np.testing.assert_array_equal(answers["probability"], models[0].probability(whole))
 
@@ -210,6 +268,9 @@ def test_runs_and_versions_say_where_a_model_comes_from(store, trained):
     assert run.data.params["recent_steps"] == "1 to 3"
     assert run.data.params["num_leaves"] == str(CHEAP.num_leaves)
     assert "gate_accuracy" in run.data.metrics
+    assert run.data.tags["retrainlab.version"] == f"models:/told/{number}"
+    assert run.data.tags["mlflow.user"]
+    assert run.data.tags["mlflow.source.name"] == "retrainlab"
     version = client.get_model_version("told", number)
     assert version.run_id == run_id
     assert version.tags["status"] == "rejected"

@@ -93,7 +93,7 @@ def study(policies, trainings=(), gates="none", **more) -> Study:
 
 def cells_of(asked: Study) -> dict[str, dict[Score, float]]:
     (order,) = asked.orders()
-    cells = play_world(order, TWIN, ReplayCache(None))
+    cells = play_world(order, TWIN, ReplayCache(None)).cells
     assert [cell.error for cell in cells] == [None] * len(cells)
     return {cell.identity.policy: dict(cell.judgement.scores) for cell in cells}
 

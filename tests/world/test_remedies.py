@@ -231,7 +231,7 @@ def test_a_comparison_says_why_regret_is_missing():
     scenario = small(steps=6, delay_days=30, drift=[PRIOR])
     chosen = contestants(["never", "ladder(quarantine_when='psi_max > 0', trouble_when='')"], {})
     order = WorldTask(scenario, 1, chosen, (load_profile("none"),), "never", 0, with_split=False)
-    cells = to_frame(play_world(order, TWIN, ReplayCache(None)))
+    cells = to_frame(play_world(order, TWIN, ReplayCache(None)).cells)
     assert cells["error"].isna().all(), cells["error"].tolist()
     assert cells["regret_missing"].dropna().tolist() == ["quarantine in play"]
     assert cells["regret"].notna().tolist() == [True, False]

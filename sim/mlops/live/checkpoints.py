@@ -16,7 +16,7 @@ from sim.mlops.loop.resume import Checkpoint
 from sim.mlops.records.record import StepRow
 from sim.mlops.stores.duckdb_rows import insert
 from sim.mlops.stores.ledger import Ledger, Place, Registered
-from sim.shown_text import redacted
+from sim.mlops.stores.mlflow_setting import gist
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS registered_models (
@@ -28,7 +28,6 @@ CREATE TABLE IF NOT EXISTS checkpoints (step INTEGER PRIMARY KEY, state JSON, ro
 CREATE TABLE IF NOT EXISTS seals (step INTEGER PRIMARY KEY, models INTEGER, sha256 VARCHAR);
 """
 BEFORE_STEP_0 = -1
-_LONGEST_REASON = 200
 
 
 @contextmanager
@@ -37,9 +36,8 @@ def undamaged() -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, ValueError, LookupError, TypeError) as error:
-        reason = redacted(str(error).splitlines()[0] if str(error) else type(error).__name__)[:_LONGEST_REASON]
         msg = (
-            f"a resumed run needs its journal as it was written, but it is damaged ({reason}); start again with "
+            f"a resumed run needs its journal as it was written, but it is damaged ({gist(error)}); start again with "
             f"another --out."
         )
         raise InputError(msg) from error

@@ -2,7 +2,6 @@
 
 import json
 import shlex
-import subprocess
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -19,6 +18,7 @@ from policies.decision import trainings_named
 from policies.spec import PolicySpec
 from scenarios.files import to_toml
 from scenarios.schema import Recipe, Scenario
+from sim.code_version import git_revision
 from sim.errors import InputError, WorkError
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.live.checkpoints import read_ledger
@@ -40,6 +40,7 @@ from sim.mlops.records.record import Record, StepRow
 from sim.mlops.records.stopwatch import Stopwatch
 from sim.mlops.stores.claim import ARTIFACTS_FOLDER, LOG_FILE, SETTINGS_FILE, STORE_FILE, claimed
 from sim.mlops.stores.duckdb_log import DuckDBLog, connect
+from sim.mlops.stores.mlflow_data import DataOrigin, fingerprint
 from sim.mlops.stores.mlflow_registry import Life, MlflowPlace, MlflowRegistry
 from sim.mlops.stores.mlflow_setting import STORE_ERRORS, gist
 from sim.shown_text import redacted
@@ -249,6 +250,7 @@ def _live(
             if len(rows) % _STEPS_PER_LOGGING == 0:
                 registry.log_metrics(step_metrics(rows[-_STEPS_PER_LOGGING:]))
         registry.log_metrics(step_metrics(rows[len(rows) - len(rows) % _STEPS_PER_LOGGING :]))
+    registry.conclude([row.step for row in rows], sum(row.tally.customers for row in rows))
     registry.close()
     return Record(
         scenario=settings.scenario,
@@ -279,9 +281,13 @@ def _recipe(
     """Search the first champion's recipe on the warm-up, or take the scenario's."""
     if settings.trials == 0:
         return settings.scenario.recipe
-    listener.phase(f"searching the first champion's recipe in {settings.trials} trials")
+
+    def on_trial(done: int) -> None:
+        listener.phase(f"searching the first model's recipe: {done:,} of {settings.trials:,} trials")
+
+    on_trial(0)
     with platform.stopwatch.timing("search"):
-        search = search_first_recipe(platform.world, warmup, settings.trials)
+        search = search_first_recipe(platform.world, warmup, settings.trials, on_trial)
     name = "search_one_minus_f1" if settings.scenario.recipe.search_objective == "f1" else "search_log_loss"
     registry.log_metrics([(name, loss, trial) for trial, loss in enumerate(search.losses)])
     return search.recipe
@@ -294,7 +300,7 @@ def _open(
 
     def open_registry(connection: duckdb.DuckDBPyConnection) -> MlflowRegistry:
         listener.phase("opening MLflow and the inference log")
-        told = Life(life, _title(settings), _tags(settings))
+        told = Life(life, _title(settings), _tags(settings), _origin(settings))
         return MlflowRegistry(_place(settings), told, world.schema, read_ledger(connection))
 
     if resume:
@@ -329,6 +335,17 @@ def _title(settings: LiveSettings) -> str:
     return f"{settings.scenario.name} / {settings.policy.name} / seed {settings.seed}"
 
 
+def _origin(settings: LiveSettings) -> DataOrigin:
+    """Return where the rows of a run come from, and the digest of all that decides which they are."""
+    known = settings.identity()
+    parts = ("scenario", "policy", "data_version", "gates", "training", "seed", "trials")
+    return DataOrigin(
+        name=settings.population.name,
+        source=(settings.folder / LOG_FILE).resolve().as_uri(),
+        fingerprint=fingerprint(*(json.dumps(known[part], sort_keys=True) for part in parts)),
+    )
+
+
 def _tags(settings: LiveSettings) -> dict[str, str]:
     return {
         "scenario": settings.scenario.name,
@@ -354,7 +371,7 @@ def _measured(
         "mlflow_versions": registry.addresses(),
         "python": python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
-        "git_revision": _git_revision(),
+        "git_revision": git_revision(),
     }
 
 
@@ -362,12 +379,3 @@ def _last_features(world: World) -> Matrix:
     """Return the features of the last batch that has customers."""
     batches = (world.batch(step) for step in reversed(world.steps))
     return next(batch.features for batch in batches if len(batch.features))
-
-
-def _git_revision() -> str | None:
-    """Return the revision of the checkout that this code runs from, `None` where there is none."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return None

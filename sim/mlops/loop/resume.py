@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from policies.decision import Policy
+from sim.errors import InputError
 from sim.mlops.loop.platform import LocalPlatform, State
 from sim.mlops.records.jobs import Alias
 from sim.mlops.records.record import StepRow
@@ -23,6 +24,11 @@ def catch_up(platform: LocalPlatform, policy: Policy, rows: Sequence[StepRow]) -
 
     A policy hears the same signals again, and must decide the same; the labels of past steps are sent again, and
     those that had arrived are dropped.
+
+    Raises
+    ------
+    InputError
+        If the policy decides otherwise than it did.
     """
     world = platform.world
     for row in rows:
@@ -30,8 +36,11 @@ def catch_up(platform: LocalPlatform, policy: Policy, rows: Sequence[StepRow]) -
             policy.deployed(row.champion)
         decision = policy.decide(platform.journal.with_rows(row.signals))
         if (decision.clauses, decision.evidence) != (row.decision.clauses, row.decision.evidence):
-            msg = f"a policy must decide the same on the same signals, but did not at step {row.step} of the run"
-            raise RuntimeError(msg)
+            msg = (
+                f"a resumed policy must decide the same on the same signals, but did not at step {row.step}; draw "
+                f"from a generator with a seed of its own, or start again with another --out."
+            )
+            raise InputError(msg)
         platform.label_queue.send(world.labels(row.step, platform.log.offered(row.step)))
     platform.label_queue.deliver(rows[-1].day if rows else 0)
 

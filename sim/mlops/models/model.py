@@ -111,8 +111,3 @@ def threads(n_rows: int) -> int:
     On a few thousand rows threads spend longer waiting for each other than working, above all on a busy machine.
     """
     return 1 if n_rows < _ROWS_WORTH_THREADS else 0
-
-
-def _load_pyfunc(path: str) -> Model:
-    """Load a model for `mlflow.pyfunc`, which calls this function by name."""
-    return Model.load(Path(path))

@@ -1,5 +1,6 @@
 """Tuning: the search for the first champion's recipe."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import lightgbm as lgb
@@ -25,16 +26,31 @@ class Search:
     losses: tuple[float, ...]
 
 
-def search_first_recipe(world: World, warmup: LabelledRows, trials: int) -> Search:
-    """Search the recipe of a world's first champion, by the world's own stream: live and replay find the same."""
+def search_first_recipe(
+    world: World, warmup: LabelledRows, trials: int, on_trial: Callable[[int], None] = lambda _: None
+) -> Search:
+    """Search the recipe of a world's first champion, by the world's own stream: live and replay find the same.
+
+    `on_trial` hears how many trials are done.
+    """
     scenario = world.scenario
     return search_recipe(
-        warmup, scenario.recipe, scenario.prices, world.schema, trials=trials, seed=world.streams.integer("search")
+        *(warmup, scenario.recipe, scenario.prices, world.schema),
+        trials=trials,
+        seed=world.streams.integer("search"),
+        on_trial=on_trial,
     )
 
 
 def search_recipe(
-    rows: LabelledRows, base: Recipe, prices: Prices, schema: Schema, *, trials: int, seed: int
+    rows: LabelledRows,
+    base: Recipe,
+    prices: Prices,
+    schema: Schema,
+    *,
+    trials: int,
+    seed: int,
+    on_trial: Callable[[int], None] = lambda _: None,
 ) -> Search:
     """Return the recipe with the lowest loss on an inner validation part of the rows, split by customer.
 
@@ -57,7 +73,7 @@ def search_recipe(
         losses.append(1 - _f1(booster, recipe, prices, validation) if is_f1 else log_loss)
         return losses[-1]
 
-    study.optimize(objective, n_trials=trials)
+    study.optimize(objective, n_trials=trials, callbacks=[lambda _, trial: on_trial(trial.number + 1)])
     found = {**study.best_params, "rounds": study.best_trial.user_attrs["rounds"]}
     return Search(base.model_copy(update=found), tuple(losses))
 

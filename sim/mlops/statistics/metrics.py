@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 Booleans = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 
+NORMAL_QUANTILE = 1.959963984540054
+"""Of the standard normal distribution at 0.975: half the width of a 95 % interval, in standard errors."""
+
 _TINY = 1e-15
 
 
@@ -90,6 +93,14 @@ class Confusion:
         if self.squared_true_positives is None or self.squared_mistakes is None:
             return f1_standard_error(self.true_positives, mistakes, self.true_positives, mistakes)
         return f1_standard_error(self.true_positives, mistakes, self.squared_true_positives, self.squared_mistakes)
+
+    @property
+    def f1_interval(self) -> tuple[float, float] | None:
+        """The ends of the normal 95 % interval of `f1`, which may lie beyond 0 and 1."""
+        if self.f1 is None or self.f1_standard_error is None:
+            return None
+        margin = NORMAL_QUANTILE * self.f1_standard_error
+        return self.f1 - margin, self.f1 + margin
 
     def _score(self, part: int, whole: int) -> float | None:
         if not self.rows:

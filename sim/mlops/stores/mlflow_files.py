@@ -1,6 +1,8 @@
 """A model as the files that MLflow keeps: written, known by their digest, and loaded only if they are those."""
 
 import hashlib
+import re
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -16,25 +18,31 @@ from mlflow.models import Model as MlflowModel
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, TensorSpec
 from mlflow.types import Schema as MlflowSchema
-from mlflow.types.schema import AnyType
 
 from sim.errors import WorkError
 from sim.mlops.models.model import Model
+from sim.mlops.stores import retrainlab_model
 from sim.mlops.stores.ledger import Registered
 from sim.mlops.stores.mlflow_setting import mlflow
 from sim.world.schema.columns import UNSEEN, Column, Matrix, Schema
 
 _MODEL_FOLDER = "churn_model"
 _META_FILE = "registered_model_meta"  # which MLflow adds to what it downloads
-_REQUIREMENTS = [f"{name}=={version_of(name)}" for name in ("lightgbm", "numpy", "pandas", "retrainlab")]
+_REQUIREMENTS = [f"{name}=={version_of(name)}" for name in ("lightgbm", "mlflow", "numpy", "pandas", "scipy")]
+_CODE_FILE = Path(retrainlab_model.__file__)
+_NUMBER_RANGES = re.compile(r"^feature_infos=(.*)$", re.MULTILINE)
+_EXAMPLE_PLACES = (0.25, 0.75)
 
 
 @contextmanager
 def written(model: Model, logged: LoggedModel) -> Iterator[Path]:
-    """Lend a folder with the files of a model as MLflow loads them, under the ids of a logged model."""
+    """Lend a folder with the files of a model as MLflow loads them, under the ids of a logged model.
+
+    The code that answers travels with them (`retrainlab_model.py`): what loads the model needs no retrainlab.
+    """
     with tempfile.TemporaryDirectory() as aside, warnings.catch_warnings():
-        # The signature is given, so an input example, which MLflow asks for, would say nothing new.
-        warnings.filterwarnings("ignore", message=".*input example was not provided", category=UserWarning)
+        # MLflow compares the names of an example's columns in a way that pandas will stop to understand.
+        warnings.filterwarnings("ignore", message="Operation with range is deprecated")
         data, folder = Path(aside) / _MODEL_FOLDER, Path(aside) / "model"
         model.save(data)
         told = MlflowModel(
@@ -45,10 +53,12 @@ def written(model: Model, logged: LoggedModel) -> Iterator[Path]:
         )
         mlflow.pyfunc.save_model(
             path=str(folder),
-            loader_module=Model.__module__,
+            loader_module=_CODE_FILE.stem,
+            code_paths=[str(_CODE_FILE)],
             data_path=str(data),
             pip_requirements=_REQUIREMENTS,
             signature=signature(model.schema),
+            input_example=input_example(model),
             mlflow_model=told,
         )
         yield folder
@@ -91,8 +101,12 @@ def load(folder: Path) -> Model:
 
 
 def load_scorer(folder: Path) -> Any:
-    """Return what MLflow makes of a folder that `fetched` lent."""
-    return mlflow.pyfunc.load_model(str(folder))
+    """Return what MLflow makes of a folder that `fetched` lent; where modules are found stays as it is."""
+    before = list(sys.path)
+    try:
+        return mlflow.pyfunc.load_model(str(folder))
+    finally:
+        sys.path[:] = before
 
 
 def readable(schema: Schema, features: Matrix) -> pd.DataFrame:
@@ -110,12 +124,47 @@ def _readable(column: Column, values: Matrix) -> Any:
 
 
 def signature(schema: Schema) -> ModelSignature:
-    """Return what goes in and out; each input may come as any type.
+    """Return what goes in and out: text for categories, doubles for numbers, and each may be missing.
 
-    MLflow takes no whole number for a double, and no categories of pandas, as DuckDB's `.df()` gives them, for text.
+    MLflow checks it: it takes no 64-bit whole numbers for doubles, and no categories of pandas for text.
     """
-    anything = AnyType()  # type: ignore[no-untyped-call] # MLflow leaves its constructor untyped
-    inputs: list[ColSpec | TensorSpec] = [ColSpec(anything, column.name, required=False) for column in schema.columns]
     return ModelSignature(
-        MlflowSchema(inputs), MlflowSchema([ColSpec("double", "probability"), ColSpec("long", "prediction")])
+        input_schema(schema), MlflowSchema([ColSpec("double", "probability"), ColSpec("long", "prediction")])
     )
+
+
+def input_schema(schema: Schema) -> MlflowSchema:
+    """Return the columns of customers as MLflow knows types."""
+    inputs: list[ColSpec | TensorSpec] = [
+        ColSpec("string" if column.is_category else "double", column.name, required=False)
+        for column in schema.columns
+    ]
+    return MlflowSchema(inputs)
+
+
+def input_example(model: Model) -> pd.DataFrame:
+    """Return two made-up customers as a request has them: numbers from within the range of the training rows.
+
+    LightGBM's text says which range that is. No customer's own values are shown.
+    """
+    found = _NUMBER_RANGES.search(model.trees)
+    ranges = found[1].split() if found else []
+    rows = [
+        {
+            column.name: column.categories[number % len(column.categories)]
+            if column.is_category
+            else _within(ranges[at] if at < len(ranges) else "", place)
+            for at, column in enumerate(model.schema.columns)
+        }
+        for number, place in enumerate(_EXAMPLE_PLACES)
+    ]
+    return pd.DataFrame(rows)
+
+
+def _within(told: str, place: float) -> float:
+    """Return a number at a place within a range such as `[1:72]`; 0 where none is told."""
+    low, _, high = told.strip("[]").partition(":")
+    try:
+        return round(float(low) + place * (float(high) - float(low)), 1)
+    except ValueError:
+        return 0.0

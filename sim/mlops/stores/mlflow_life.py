@@ -1,13 +1,17 @@
 """A life's own part of an MLflow store: its experiment, its registered model, and its runs, which bear its name."""
 
+import getpass
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
-from mlflow.entities import LoggedModel, LoggedModelStatus, Metric, Param, Run, RunTag
+from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus, Metric, Param, Run, RunTag
 
+from sim.code_version import git_revision
 from sim.errors import InputError
 from sim.mlops.stores.ledger import Ledger, Place
+from sim.mlops.stores.mlflow_data import NO_ORIGIN, DataOrigin
 from sim.mlops.stores.mlflow_setting import MlflowException, is_gone, mlflow, pages, quiet_client
 from sim.mlops.stores.tenancy import (
     JOB_TAG,
@@ -19,7 +23,6 @@ from sim.mlops.stores.tenancy import (
 
 _METRICS_PER_CALL = 1000
 _RUN_NAME_LETTERS = 250  # what MLflow's own table of runs has room for
-_SOURCE_TAGS = {"mlflow.source.name": "retrainlab", "mlflow.source.type": "LOCAL"}
 _EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}  # opens on the runs, not on GenAI traces
 
 
@@ -40,11 +43,12 @@ class MlflowPlace:
 
 @dataclass(frozen=True, slots=True)
 class Life:
-    """Whose runs and versions they are: a name that no other life has, kept over a resume; a title; and tags."""
+    """Whose runs and versions they are: a name that no other life has, kept over a resume; title; tags; data."""
 
     name: str
     title: str
     tags: Mapping[str, str]
+    data: DataOrigin = NO_ORIGIN
 
 
 class LifeInMlflow:
@@ -122,7 +126,7 @@ class LifeInMlflow:
     def open_run(self, job: str, parent: str) -> str:
         """Return the run of a job, which is made below another run if it is not there yet."""
         if job not in self.runs:
-            self.runs[job] = self._create_run(job, job, {"mlflow.parentRunId": parent, **_SOURCE_TAGS})
+            self.runs[job] = self._create_run(job, job, {"mlflow.parentRunId": parent, **source_tags()})
         return self.runs[job]
 
     def logged_models(self, run_id: str) -> list[LoggedModel]:
@@ -136,6 +140,14 @@ class LifeInMlflow:
         entities = [Metric(name, value, self.started, step) for name, value, step in metrics]
         for start in range(0, len(entities), _METRICS_PER_CALL):
             self.client.log_batch(self.run_id, metrics=entities[start : start + _METRICS_PER_CALL])
+
+    def link_models(self, run_id: str, model_ids: Sequence[str], step: int, *, is_new: bool = False) -> None:
+        """Say that models came of a run, each once; `is_new` says that nothing was said of the run before."""
+        outputs = None if is_new else self.client.get_run(run_id).outputs
+        known = {each.model_id for each in outputs.model_outputs} if outputs else set()
+        fresh = [LoggedModelOutput(model_id, step) for model_id in model_ids if model_id not in known]
+        if fresh:
+            self.client.log_outputs(run_id, fresh)
 
     def log_batch(self, run_id: str, metrics: Sequence[Metric], tags: Sequence[RunTag]) -> None:
         """Log to a run unless it is gone."""
@@ -174,12 +186,24 @@ class LifeInMlflow:
     def _open_own_run(self) -> str:
         if self._ledger.place is not None:
             return self._ledger.place.run_id
-        return self.runs.get("") or self._create_run("", self.life.title, {**self.life.tags, **_SOURCE_TAGS})
+        return self.runs.get("") or self._create_run("", self.life.title, {**self.life.tags, **source_tags()})
 
     def _create_run(self, job: str, name: str, tags: Mapping[str, str]) -> str:
         tags = {**tags, LIFE_TAG: self.life.name, JOB_TAG: job}
         run = self.client.create_run(self.experiment_id, run_name=name[:_RUN_NAME_LETTERS], tags=tags)
         return str(run.info.run_id)
+
+
+@cache
+def source_tags() -> Mapping[str, str]:
+    """Return who runs this, and what: the user, and the revision of the code where it is a checkout."""
+    try:
+        user = getpass.getuser()
+    except (ImportError, KeyError, OSError):  # a container may have no name for its user
+        user = "unknown"
+    revision = git_revision()
+    told = {"mlflow.user": user, "mlflow.source.name": "retrainlab", "mlflow.source.type": "LOCAL"}
+    return told if revision is None else {**told, "mlflow.source.git.commit": revision}
 
 
 def check_model_name(name: str) -> None:

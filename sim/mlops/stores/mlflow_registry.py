@@ -12,10 +12,11 @@ from sim.mlops.records.jobs import Alias, Job
 from sim.mlops.records.registry import Predictions
 from sim.mlops.stores.ledger import Ledger, Registered
 from sim.mlops.stores.leftovers import clear_away, left_over_model, left_over_version
+from sim.mlops.stores.mlflow_data import DataSets
 from sim.mlops.stores.mlflow_files import digest, fetched, load, load_scorer, readable, written
 from sim.mlops.stores.mlflow_life import Life, LifeInMlflow, MlflowPlace, check_model_name
 from sim.mlops.stores.mlflow_setting import quieten, told_as_input
-from sim.mlops.stores.mlflow_words import describe_job, params, run_tags
+from sim.mlops.stores.mlflow_words import VERSION_TAG, describe_job, params, run_tags
 from sim.mlops.stores.patience import patient, patiently
 from sim.mlops.stores.sqlite_store import make_store
 from sim.mlops.stores.standing import check_alias_is_free, check_champion, check_stands, stands
@@ -68,7 +69,8 @@ class MlflowRegistry:
             self._life = LifeInMlflow(place, life, self.ledger)
             patiently(self._life.open, lambda: None)
         self._client = self._life.client
-        self._telling = Telling(self._life, self.ledger)
+        self._data = DataSets(life.data, schema)
+        self._telling = Telling(self._life, self.ledger, self._data)
 
     def reread(self) -> None:
         """Look up the runs of this life that the store holds."""
@@ -84,14 +86,21 @@ class MlflowRegistry:
         run_id = self._life.open_run(job.name, self.run_id)
         self._client.log_batch(run_id, params=params(job, recipe), tags=run_tags(job))
         logged = (None if is_new else left_over_model(self._life, run_id)) or self._client.create_logged_model(
-            self.experiment_id, "model", run_id, params={p.key: p.value for p in params(job, recipe)}
+            self.experiment_id,
+            job.name,
+            run_id,
+            tags={LIFE_TAG: self._life.life.name, JOB_TAG: job.name},
+            params={p.key: p.value for p in params(job, recipe)},
         )
         with written(model, logged) as folder:
             self._client.log_model_artifacts(logged.model_id, str(folder))
             files = digest(folder)
         self._client.finalize_logged_model(logged.model_id, LoggedModelStatus.READY)
+        self._client.log_inputs(run_id, [self._data.training(job)])
+        self._life.link_models(run_id, [logged.model_id], job.requested_step, is_new=is_new)
         version = None if is_new else left_over_version(self._life, self.ledger, run_id)
         version = version or self._create_version(job, logged, run_id)
+        self._client.set_tag(run_id, VERSION_TAG, f"models:/{self.model_name}/{version.version}")
         self._client.set_terminated(run_id)
         self.ledger.add(
             Registered(
@@ -208,6 +217,13 @@ class MlflowRegistry:
     def log_metrics(self, metrics: Sequence[tuple[str, float, int]]) -> None:
         """Log (name, value, step) triples to the life's run; what is logged again is there once."""
         self._life.log_metrics(metrics)
+
+    @patient
+    def conclude(self, steps: Sequence[int], customers: int) -> None:
+        """Say on the life's run which customers it scored in which steps, and which models came of it."""
+        with self._life.unless_gone(self.run_id):
+            self._client.log_inputs(self.run_id, [self._data.scored(steps, customers)])
+            self._life.link_models(self.run_id, [each.model_id for each in self.ledger], 0)
 
     @patient
     def close(self, status: str = "FINISHED") -> None:

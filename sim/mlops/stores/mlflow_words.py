@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mlflow.entities import Metric, Param, RunTag
+from mlflow.entities import Param, RunTag
 
 from policies.decision import Action
 from scenarios.schema import Recipe
@@ -12,6 +12,9 @@ from sim.mlops.records.jobs import Challenger, Job, Status, why_not
 
 NOTE_TAG = "mlflow.note.content"
 """What the MLflow UI shows as a run's description."""
+
+VERSION_TAG = "retrainlab.version"
+"""On a job's run: the registered version of its model, as MLflow writes it."""
 
 _MADE = {Action.RETRAIN: "Trained on", Action.RECALIBRATE: "The champion's trees, calibrated anew on"}
 
@@ -91,15 +94,27 @@ def verdict_tags(job: Job) -> dict[str, str]:
     return tags
 
 
-def gate_metrics(job: Job, timestamp: int) -> list[Metric]:
-    """Return the value of each gate that a job has met, at the step of the meeting."""
-    if job.meeting is None:
-        return []
-    return [
-        Metric(f"gate_{result.name}", result.value, timestamp, job.meeting.step)
-        for result in job.meeting.verdict.results
-        if result.value is not None
-    ]
+def gate_metrics(job: Job) -> dict[str, float]:
+    """Return what a job's model reached on the rows of its gates, as MLflow's metrics.
+
+    F1 with the ends of a 95 % interval, precision and recall; the F1 of the champion that it met on the same rows;
+    and the value of each gate.
+    """
+    meeting = job.meeting
+    if meeting is None:
+        return {}
+    own, champion = meeting.challenger, meeting.champion
+    ends = own.f1_interval
+    told = {
+        "f1": own.f1,
+        "f1_low": None if ends is None else max(ends[0], 0.0),
+        "f1_high": None if ends is None else min(ends[1], 1.0),
+        "precision": own.precision,
+        "recall": own.recall,
+        "champion_f1": champion.f1 if champion else None,
+        **{f"gate_{result.name}": result.value for result in meeting.verdict.results},
+    }
+    return {name: value for name, value in told.items() if value is not None}
 
 
 def _span(steps: Sequence[int]) -> str:

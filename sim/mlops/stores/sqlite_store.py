@@ -12,11 +12,11 @@ from contextlib import closing, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from mlflow import MlflowClient
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
 from sim.errors import InputError
+from sim.mlops.stores.mlflow_setting import quiet_client
 from sim.trusted_file import is_trusted
 from sim.world.telco.table import cache_folder
 
@@ -165,6 +165,6 @@ def _make(path: Path) -> None:
     The experiment names a folder of whoever opened the store first.
     """
     uri = f"sqlite:///{path}"
-    MlflowClient(uri, uri).search_experiments(max_results=1)
+    quiet_client(uri).search_experiments(max_results=1)
     with closing(sqlite3.connect(path)) as store, store:
         store.execute("DELETE FROM experiments")

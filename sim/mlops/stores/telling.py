@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from mlflow.entities import Metric, RunTag
+from mlflow.entities import Dataset, Metric, RunTag
 
 from sim.mlops.records.jobs import Challenger, Job
-from sim.mlops.stores.ledger import Ledger
+from sim.mlops.stores.ledger import Ledger, Registered
+from sim.mlops.stores.mlflow_data import DataSets
 from sim.mlops.stores.mlflow_life import LifeInMlflow
 from sim.mlops.stores.mlflow_words import (
     NOTE_TAG,
@@ -21,8 +22,9 @@ from sim.mlops.stores.standing import stands
 class Telling:
     """What is only told, kept back until `tell`: a step that is repeated measures again, and must not tell twice."""
 
-    def __init__(self, life: LifeInMlflow, ledger: Ledger) -> None:
+    def __init__(self, life: LifeInMlflow, ledger: Ledger, data: DataSets) -> None:
         self._life = life
+        self._data = data
         self._ledger = ledger
         self._untold: list[Callable[[], None]] = []
 
@@ -46,7 +48,11 @@ class Telling:
         if not tags:
             return
         told = [RunTag(key, value) for key, value in {**tags, NOTE_TAG: describe_job(job)}.items()]
-        life.log_batch(registered.run_id, gate_metrics(job, life.started), told)
+        met = self._data.gate(job)
+        life.log_batch(registered.run_id, [] if met is None else self._metrics(job, registered, met.dataset), told)
+        if met is not None:
+            with life.unless_gone(registered.run_id):
+                life.client.log_inputs(registered.run_id, [met])
         for challenger in job.challengers:
             self._describe_challenger(job, challenger)
         name = life.place.model_name
@@ -55,6 +61,20 @@ class Telling:
         for key, value in tags.items():
             life.client.set_model_version_tag(name, registered.number, key, value)
         life.client.update_model_version(name, registered.number, describe_job(job))
+
+    def _metrics(self, job: Job, registered: Registered, data: Dataset) -> list[Metric]:
+        """Return what a job's model reached at its gates, on its run and on its logged model, and on which rows."""
+        step = job.meeting.step if job.meeting else 0
+        return [
+            Metric(
+                *(name, value, self._life.started, step),
+                model_id=registered.model_id,
+                dataset_name=data.name,
+                dataset_digest=data.digest,
+                run_id=registered.run_id,
+            )
+            for name, value in gate_metrics(job).items()
+        ]
 
     def _describe_challenger(self, job: Job, challenger: Challenger) -> None:
         """Tell of a tournament's challenger in a run below that of its job, and why it was not promoted."""

@@ -13,7 +13,7 @@ from policies.signals import Signals
 from policies.spec import PolicySpec
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.records.record import StepRow
-from sim.mlops.statistics.metrics import Confusion, confusion
+from sim.mlops.statistics.metrics import NORMAL_QUANTILE, Confusion, confusion
 from sim.study.backtest.quiet import quiet_past
 from sim.study.backtest.watch import Watching, asked_steps
 from sim.study.replay.replay import Replay
@@ -22,7 +22,6 @@ from sim.world.log_population import OpenedLog
 from sim.world.world import World
 
 _SURE = 1.6448536269514722  # normal quantile of 0.95
-_NORMAL = 1.959963984540054  # of 0.975
 _HELD_STEPS = 2
 _DAYS_A_YEAR = 365.25
 
@@ -149,7 +148,7 @@ def loss_step(months: Sequence[Month], baseline_f1: float | None, baseline_error
     for month in months:
         if month.f1 is None or month.f1_low is None or month.f1_lost is None:
             continue
-        error = (month.f1 - month.f1_low) / _NORMAL
+        error = (month.f1 - month.f1_low) / NORMAL_QUANTILE
         noise = sqrt(error**2 + baseline_error**2)
         held = [*held, month.step] if month.f1_lost > _SURE * noise else []
         if len(held) == _HELD_STEPS:
@@ -203,7 +202,7 @@ def _months(
         own = log.population.rows(row.step + warmup)
         counts = _counted(row)
         f1 = counts.f1 if counts.has_both_classes else None
-        error = counts.f1_standard_error or 0.0
+        low, high = (None, None) if f1 is None else counts.f1_interval or (f1, f1)
         months.append(
             Month(
                 step=row.step,
@@ -212,8 +211,8 @@ def _months(
                 labelled=row.tally.customers,
                 version=_commonest(log, own),
                 f1=f1,
-                f1_low=None if f1 is None else f1 - _NORMAL * error,
-                f1_high=None if f1 is None else f1 + _NORMAL * error,
+                f1_low=low,
+                f1_high=high,
                 f1_lost=None if f1 is None or baseline.f1 is None else baseline.f1 - f1,
                 signals=signals,
             )
@@ -279,6 +278,6 @@ def _false_alarms(
         on_past(past + 1)
     means, errors = counts.mean(axis=0), counts.std(axis=0, ddof=1) / sqrt(QUIET_PASTS)
     return [
-        (float(mean), float(max(mean - _NORMAL * error, 0.0)), float(mean + _NORMAL * error))
+        (float(mean), float(max(mean - NORMAL_QUANTILE * error, 0.0)), float(mean + NORMAL_QUANTILE * error))
         for mean, error in zip(means, errors, strict=True)
     ]

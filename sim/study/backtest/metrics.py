@@ -21,7 +21,6 @@ from sim.study.backtest.watch import Watching
 
 _TABLE = ":table"
 _BASELINE_WINDOWS = 3
-_NORMAL = 1.959963984540054  # of 0.975
 _NEEDED = {"column_name", "granularity", "log_type"}
 _POSITIVE = ("1", "1.0", "true", "True", "yes", "Yes")
 
@@ -177,7 +176,7 @@ def _month(
         age_days=float(day),
         psi=_psi(moved),
     )
-    error = None if counts is None or counts.f1_standard_error is None else _NORMAL * counts.f1_standard_error
+    ends = None if counts is None or f1 is None else counts.f1_interval
     return Month(
         step=step,
         date=str(np.datetime64(start, "D")),
@@ -185,8 +184,8 @@ def _month(
         labelled=int(count or 0) if f1 is not None else 0,
         version="",
         f1=f1,
-        f1_low=None if f1 is None or error is None else f1 - error,
-        f1_high=None if f1 is None or error is None else f1 + error,
+        f1_low=None if ends is None else ends[0],
+        f1_high=None if ends is None else ends[1],
         f1_lost=lost,
         signals=signals,
     )

@@ -1,6 +1,6 @@
 """Cells: one world of a comparison, played by every contestant under every gate profile, and judged."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from policies.never import Never
@@ -8,8 +8,9 @@ from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.records.record import Record
-from sim.study.comparison.contestants import Contestant, play_contestant
+from sim.study.comparison.contestants import ORACLE, Contestant, play_contestant
 from sim.study.comparison.results import Cell, CellIdentity, Judgement, ScoreValue
+from sim.study.comparison.steps import PlayedLife, Role, packed_steps
 from sim.study.lives.forks import acts
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import Replay
@@ -60,38 +61,60 @@ class WorldTask:
         return World(self.scenario, luck, redrawn(population, self.seed), kept_steps=None)
 
 
-def play_world(order: WorldTask, population: Population, cache: ReplayCache) -> list[Cell]:
+@dataclass(frozen=True, slots=True)
+class PlayedWorld:
+    """The cells of a world, and the steps of all lives that were played for them, as `packed_steps` gives them."""
+
+    cells: tuple[Cell, ...]
+    steps: bytes
+
+
+def play_world(order: WorldTask, population: Population, cache: ReplayCache) -> PlayedWorld:
     """Play and judge all cells of a world; a cell that fails is a row with its error, and the rest goes on."""
     replay = Replay(order.world(population), order.trials)
     cache.load(replay)
     undrifted = without_drift(replay)
     if undrifted is not None:
         cache.load(undrifted)
-    cells = [cell for profile in order.profiles for cell in _play_profile(order, replay, undrifted, profile)]
+    lives: list[PlayedLife] = []
+    cells = [cell for profile in order.profiles for cell in _play_profile(order, replay, undrifted, profile, lives)]
     for each in (replay, undrifted):
         if each is not None:
             cache.save(each)
-    return cells
+    return PlayedWorld(tuple(cells), packed_steps(lives))
 
 
-def failed_cells(order: WorldTask, error: Exception) -> list[Cell]:
-    """Return the rows of a world that could not be opened."""
-    return [cell for profile in order.profiles for cell in _failed_profile(order, profile, error)]
+def failed_world(order: WorldTask, error: Exception) -> PlayedWorld:
+    """Return what there is of a world that could not be opened: the rows of its cells with the error."""
+    cells = (cell for profile in order.profiles for cell in _failed_profile(order, profile, error))
+    return PlayedWorld(tuple(cells), packed_steps(()))
 
 
 def _failed_profile(order: WorldTask, profile: GateProfile, error: Exception) -> list[Cell]:
     return [Cell(_identity(order, profile, contestant), _told(error)) for contestant in order.contestants]
 
 
-def _play_profile(order: WorldTask, replay: Replay, undrifted: Replay | None, profile: GateProfile) -> list[Cell]:
+def _play_profile(
+    order: WorldTask, replay: Replay, undrifted: Replay | None, profile: GateProfile, lives: list[PlayedLife]
+) -> list[Cell]:
+    """Play and judge the cells of a gate profile, and add the lives that were played to those of the world."""
     try:
         bench = bench_of(replay, profile, order.trainings, with_split=order.with_split, undrifted=undrifted)
     except Exception as error:  # noqa: BLE001 - the other profiles are still worth having
         return _failed_profile(order, profile, error)
     known: dict[str, Record] = {}
     played = {contestant: _attempt(contestant, replay, profile, known, bench) for contestant in _in_turn(order)}
-    judge = _Judge(bench, known.get(order.baseline))
+    lives += _references(bench, replay, profile)
+    judge = _Judge(bench, known.get(order.baseline), lives)
     return [_cell(order, profile, contestant, played[contestant], judge) for contestant in order.contestants]
+
+
+def _references(bench: "Bench", replay: Replay, profile: GateProfile) -> Iterator[PlayedLife]:
+    """Yield the lives that all contestants are measured against."""
+    yield PlayedLife(bench.never, Role.NEVER, fresh=bench.fresh, noise=bench.noise)
+    best = bench.best
+    if best.schedule is not None:
+        yield PlayedLife(replay.record(best.schedule, profile, ORACLE, known=best.trainings), Role.ORACLE)
 
 
 def _in_turn(order: WorldTask) -> Sequence[Contestant]:
@@ -203,11 +226,13 @@ class _Judge:
 
     bench: Bench
     baseline: Record | None
+    lives: list[PlayedLife]
     _judged: dict[Hashable, Judgement] = field(default_factory=dict)
 
     def judge(self, record: Record, undrifted: Record | None, *, with_needless: bool) -> Judgement:
-        """Return what is to be said of a record; what its clauses said is its own."""
+        """Return what is to be said of a record, and note its life; what its clauses said is its own."""
         false_alarms = None if undrifted is None else alarm_steps(undrifted)
+        self.lives.append(PlayedLife(record, false_alarms=false_alarms))
         life = (with_needless, false_alarms, record.training, *(acts(row.decision) for row in record.steps))
         if life not in self._judged:
             self._judged[life] = judged(

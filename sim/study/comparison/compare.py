@@ -25,6 +25,7 @@ from sim.study.comparison.contestants import Contestant
 from sim.study.comparison.leaderboard import RESAMPLE, leaderboard
 from sim.study.comparison.playing import played_worlds
 from sim.study.comparison.results import read_cells, to_frame, write_cells
+from sim.study.comparison.steps import STEPS_FILE, WorldPart, gather_steps, write_steps
 from sim.study.comparison.study_file import STUDY_FILE, STUDY_KIND, StudyIdentity
 from sim.study.engines.engine import Engine
 from sim.study.replay.replay import check_replayable
@@ -39,6 +40,10 @@ RESAMPLED_FILE = "resampled.parquet"
 LEADERBOARD_FILE = "leaderboard.json"
 _CELLS_FOLDER = "cells"
 _LIFTED_WORLDS = 3
+_TRAININGS_A_TRIAL = 24
+"""A trial stops early, but with more rounds and larger trees; measured, as is the next."""
+_ALL_ELSE = 1.3
+"""What a study takes for each second of training and scoring."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +168,7 @@ def compare(
     engine: str = "processes",
     address: str = "",
 ) -> StudyResult:
-    """Play a study and leave `results.parquet` and `leaderboard.json` in a folder.
+    """Play a study and leave `results.parquet`, `steps.parquet` and `leaderboard.json` in a folder.
 
     Of a history, whose customers are drawn again for the intervals, `resampled.parquet` is there too.
 
@@ -203,19 +208,23 @@ def compare(
         done = len(orders) - len(waiting)
         on_world(done)
         named = {scenario.name: each for scenario, each in zip(study.scenarios, populations, strict=True)}
-        for order, cells in played_worlds(waiting, named, executor, cache_folder):
-            write_cells(cells, _cells_path(folder, order))
+        for order, played in played_worlds(waiting, named, executor, cache_folder):
+            if not order.resample:
+                write_steps(played.steps, _steps_path(folder, order))
+            write_cells(played.cells, _cells_path(folder, order))
             done += 1
             on_world(done)
     by_world = {number: _cells_of(folder, orders, number) for number in study.resamples}
     frame, again = by_world.pop(0), list(by_world.values())
     resampled = pd.concat(again, ignore_index=True) if again else pd.DataFrame()
-    lived = pd.concat([frame, resampled], ignore_index=True) if again else frame
-    board = leaderboard(lived, study.baseline, study.policies)
-    for table, name in ((frame, RESULTS_FILE), (resampled, RESAMPLED_FILE)):
-        if name == RESULTS_FILE or again:
-            with whole_file(folder / name) as part:
-                table.to_parquet(part, index=False)
+    board = leaderboard(pd.concat([frame, resampled], ignore_index=True), study.baseline, study.policies)
+    own = [order for order in orders if not order.resample]
+    gather_steps(
+        [WorldPart(order.scenario.name, order.seed, _steps_path(folder, order)) for order in own], folder / STEPS_FILE
+    )
+    if again:
+        _write_table(resampled, folder / RESAMPLED_FILE)
+    _write_table(frame, folder / RESULTS_FILE)
     write_leaderboard(board, folder / LEADERBOARD_FILE)
     return StudyResult(frame, board, resampled)
 
@@ -227,11 +236,17 @@ def _cells_of(folder: Path, orders: Sequence[WorldTask], resample: int) -> pd.Da
     return frame.assign(**{RESAMPLE: resample}) if resample else frame
 
 
+def _write_table(table: pd.DataFrame, path: Path) -> None:
+    with whole_file(path) as part:
+        table.to_parquet(part, index=False)
+
+
 def expected_seconds(study: Study, workers: int) -> float:
     """Return about how long a study takes, from the time that one training and one scoring take here and now.
 
     The oracle trains at every step and scores every later step with each model, and its gates take about as long
-    again; a fresh model is trained three times at every step from the onset on. What policies add to that is little.
+    again; a fresh model is trained three times at every step from the onset on, and a trial of a search takes as long
+    as many trainings. What policies add to that is little. `benchmarks/test_estimate.py` says how far it is off.
     """
     total = 0.0
     for scenario in study.scenarios:
@@ -239,8 +254,9 @@ def expected_seconds(study: Study, workers: int) -> float:
         train_seconds, score_seconds = _probe(scenario)
         trainings = steps + TRAINING_SEEDS * (steps - onset if onset is not None else 0)
         worlds = len(study.seeds) * len(study.resamples) * (1 + _LIFTED_WORLDS * study.with_split)
+        trainings += _TRAININGS_A_TRIAL * study.trials
         total += (trainings * train_seconds + steps**2 * score_seconds * len(study.profiles)) * worlds
-    return total / min(workers, len(study.orders()))
+    return _ALL_ELSE * total / min(workers, len(study.orders()))
 
 
 def _is_done(path: Path) -> bool:
@@ -258,6 +274,10 @@ def _check_unique(what: str, names: Sequence[str]) -> None:
 def _cells_path(folder: Path, order: WorldTask) -> Path:
     resample = f"-resample{order.resample}" if order.resample else ""
     return folder / _CELLS_FOLDER / f"{order.scenario.name}-seed{order.seed}{resample}.json"
+
+
+def _steps_path(folder: Path, order: WorldTask) -> Path:
+    return _cells_path(folder, order).with_suffix(".parquet")
 
 
 def _probe(scenario: Scenario) -> tuple[float, float]:

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Mapping, Sequence
 from itertools import product
-from math import isfinite, prod
+from math import floor, isfinite, log10, prod
 
 from sim.errors import InputError
 
 _MOST_VALUES = 10_000
+_DIGITS_OF_A_STEP = 3
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 
 
@@ -49,8 +50,13 @@ def placeholders(text: str) -> list[str]:
 def parse_grid(texts: Sequence[str]) -> dict[str, tuple[float, ...]]:
     """Return the values of each placeholder, given as `a=low:high:count` or `a=0.05,0.1`.
 
+    Values between two ends are as far from each other as three digits of their distance can say, as a person would
+    write them.
+
     >>> parse_grid(["a=0.02:0.1:5", "b=1,2"])
     {'a': (0.02, 0.04, 0.06, 0.08, 0.1), 'b': (1.0, 2.0)}
+    >>> parse_grid(["a=0.1:0.5:20"])["a"][:4]
+    (0.1, 0.1211, 0.1421, 0.1632)
     """
     axes = [_parse_axis(text) for text in texts]
     names = [name for name, _ in axes]
@@ -91,4 +97,7 @@ def _spread(low: float, high: float, count: int) -> tuple[float, ...]:
     if not 2 <= count <= _MOST_VALUES and not (count == 1 and low == high):
         msg = f"a range needs 2 to {_MOST_VALUES} values"
         raise ValueError(msg)
-    return tuple(round(low + (high - low) * index / max(count - 1, 1), 12) for index in range(count))
+    step = (high - low) / max(count - 1, 1)
+    digits = _DIGITS_OF_A_STEP - 1 - floor(log10(abs(step))) if step else 12
+    inner = (round(low + step * index, digits) for index in range(1, count - 1))
+    return (low, *inner, high)[:count]

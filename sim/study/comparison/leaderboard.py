@@ -35,7 +35,8 @@ _SUMS = [Score.RECOVERY_GAINED.value, Score.RECOVERY_ATTAINABLE.value]
 _AVERAGED = tuple(score for score in Score if score.is_averaged)
 _ENDLESS = tuple(score for score in Score if score.may_never_end)
 _PAIRED = (RANKED_BY, *(score for score in Score if score.is_paired and score is not RANKED_BY))
-_BOOTSTRAP_SEED = 20_250_101
+BOOTSTRAP_SEED = 20_250_101
+"""Where the bootstrap of every recovery begins, so that one study is told the same each time."""
 _HOPELESS = 0.5
 RESAMPLE = "resample"
 """The column that tells the lives of a history's resamples, numbered from 1, from those of the past itself, 0."""
@@ -240,7 +241,7 @@ def _recovery(cells: pd.DataFrame) -> ScoreRatio | None:
     gained, attainable = (cells[name] for name in _SUMS)
     if gained.isna().all():
         return None
-    rng = np.random.default_rng(_BOOTSTRAP_SEED)
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
     ratio = ratio_interval(gained.tolist(), attainable.tolist(), rng)
     reason = str(ratio.reason) if ratio.reason else None
     return ScoreRatio(ratio.estimate, _ends(ratio.interval), ratio.n, reason)

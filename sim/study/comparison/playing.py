@@ -5,8 +5,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 
 from sim.errors import InputError
-from sim.study.comparison.cells import WorldTask, failed_cells, play_world
-from sim.study.comparison.results import Cell
+from sim.study.comparison.cells import PlayedWorld, WorldTask, failed_world, play_world
 from sim.study.engines.worlds import done_worlds
 from sim.study.replay.cache import ReplayCache
 from sim.world.population import Population
@@ -17,8 +16,8 @@ def played_worlds(
     populations: Mapping[str, Population],
     executor: Executor | None,
     cache_folder: Path | None,
-) -> Iterator[tuple[WorldTask, list[Cell]]]:
-    """Yield the cells of each world as they are done; a world that can't be played has failed cells.
+) -> Iterator[tuple[WorldTask, PlayedWorld]]:
+    """Yield what came of each world as they are done; a world that can't be played has failed cells.
 
     The parameters are those of `done_worlds`.
 
@@ -31,11 +30,11 @@ def played_worlds(
         error = future.exception()
         if isinstance(error, InputError):
             raise error
-        yield order, failed_cells(order, error) if isinstance(error, Exception) else future.result()
+        yield order, failed_world(order, error) if isinstance(error, Exception) else future.result()
 
 
-def _play(order: WorldTask, population: Population, cache_folder: Path | None) -> list[Cell]:
+def _play(order: WorldTask, population: Population, cache_folder: Path | None) -> PlayedWorld:
     try:
         return play_world(order, population, ReplayCache(cache_folder))
     except Exception as error:  # noqa: BLE001 - the other worlds are still worth having
-        return failed_cells(order, error)
+        return failed_world(order, error)

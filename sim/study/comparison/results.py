@@ -106,7 +106,7 @@ def to_frame(cells: Sequence[Cell]) -> pd.DataFrame:
 
 def write_cells(cells: Sequence[Cell], path: Path) -> None:
     """Write the cells of a world as JSON; the file appears whole or not at all."""
-    write_whole(path, json.dumps([to_row(cell) for cell in cells], indent=1, allow_nan=False))
+    write_whole(path, json.dumps([to_row(cell) for cell in cells], separators=(",", ":"), allow_nan=False))
 
 
 def read_cells(path: Path) -> list[Cell]:

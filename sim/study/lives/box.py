@@ -38,7 +38,8 @@ class Span(NamedTuple):
     def __str__(self) -> str:
         left = "(" if self.low.is_after or math.isinf(self.low.value) else "["
         right = "]" if self.high.is_after and not math.isinf(self.high.value) else ")"
-        return f"{left}{self.low.value:g}, {self.high.value:g}{right}"
+        low, high = _apart(self.low.value, self.high.value)
+        return f"{left}{low}, {high}{right}"
 
     def has(self, number: float) -> bool:
         """Whether a number lies in the span.
@@ -51,6 +52,12 @@ class Span(NamedTuple):
     def meets(self, other: "Span") -> "Span | None":
         """Return the numbers that both spans have, `None` if there are none."""
         return span(max(self.low, other.low), min(self.high, other.high))
+
+
+def _apart(low: float, high: float) -> tuple[str, str]:
+    """Return two numbers in as few digits as tell them from each other, at least three."""
+    told = [(f"{low:.{digits}g}", f"{high:.{digits}g}") for digits in range(3, 18)]
+    return next((pair for pair in told if pair[0] != pair[1] or low == high), told[-1])
 
 
 LINE = Span(Cut(-math.inf, is_after=True), Cut(math.inf, is_after=False))
@@ -98,9 +105,8 @@ class Axis(NamedTuple):
         low, high = numbers.low.value, numbers.high.value
         if self.grain is Grain.WHOLE:
             return int(low)
-        if math.isinf(low) or math.isinf(high):
-            return _beside(low, high)
-        middle = low + (high - low) / 2
+        is_open = math.isinf(low) or math.isinf(high)
+        middle = _beside(low, high) if is_open else low + (high - low) / 2
         for digits in range(1, 17):
             short = float(f"{middle:.{digits}g}")
             if numbers.has(short):

@@ -7,8 +7,7 @@ from math import fsum, sqrt
 
 from scenarios.schema import Prices
 from sim.mlops.records.record import Record, Tally
-
-_NORMAL_QUANTILE = 1.959963984540054  # of 0.975
+from sim.mlops.statistics.metrics import NORMAL_QUANTILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ def roi_estimated(record: Record, prices: Prices) -> RoiEstimate | None:
     after_rate = (sum(t.offered_churners for t in tallies) - sum(saved(t, prices) for t in tallies)) / offers
     error = sqrt(held_rate * (1 - held_rate) / comparable + after_rate * (1 - after_rate) / offers)
     worth = prices.customer_value / prices.offer_cost
-    middle, margin = (held_rate - after_rate) * worth - 1, _NORMAL_QUANTILE * error * worth
+    middle, margin = (held_rate - after_rate) * worth - 1, NORMAL_QUANTILE * error * worth
     return RoiEstimate(middle, middle - margin, middle + margin)
 
 

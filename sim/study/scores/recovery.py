@@ -27,6 +27,18 @@ class Recovery:
     days: int | None
 
 
+def share_of_life(gained: float, attainable: float, noise: float, fresh: Mapping[int, float | None]) -> float | None:
+    """Return the share of its loss that a single life got back; missing where the loss is within noise.
+
+    `noise` and `fresh` are as in `recovery`.
+
+    >>> share_of_life(0.3, 0.6, 0.1, {3: 0.7, 4: 0.7}), share_of_life(0.1, 0.2, 0.1, {3: 0.7, 4: 0.7})
+    (0.5, None)
+    """
+    n_steps = sum(each is not None for each in fresh.values())
+    return None if attainable <= noise * n_steps else gained / attainable
+
+
 def recovery(record: Record, never: Record, fresh: Mapping[int, float | None], noise: float = 0.0) -> Recovery | None:
     """Return the recovery of a record; missing in a world without drift.
 

@@ -8,6 +8,8 @@ from sim.study.surface.answers import Answer, Figure, RatedSettings, Slice
 from sim.study.surface.study import SurfaceStudy
 
 _MOST_STEPS = 9
+_LEAST_STEPS = 4
+_MOST_TABLE_LINES = 26
 _MOST_BOXES = 3
 
 
@@ -36,8 +38,9 @@ def sentences(answer: Answer, study: SurfaceStudy) -> Iterator[str]:
             f"Its numbers in this rule, {_setting(place)}, lie in {_boxes(axes, place.boxes)} and earn "
             f"{_money(place.less_best)} against the best{_standing(place)}."
         )
+    most = max(min(_MOST_STEPS, _MOST_TABLE_LINES // max(len(answer.slices), 1) - 3), _LEAST_STEPS)
     for each in answer.slices:
-        yield from _table(each)
+        yield from _table(each, most)
 
 
 def plain_answer(answer: Answer, study: SurfaceStudy) -> dict[str, Any]:
@@ -68,28 +71,28 @@ def plain_answer(answer: Answer, study: SurfaceStudy) -> dict[str, Any]:
     }
 
 
-def _table(line: Slice) -> Iterator[str]:
+def _table(line: Slice, most: int) -> Iterator[str]:
     """Yield the settings along an axis: those that may be the best, the best itself, and their neighbours."""
     yield f"Along {{{line.axis.name}}}, the others as in the best:"
-    yield f"  {'settings':<28}{'against the best':>34}{'retrains/year':>15}{'false alarms/year':>19}"
-    for numbers, place in _chosen(line):
+    yield f"  {'settings':<22}{'against the best':>30}{'retrains/year':>15}{'false/year':>11}"
+    for numbers, place in _chosen(line, most):
         alarms = "-" if place.false_alarms_per_year is None else f"{place.false_alarms_per_year:.2f}"
         mark = "" if not place.may_be_best else " *"
         yield (
-            f"  {line.axis.text(numbers):<28}{_money(place.less_best):>34}{place.retrains_per_year:>15.1f}"
-            f"{alarms:>19}{mark}"
+            f"  {line.axis.text(numbers):<22}{_money(place.less_best):>30}{place.retrains_per_year:>15.1f}"
+            f"{alarms:>11}{mark}"
         )
 
 
-def _chosen(line: Slice) -> list[tuple[Span, RatedSettings]]:
-    """Return steps evenly spread over those that there are, the best and the first and last among them."""
+def _chosen(line: Slice, most: int) -> list[tuple[Span, RatedSettings]]:
+    """Return `most` steps evenly spread over those that there are, the best and the first and last among them."""
     steps = list(line.steps)
-    if len(steps) <= _MOST_STEPS:
+    if len(steps) <= most:
         return steps
     best = max(range(len(steps)), key=lambda at: steps[at][1].net_value.mean)
     wanted = {0, best, len(steps) - 1}
-    wanted |= {round(at * (len(steps) - 1) / (_MOST_STEPS - 2)) for at in range(_MOST_STEPS - 1)}
-    return [steps[at] for at in sorted(wanted)][: _MOST_STEPS + 1]
+    wanted |= {round(at * (len(steps) - 1) / (most - 2)) for at in range(most - 1)}
+    return [steps[at] for at in sorted(wanted)][: most + 1]
 
 
 def _worth(place: RatedSettings) -> str:
