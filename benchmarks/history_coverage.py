@@ -4,8 +4,8 @@
 (WORKERS=2 takes two). Each history is what really came of a small world with a sudden drift, customers, outcomes and
 all, as a table with dates has it. It is compared as a user would compare it, and its 95 % intervals are held against
 the truth: the mean over all histories, each with all its lives. Beside it is the interval over seeds alone, which
-speaks of luck. In brackets are 95 % intervals (Clopper and Pearson). The truth is known up to 1 / sqrt(200) of what one
-history strays by, which changes coverage by less than 0.1 points.
+speaks of luck. In brackets are 95 % intervals (Clopper and Pearson). The truth is known up to 1 / sqrt(200) of what
+one history strays by, which changes coverage by less than 0.1 points.
 """
 
 import os
@@ -40,7 +40,7 @@ _CHEAP = Recipe(rounds=20, num_leaves=7, min_child_samples=10, learning_rate=0.1
 
 
 def small_world() -> Scenario:
-    """Return a world of 300 customers a month, four months of warm-up and ten scored ones, which drifts in month 3."""
+    """Return a world of 300 customers a month, four months of warm-up and ten scored ones; it drifts in month 3."""
     scenario = load_scenario("competitor")
     time = scenario.time.model_copy(update={"customers": 300, "steps": 10, "warmup_steps": 4})
     drift = tuple(each.model_copy(update={"onset_step": 3}) for each in scenario.drift)
@@ -65,20 +65,24 @@ def history(scenario: Scenario, number: int) -> RecordedPopulation:
 def compared(gates: str, number: int) -> pd.DataFrame:
     """Return the values of every contest of one history: the mean, both intervals, and whose they are."""
     scenario = small_world()
-    past, played = history(scenario, number), scenario.model_copy(update={"drift": ()})
+    recorded, played = history(scenario, number), scenario.model_copy(update={"drift": ()})
     who = contestants(POLICIES, {}, ())
-    cells = pd.concat([_cells(played, past, who, gates, seed, n) for seed in SEEDS for n in (0, *RESAMPLES)])
+    cells = pd.concat([_cells(played, recorded, who, gates, seed, n) for seed in SEEDS for n in (0, *RESAMPLES)])
     board = leaderboard(cells, BASELINE, POLICIES).boards[0]
-    lives = cells[cells[RESAMPLE] == 0].set_index(["policy", "seed"])
+    past = cells[cells[RESAMPLE] == 0]
+    lives = {
+        str(policy): each.set_index("seed").astype(dict.fromkeys(SCORES, float))
+        for policy, each in past.groupby("policy")
+    }
     rows = []
     for row in board.policies:
         for score in SCORES:
-            own, mean = lives.loc[row.policy, score.value].astype(float), row.scores[score]
+            own, mean = lives[row.policy][score], row.scores[score]
             told = {"policy": row.policy, "score": score.value, "history": number}
-            rows.append(told | {"less": "", "mean": own.mean()} | _ends(mean and mean.interval, own))
+            rows.append(told | {"less": "", "mean": own.mean()} | _ends(mean.interval if mean else None, own))
             found = row.against_baseline.get(score)
             if found is not None and row.policy != BASELINE:
-                apart = own - lives.loc[BASELINE, score.value].astype(float)
+                apart = own - lives[BASELINE][score]
                 rows.append(told | {"less": BASELINE, "mean": apart.mean()} | _ends(found.interval, apart))
     return pd.DataFrame(rows)
 
@@ -124,4 +128,5 @@ def main(gates: str = "non_inferiority", histories: int = HISTORIES) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:2], *map(int, sys.argv[2:]))
+    asked = sys.argv[1:]
+    main(asked[0] if asked else "non_inferiority", int(asked[1]) if len(asked) > 1 else HISTORIES)

@@ -20,7 +20,7 @@ from sim.cli.options import (
     seeds,
 )
 from sim.cli.screen import Whole, show
-from sim.cli.sizes import Workforce, Worlds, check_comparison, table_bytes
+from sim.cli.sizes import Workforce, Worlds, check_comparison, lives_a_seed, table_bytes
 from sim.cli.terminal import complain, counting, tell
 
 
@@ -106,7 +106,8 @@ def _planned(options: CompareOptions) -> Any:
     asked, grid = [load_scenario(name) for name in options.scenarios], parse_grid(options.grid)
     policies = sum(count_filled(text, grid) for text in options.policy) or 1
     kinds = policies * max(len(options.training), 1), max(len(options.gates), 1)
-    worlds = Worlds(asked, options.seeds, options.trials, table_bytes(options.population))
+    lives = options.seeds * lives_a_seed(options.population)
+    worlds = Worlds(asked, lives, options.trials, table_bytes(options.population))
     check_comparison(worlds, *kinds, Workforce.of(options.place))
 
     from sim.study.comparison.plan import StudyRequest, plan_study

@@ -23,12 +23,13 @@ from sim.study.scores.recovery import recovery
 from sim.study.scores.regret import ConstraintPrices, beyond_oracle, constraint_prices, learnt_from, needless
 from sim.study.scores.response import response
 from sim.study.scores.table import Origin, Score
+from sim.work_size import LIVES_OF_A_PAST
 from sim.world.population import Population
 from sim.world.recorded import RecordedPopulation
 from sim.world.redrawn import redrawn
 from sim.world.world import World
 
-RESAMPLES = (1, 2)
+RESAMPLES = tuple(range(1, LIVES_OF_A_PAST))
 """The worlds of a seed of a history beside the past itself: `WorldTask.resample`."""
 _OTHER_LUCK = 1_000_000_007  # far from any seed
 
