@@ -1,6 +1,7 @@
 """Backtests of logs: a log that the simulator wrote gives back the simulator's record, step by step, exactly."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from sim.study.backtest.watch import Watching, asked_steps, without_features
 from sim.study.replay.replay import Replay
 from sim.study.scores.judge import observed_f1
 from sim.world.log_population import LogOptions, OpenedLog, open_log
-from sim.world.own.log_table import LogColumns
+from sim.world.own.log_table import LogColumns, read_log
 from sim.world.own.table import Reading
 from sim.world.world import World
 
@@ -252,6 +253,20 @@ def nannyml(frame: pd.DataFrame, folder: Path) -> tuple[Path, Path]:
     return paths
 
 
+def evidently(frame: pd.DataFrame, folder: Path) -> tuple[Path, Path]:
+    """Write reference and current data under the names that Evidently takes where none are given.
+
+    There `prediction` is the probability of the positive class.
+    """
+    named = frame.rename(columns={"customer": "id", "day": "datetime", "score": "prediction", "outcome": "target"})
+    is_reference = named.pop("phase") == "reference"
+    paths = folder / "reference.parquet", folder / "current.csv"
+    named = named.drop(columns=["outcome_day", "decision"])
+    named[is_reference].to_parquet(paths[0], index=False)
+    named[~is_reference].to_csv(paths[1], index=False)
+    return paths
+
+
 def monitor(frame: pd.DataFrame, folder: Path) -> tuple[Path, Path]:
     """Write the tables of a Databricks monitor on a log: profile_metrics and drift_metrics."""
     profile, drift = [], []
@@ -332,6 +347,38 @@ def test_a_frame_of_nannyml_goes_from_file_to_report(monkeypatch, capsys, tmp_pa
     assert "f1_drop" in page
     assert "data:image/svg+xml" in page
     assert {path.name for path in Path("out/report").iterdir()} == {"report.html", "alarms.svg", "alarms.png"}
+
+
+@pytest.mark.slow
+def test_data_of_evidently_go_from_file_to_report(monkeypatch, capsys, tmp_path, log_of_a_drift):
+    monkeypatch.chdir(tmp_path)
+    record, frame = log_of_a_drift
+    reference, current = evidently(frame, tmp_path)
+    asked = ("backtest", str(current), "--reference", str(reference), "--seeds", "0", "--out", "out", "--json")
+    code, out, err = call(monkeypatch, capsys, *asked)
+    told = json.loads(out)
+    assert code == 0
+    assert "churn counts as predicted from 0.5 on" in err
+    assert len(told["months"]) == len(record.steps)
+    page = Path(told["report"]).read_text(encoding="utf-8")
+    assert "f1_drop" in page
+    own = frame[frame["phase"] != "reference"].dropna(subset=["outcome"])
+    for month, (_, rows) in zip(told["months"], own.groupby("day"), strict=False):
+        right = ((rows["score"] >= 0.5) & (rows["outcome"] == 1)).sum()
+        f1 = 2 * right / ((rows["score"] >= 0.5).sum() + (rows["outcome"] == 1).sum())
+        assert month["f1"] == pytest.approx(f1)
+
+
+def test_a_prediction_may_be_a_probability_unless_it_is_said_to_be_one_of_two_words(tmp_path, log_of_a_drift):
+    _, frame = log_of_a_drift
+    named = frame.drop(columns="decision").rename(columns={"score": "prediction"})
+    path = written(named, tmp_path / "log.csv")
+    columns = LogColumns(label="outcome", date="day", id="customer", label_date="outcome_day", partition="phase")
+    read = read_log(str(path), columns, Reading(ignored=TWIN.schema.names))
+    assert read.score.tolist() == pytest.approx(frame["score"].tolist())
+    assert read.predicted.tolist() == (frame["score"] >= 0.5).tolist()
+    with pytest.raises(InputError, match="a prediction must be 1 or 0"):
+        read_log(str(path), replace(columns, prediction="prediction"), Reading(ignored=TWIN.schema.names))
 
 
 @pytest.mark.slow
