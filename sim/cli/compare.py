@@ -13,7 +13,7 @@ from sim.cli.options import (
     RUNS_FOLDER,
     AsJson,
     EngineOptions,
-    PopulationOptions,
+    PlayedOptions,
     Trials,
     WorldsCache,
     cache_folder,
@@ -48,7 +48,7 @@ class CompareOptions:
     )
     baseline: Annotated[str, typer.Option(help="The policy that all others are paired with.")] = "never"
     seeds: Annotated[int, typer.Option(help="How many lives of each scenario, from seed 1 on.")] = 10
-    population: PopulationOptions = field(default_factory=PopulationOptions)
+    population: PlayedOptions = field(default_factory=PlayedOptions)
     trials: Trials = 0
     place: EngineOptions = field(default_factory=EngineOptions)
     out: Annotated[Path | None, typer.Option(help="The study folder; a new one under runs/ by default.")] = None

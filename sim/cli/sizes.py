@@ -128,12 +128,12 @@ def check_power(seeds: int, holdouts: int, sizes: Sequence[int], differences: in
 
 def table_bytes(population: "PopulationOptions") -> float:
     """Return how large the table is that a command is given; 0 for a population of the catalogue."""
-    return file_bytes(population.population) if population.table.target else 0.0
+    return file_bytes(population.population) if population.is_own else 0.0
 
 
 def lives_a_seed(population: "PopulationOptions") -> int:
     """Return how many worlds a comparison plays for each of its seeds: several where the table is a history."""
-    return LIVES_OF_A_PAST if population.table.date_column else 1
+    return LIVES_OF_A_PAST if population.is_history else 1
 
 
 def file_bytes(text: str) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from lives import CHEAP, TWIN
+from lives import CHEAP, TWIN, small
 from logs import day_of, simulated, written
 from test_cli import call
 
@@ -15,6 +15,7 @@ from policies.catalogue import load_policy
 from policies.decision import Action
 from policies.never import Never
 from scenarios.files import catalogue, load_scenario
+from scenarios.injectors import ConceptDrift
 from scenarios.schema import Scenario, Twin
 from sim.errors import InputError
 from sim.mlops.gates.profiles import load_profile
@@ -52,6 +53,7 @@ def never_in(log: OpenedLog, seed: int = 1) -> Record:
     return Replay(world).record(Never(), load_profile("none"), "never")
 
 
+TURNED = (ConceptDrift(kind="concept", onset_step=4, shifts={"InternetService=DSL": 2.5}),)
 NAMES = sorted(spec.id for spec in catalogue().values() if spec.time.step_days == 30)
 
 
@@ -444,6 +446,66 @@ def test_an_inference_table_is_known_by_its_names(monkeypatch, capsys, tmp_path,
     assert {month["version"] for month in told["months"]} == {"1", "2"}
     assert {segment["segment"] for segment in told["segments"]} == {"Month-to-month", "One year", "Two year"}
     assert "does not say when labels came" in err
+
+
+@pytest.mark.slow
+def test_a_log_with_features_is_compared_surveyed_and_tuned_as_it_was_served(monkeypatch, capsys, tmp_path):
+    """The surface of a rule on a log promises what a comparison finds; the log's own scores are those of never."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    _, frame = simulated(small(10, customers=300, delay_days=30, drift=TURNED), TWIN)
+    written(frame.drop(columns="phase").rename(columns={"decision": "prediction"}), tmp_path / "log.csv")
+    (tmp_path / "log.toml").write_text('[columns.SeniorCitizen]\nkind = "category"\n', encoding="utf-8")
+    log = ["--population", "log.csv", "--score", "score", "--target", "outcome", "--id", "customer", "--date", "day"]
+    log += ["--label-date", "outcome_day", "--schema", "log.toml", "--trials", "0"]
+    rule, gates = "f1_drop > {a}", ["--gates", "none"]
+
+    def told(*words):
+        code, out, err = call(monkeypatch, capsys, *words, *log, "--json")
+        assert code == 0, err
+        return json.loads(out), err
+
+    surface, said = told(
+        "surface", "steady", "--rule", rule, "--reference", "proposal", *gates, "--seeds", "3", "--out", "s"
+    )
+    assert "on a history differ by its holdout and by the luck of training only" in said
+    setting = surface["best"]["setting"]["a"]
+    chosen = f"f1_drop > {setting!r}"
+    policies = ["--policy", "never", "--policy", chosen]
+    compared, _ = told("compare", "steady", *policies, *gates, "--seeds", "3", "--out", "c")
+    rows = {row["policy"]: row for row in compared["boards"][0]["policies"]}
+    assert rows[chosen]["scores"]["net_value"]["mean"] == pytest.approx(surface["best"]["net_value"]["mean"])
+    cells = pd.read_parquet("c/results.parquet")
+    own = frame[frame["day"] >= sorted(frame["day"].unique())[6]].dropna(subset=["outcome"])
+    months = own.assign(right=own["decision"] * own["outcome"]).groupby("day")[["decision", "outcome", "right"]].sum()
+    f1 = (2 * months["right"] / (months["decision"] + months["outcome"])).mean()
+    served = cells.loc[cells["policy"] == "never", "f1_observed"]
+    assert served.tolist() == pytest.approx([f1] * 3)
+    tuned, _ = told(
+        "tune",
+        "steady",
+        "--rule",
+        rule,
+        "--reference",
+        "proposal",
+        *gates,
+        "--seeds",
+        "3",
+        "--confirm",
+        "3",
+        "--out",
+        "t",
+    )
+    assert tuned["setting"].keys() == {"a"}
+    assert set(pd.read_parquet("t/confirmation/resampled.parquet")["resample"]) == {1, 2}
+
+
+def test_a_log_to_be_compared_needs_its_file(monkeypatch, capsys):
+    code, _, err = call(monkeypatch, capsys, "compare", "steady", "--score", "score", "--dry-run")
+    assert (code, err) == (
+        2,
+        "retrainlab: a log must be a file, a folder or a database's table; add --population PATH.\n",
+    )
 
 
 WRONG = {

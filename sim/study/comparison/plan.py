@@ -106,6 +106,6 @@ def as_played(
     played = tuple(population.load(scenario, sentences.setdefault)[1] for scenario in asked)
     for sentence in sentences:
         tell(sentence)
-    if population.date_column or population.log is not None:
+    if asked and population.is_history:
         tell(past)
     return played
