@@ -214,6 +214,11 @@ def compare(
             write_cells(played.cells, _cells_path(folder, order))
             done += 1
             on_world(done)
+    return _gathered(study, folder, orders)
+
+
+def _gathered(study: Study, folder: Path, orders: Sequence[WorldTask]) -> StudyResult:
+    """Gather what the worlds left, and write the results of all."""
     by_world = {number: _cells_of(folder, orders, number) for number in study.resamples}
     frame, again = by_world.pop(0), list(by_world.values())
     resampled = pd.concat(again, ignore_index=True) if again else pd.DataFrame()
