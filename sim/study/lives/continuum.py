@@ -110,7 +110,10 @@ class _Number:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What all settings share: the rule with marks in place of placeholders, ready to split boxes."""
+    """What all settings share: the rule with marks in place of placeholders, ready to split boxes.
+
+    `training` is the training profile that requests learn by whose clause names none, empty for the run's own.
+    """
 
     axes: tuple[Axis, ...]
     retrain: Outcomes
@@ -119,6 +122,7 @@ class _Rule:
     for_steps: _Number
     of_steps: _Number
     budget: _Number
+    training: str
 
     @property
     def trends(self) -> History:
@@ -144,6 +148,7 @@ class _Rule:
             for_steps=number("for_steps"),
             of_steps=number("of_steps"),
             budget=number("budget_per_year"),
+            training=variant.spec.training,
         )
 
 
@@ -195,7 +200,14 @@ class Continuum:
             for box in boxes:
                 for piece, after, asked in seen.answers(box, memory):
                     parts.setdefault(asked, defaultdict(list))[after].append(piece)
-        return [(allow(_decision(asked)), self._part(asked, cells, signals.day)) for asked, cells in parts.items()]
+        return [
+            (allow(self._decision(asked)), self._part(asked, cells, signals.day)) for asked, cells in parts.items()
+        ]
+
+    def _decision(self, asked: Asked | None) -> Decision:
+        if asked is None:
+            return _KEEP
+        return Decision(Action.RETRAIN, "", asked.cause, training=asked.training or self.rule.training)
 
     def _part(self, asked: Asked | None, cells: Mapping[_Memory, list[Box]], today: int) -> "Continuum":
         whole = {memory: merged(boxes) for memory, boxes in cells.items()}
@@ -220,10 +232,6 @@ def _steps_needed(steps: int, wanted: int) -> float:
         if seen >= wanted:
             return 0 if length <= wanted else length
     return math.inf
-
-
-def _decision(asked: Asked | None) -> Decision:
-    return _KEEP if asked is None else Decision(Action.RETRAIN, "", asked.cause, training=asked.training)
 
 
 @dataclass(frozen=True, slots=True)
