@@ -124,9 +124,8 @@ def _clauses(cells: pd.DataFrame) -> Iterator[ClauseMeans]:
 
 def _board(cells: pd.DataFrame, scenario: str, gates: str, baseline: str, policies: Sequence[str]) -> Board:
     cells, left_out = _paired(cells, policies)
-    by_policy = {
-        str(name): group.set_index("seed").sort_index() for name, group in cells.groupby("policy", sort=False)
-    }
+    by_seed = cells.set_index("seed").sort_index(kind="stable").copy()
+    by_policy = {str(name): group for name, group in by_seed.groupby("policy", sort=False)}
     present = [name for name in policies if name in by_policy]
     reference = present.index(baseline) if baseline in present else None
     families = {score: BoardFamily.of(_table(by_policy, present, score), reference) for score in _PAIRED}
@@ -189,7 +188,8 @@ def _row(name: str, cells: pd.DataFrame, against_baseline: Mapping[Score, Differ
 
 
 def _mean(values: pd.Series) -> ScoreMean | None:
-    present = values.dropna().to_numpy(dtype=np.float64)
+    known = values.to_numpy(dtype=np.float64)
+    present = known[~np.isnan(known)]
     if not len(present):
         return None
     return ScoreMean(float(present.mean()), _ends(mean_interval(present.tolist())), len(present))
