@@ -9,7 +9,7 @@ from policies.catalogue import catalogue, load_policy
 from sim.errors import InputError
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.models.profiles import load_training
-from sim.study.comparison.contestants import Contestant, Stage, ablations, contestants
+from sim.study.comparison.contestants import Arena, Contestant, ablations, contestants
 from sim.study.comparison.grid import expand, parse_grid
 from sim.study.replay.replay import Replay
 from sim.world.world import World
@@ -109,11 +109,11 @@ def test_a_repeated_clause_is_left_out_once():
 
 def test_policies_that_differ_by_their_names_alone_are_played_once_and_keep_their_names():
     replay, gates = Replay(World(small(6, delay_days=30), 1, TWIN, kept_steps=None)), load_profile("none")
-    stage = Stage(replay, gates)
+    arena = Arena(replay, gates)
     named = contestants(["psi_max > 0.1 or f1 > 2", "psi_max > 0.1 or f1 > 3"], {})
     without = [each for each in named if each.drops in ("f1 > 2", "f1 > 3")]
     assert len(without) == 2
-    records = [stage.play(each, each.spec) for each in without]
+    records = [arena.play(each, each.spec) for each in without]
     assert records[0].steps is records[1].steps
     for each, record in zip(without, records, strict=True):
         single = replay.record(each.spec.build(), gates, each.name, each.spec.to_toml())
@@ -124,4 +124,4 @@ def test_policies_that_differ_by_their_names_alone_are_played_once_and_keep_thei
         replace(without[0], spec=load_policy("psi_max >= 0.1")),
     ]
     for other in others:
-        assert stage.play(other, other.spec).steps is not records[0].steps
+        assert arena.play(other, other.spec).steps is not records[0].steps

@@ -8,7 +8,7 @@ from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.records.record import Record
-from sim.study.comparison.contestants import ORACLE, Contestant, Stage, play_contestant
+from sim.study.comparison.contestants import ORACLE, Arena, Contestant, play_contestant
 from sim.study.comparison.results import Cell, CellIdentity, Judgement, ScoreValue
 from sim.study.comparison.steps import PlayedLife, Role, packed_steps
 from sim.study.lives.forks import acts
@@ -83,10 +83,10 @@ def _play_profile(
     except Exception as error:  # noqa: BLE001 - the other profiles are still worth having
         return _failed_profile(order, profile, error)
     known: dict[str, Record] = {}
-    stage = Stage(replay, profile)
-    played = {contestant: _attempt(contestant, stage, known, bench) for contestant in _in_turn(order)}
+    arena = Arena(replay, profile)
+    played = {contestant: _attempt(contestant, arena, known, bench) for contestant in _in_turn(order)}
     lives += _references(bench, replay, profile)
-    calm = None if undrifted is None else Stage(undrifted, profile)
+    calm = None if undrifted is None else Arena(undrifted, profile)
     judge = _Judge(bench, known.get(order.baseline), calm, lives)
     return [_cell(order, profile, contestant, played[contestant], judge) for contestant in order.contestants]
 
@@ -105,11 +105,11 @@ def _in_turn(order: WorldTask) -> Sequence[Contestant]:
 
 
 def _attempt(
-    contestant: Contestant, stage: Stage, known: dict[str, Record], bench: "Bench"
+    contestant: Contestant, arena: Arena, known: dict[str, Record], bench: "Bench"
 ) -> Record | Exception | None:
     """Return a contestant's record and note it; the error where it failed, and `None` where there is none."""
     try:
-        record = play_contestant(contestant, stage, known, bench.best)
+        record = play_contestant(contestant, arena, known, bench.best)
     except Exception as error:  # noqa: BLE001 - a failed cell is recorded, and the others are still worth having
         return error
     if record is not None:
@@ -137,7 +137,7 @@ def _cell(
     return Cell(identity, judgement=judgement)
 
 
-def _undrifted(contestant: Contestant, record: Record, calm: Stage | None) -> Record | None:
+def _undrifted(contestant: Contestant, record: Record, calm: Arena | None) -> Record | None:
     """Return the record of a contestant in the world without the drift, where it may tell a false alarm."""
     if calm is None or contestant.spec is None or detection_days(record) is None:
         return None
@@ -208,7 +208,7 @@ class _Judge:
 
     bench: Bench
     baseline: Record | None
-    calm: Stage | None
+    calm: Arena | None
     lives: list[PlayedLife]
     _judged: dict[Hashable, Judgement] = field(default_factory=dict)
 

@@ -114,7 +114,7 @@ def ablations(contestant: Contestant) -> list[Contestant]:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Arena:
     """A world under one gate profile, in which policies that differ by their names alone are played once.
 
     So the rules that a clause less makes of a grid, most of which are the same, cost what those that differ do.
@@ -133,21 +133,21 @@ class Stage:
         return replace(self._played[life], policy=contestant.name, policy_toml=spec.to_toml())
 
 
-def play_contestant(contestant: Contestant, stage: Stage, known: Mapping[str, Record], best: Plan) -> Record | None:
+def play_contestant(contestant: Contestant, arena: Arena, known: Mapping[str, Record], best: Plan) -> Record | None:
     """Return the contestant's record in a world; `known` holds those of other contestants that a coin may be like.
 
     Missing for the oracle where there is none.
     """
     if contestant.spec is not None:
-        return stage.play(contestant, contestant.spec)
+        return arena.play(contestant, contestant.spec)
     if contestant.like is not None:
         if contestant.like not in known:
             msg = f"a coin needs the record of {contestant.like}, which failed"
             raise RuntimeError(msg)
-        return placebo(known[contestant.like], stage.replay, stage.profile, contestant)
+        return placebo(known[contestant.like], arena.replay, arena.profile, contestant)
     if best.schedule is None:
         return None
-    return stage.replay.record(best.schedule, stage.profile, contestant.name, known=best.trainings)
+    return arena.replay.record(best.schedule, arena.profile, contestant.name, known=best.trainings)
 
 
 def placebo(model: Record, replay: Replay, profile: GateProfile, contestant: Contestant) -> Record:
