@@ -12,7 +12,7 @@ import typer
 from sim.cli.interrupt import resumable
 from sim.cli.options import AsJson, SearchOptions, seeds
 from sim.cli.screen import Whole, show_screen
-from sim.cli.sizes import Workforce, Worlds, check_tuning, table_bytes
+from sim.cli.sizes import Workforce, Worlds, check_tuning, lives_a_seed, table_bytes
 from sim.cli.terminal import counting, tell
 from sim.errors import InputError
 
@@ -198,7 +198,7 @@ def _scenarios(options: TuneOptions) -> tuple[list[Any], list[Any]]:
     search, table = options.search, table_bytes(options.search.population)
     check_tuning(
         Worlds(searched, search.seeds, search.trials, table),
-        Worlds([*searched, *held_out], options.confirm, search.trials, table),
+        Worlds([*searched, *held_out], options.confirm * lives_a_seed(search.population), search.trials, table),
         math.prod(max(len(each), 1) for each in (options.rule, options.training, options.gates)),
         Workforce.of(search.place),
     )

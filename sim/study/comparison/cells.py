@@ -23,13 +23,24 @@ from sim.study.scores.recovery import recovery
 from sim.study.scores.regret import ConstraintPrices, beyond_oracle, constraint_prices, learnt_from, needless
 from sim.study.scores.response import response
 from sim.study.scores.table import Origin, Score
+from sim.work_size import LIVES_OF_A_PAST
 from sim.world.population import Population
+from sim.world.recorded import RecordedPopulation
+from sim.world.redrawn import redrawn
 from sim.world.world import World
+
+RESAMPLES = tuple(range(1, LIVES_OF_A_PAST))
+"""The worlds of a seed of a history beside the past itself: `WorldTask.resample`."""
+_OTHER_LUCK = 1_000_000_007  # far from any seed
 
 
 @dataclass(frozen=True, slots=True)
 class WorldTask:
-    """What is to be played in one world."""
+    """What is to be played in one world.
+
+    `resample` tells the worlds of a seed of a history: 0 is the past itself, 1 and 2 a resample of its customers (the
+    same for both) under two lucks.
+    """
 
     scenario: Scenario
     seed: int
@@ -39,6 +50,16 @@ class WorldTask:
     trials: int
     with_split: bool
     trainings: tuple[TrainingProfile, ...] = ()
+    resample: int = 0
+
+    def world(self, population: Population) -> World:
+        """Return the world that is meant."""
+        if self.resample == 0:
+            return World(self.scenario, self.seed, population, kept_steps=None)
+        if not isinstance(population, RecordedPopulation):
+            raise TypeError("only the customers of a history are drawn again")
+        luck = self.seed + _OTHER_LUCK * (self.resample - 1)
+        return World(self.scenario, luck, redrawn(population, self.seed), kept_steps=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +72,7 @@ class PlayedWorld:
 
 def play_world(order: WorldTask, population: Population, cache: ReplayCache) -> PlayedWorld:
     """Play and judge all cells of a world; a cell that fails is a row with its error, and the rest goes on."""
-    replay = Replay(World(order.scenario, order.seed, population, kept_steps=None), order.trials)
+    replay = Replay(order.world(population), order.trials)
     cache.load(replay)
     undrifted = without_drift(replay)
     if undrifted is not None:
