@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -448,6 +449,23 @@ def test_an_inference_table_is_known_by_its_names(monkeypatch, capsys, tmp_path,
     assert "does not say when labels came" in err
 
 
+def test_a_log_in_a_database_is_that_in_a_file(tmp_path):
+    """Its dates are those of the database there, no texts."""
+    scenario = small(6, customers=80, delay_days=30)
+    _, frame = simulated(scenario, TWIN)
+    dated = frame.assign(**{name: pd.to_datetime(frame[name]) for name in ("day", "outcome_day")})
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
+        connection.register("frame", dated)
+        days = "* REPLACE (day::DATE AS day, outcome_day::DATE AS outcome_day)"
+        connection.execute(f"CREATE TABLE served AS SELECT {days} FROM frame")
+    own = opened(written(frame, tmp_path / "log.csv"), scenario)
+    schema = Reading(schema=tmp_path / "log.toml")
+    url = f"duckdb:///{tmp_path}/warehouse.duckdb#served"
+    stored = open_log(url, LogOptions(columns=COLUMNS), schema, scenario, lambda _: None)
+    assert never_in(stored).steps == never_in(own).steps
+    assert stored.table.label_dates.tolist() == own.table.label_dates.tolist()
+
+
 @pytest.mark.slow
 def test_a_log_with_features_is_compared_surveyed_and_tuned_as_it_was_served(monkeypatch, capsys, tmp_path):
     """The surface of a rule on a log promises what a comparison finds; the log's own scores are those of never."""
@@ -498,6 +516,13 @@ def test_a_log_with_features_is_compared_surveyed_and_tuned_as_it_was_served(mon
     )
     assert tuned["setting"].keys() == {"a"}
     assert set(pd.read_parquet("t/confirmation/resampled.parquet")["resample"]) == {1, 2}
+    for folder in ("s", "c", "t"):
+        code, _, err = call(monkeypatch, capsys, "report", folder)
+        assert code == 0, err
+        page = Path(folder, "report", "report.html").read_text(encoding="utf-8")
+        assert "--score score --label-date outcome_day" in page, (
+            "the command that plays it again names the log's columns"
+        )
 
 
 def test_a_log_to_be_compared_needs_its_file(monkeypatch, capsys):

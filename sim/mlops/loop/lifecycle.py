@@ -29,19 +29,22 @@ def act(platform: Platform, state: State, step: int, decision: Decision) -> Job 
         platform.quarantine(step)
     if decision.action not in (Action.RETRAIN, Action.RECALIBRATE):
         return None
-    is_retraining, champion = decision.action is Action.RETRAIN, state.champion
+    name = f"{decision.action}-{step:03d}"
+    training = decision.training if decision.action is Action.RETRAIN else ""
     asked = Job(
-        f"{decision.action}-{step:03d}",
+        name,
         step,
         platform.world.day(step),
         decision.cause,
         decision.reason,
         action=decision.action,
-        trees_day=None if is_retraining else champion.requested_day,
-        trees_steps=() if is_retraining else champion.reference_steps,
-        training=decision.training if is_retraining else "",
+        training=training,
     )
-    state.job = (platform.train if is_retraining else platform.recalibrate)(asked, champion)
+    if decision.action is Action.RETRAIN:
+        state.job = platform.train(asked, state.champion)
+    else:
+        trees_day, trees_steps = state.champion.requested_day, state.champion.reference_steps
+        state.job = platform.recalibrate(replace(asked, trees_day=trees_day, trees_steps=trees_steps), state.champion)
     return state.job
 
 

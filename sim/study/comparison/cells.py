@@ -8,7 +8,7 @@ from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.records.record import Record
-from sim.study.comparison.contestants import ORACLE, Contestant, play_contestant
+from sim.study.comparison.contestants import ORACLE, Arena, Contestant, play_contestant
 from sim.study.comparison.results import Cell, CellIdentity, Judgement, ScoreValue
 from sim.study.comparison.steps import PlayedLife, Role, packed_steps
 from sim.study.lives.forks import acts
@@ -104,9 +104,11 @@ def _play_profile(
     except Exception as error:  # noqa: BLE001 - the other profiles are still worth having
         return _failed_profile(order, profile, error)
     known: dict[str, Record] = {}
-    played = {contestant: _attempt(contestant, replay, profile, known, bench) for contestant in _in_turn(order)}
+    arena = Arena(replay, profile)
+    played = {contestant: _attempt(contestant, arena, known, bench) for contestant in _in_turn(order)}
     lives += _references(bench, replay, profile)
-    judge = _Judge(bench, known.get(order.baseline), lives)
+    calm = None if undrifted is None else Arena(undrifted, profile)
+    judge = _Judge(bench, known.get(order.baseline), calm, lives)
     return [_cell(order, profile, contestant, played[contestant], judge) for contestant in order.contestants]
 
 
@@ -124,11 +126,11 @@ def _in_turn(order: WorldTask) -> Sequence[Contestant]:
 
 
 def _attempt(
-    contestant: Contestant, replay: Replay, profile: GateProfile, known: dict[str, Record], bench: "Bench"
+    contestant: Contestant, arena: Arena, known: dict[str, Record], bench: "Bench"
 ) -> Record | Exception | None:
     """Return a contestant's record and note it; the error where it failed, and `None` where there is none."""
     try:
-        record = play_contestant(contestant, replay, profile, known, bench.best)
+        record = play_contestant(contestant, arena, known, bench.best)
     except Exception as error:  # noqa: BLE001 - a failed cell is recorded, and the others are still worth having
         return error
     if record is not None:
@@ -149,18 +151,18 @@ def _cell(
     if isinstance(played, Exception):
         return Cell(identity, _told(played))
     try:
-        undrifted = _undrifted(contestant, played, judge.bench, profile)
+        undrifted = _undrifted(contestant, played, judge.calm)
         judgement = judge.judge(played, undrifted, with_needless=not contestant.is_ablation)
     except Exception as error:  # noqa: BLE001 - as above
         return Cell(identity, _told(error))
     return Cell(identity, judgement=judgement)
 
 
-def _undrifted(contestant: Contestant, record: Record, bench: "Bench", profile: GateProfile) -> Record | None:
+def _undrifted(contestant: Contestant, record: Record, calm: Arena | None) -> Record | None:
     """Return the record of a contestant in the world without the drift, where it may tell a false alarm."""
-    if bench.undrifted is None or contestant.spec is None or detection_days(record) is None:
+    if calm is None or contestant.spec is None or detection_days(record) is None:
         return None
-    return bench.undrifted.record(contestant.spec.build(), profile, contestant.name, training=contestant.training)
+    return calm.play(contestant, contestant.spec)
 
 
 def without_drift(replay: Replay) -> Replay | None:
@@ -227,6 +229,7 @@ class _Judge:
 
     bench: Bench
     baseline: Record | None
+    calm: Arena | None
     lives: list[PlayedLife]
     _judged: dict[Hashable, Judgement] = field(default_factory=dict)
 

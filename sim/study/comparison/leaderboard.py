@@ -179,9 +179,10 @@ class _Lives:
 
     @classmethod
     def of(cls, cells: pd.DataFrame) -> "_Lives":
+        by_seed = cells.set_index("seed").sort_index(kind="stable").copy()  # whole: few blocks are quickly cut up
         past, *again = (
-            {str(name): each.set_index("seed").sort_index() for name, each in group.groupby("policy", sort=False)}
-            for _, group in cells.groupby(RESAMPLE)
+            {str(name): each for name, each in group.groupby("policy", sort=False)}
+            for _, group in by_seed.groupby(RESAMPLE)
         )
         return cls(past, tuple(again))
 
