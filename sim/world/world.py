@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from scenarios.injectors import CovariateInjector, LabelFault, MixInjector, RowFault, ValueFault
@@ -19,6 +18,7 @@ from sim.world.injectors.view import ColumnView
 from sim.world.labels import LabelEvents, settled
 from sim.world.population import Population
 from sim.world.schema.columns import Matrix, Schema
+from sim.world.schema.lots import lots
 from sim.world.schema.streams import Streams
 from sim.world.sizes import batch_size
 
@@ -276,8 +276,7 @@ class World:
 
     def _holdout(self, customer_id: NDArray[np.str_]) -> NDArray[np.bool_]:
         """Put a customer into the holdout by a hash of seed and id, so that the role is kept on every replay."""
-        hashes = pd.util.hash_array(customer_id.astype(object), hash_key=self._hash_key, categorize=False)
-        return np.asarray(hashes / 2.0**64 < HOLDOUT_SHARE)
+        return np.asarray(lots(customer_id, self._hash_key) < HOLDOUT_SHARE)
 
 
 def _nameless(features: Matrix) -> Customers:

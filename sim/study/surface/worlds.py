@@ -11,6 +11,7 @@ import pandas as pd
 from policies.spec import PolicySpec
 from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import GateProfile
+from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.records.record import Record
 from sim.study.comparison.cells import Bench, bench_of, judged, response_scores, without_drift
 from sim.study.comparison.results import Cell, CellIdentity, Judgement, to_row
@@ -31,7 +32,11 @@ REFERENCE = "reference"
 
 @dataclass(frozen=True, slots=True)
 class SurfaceTask:
-    """What is to be followed in one world; `reference` is a policy that is judged beside the surface."""
+    """What is to be followed in one world; `reference` is a policy that is judged beside the surface.
+
+    The retrainings of the settings learn by `training`, those of the reference by the scenario's profile, as both do
+    if it is `None`.
+    """
 
     scenario: Scenario
     seed: int
@@ -40,6 +45,7 @@ class SurfaceTask:
     box: Box
     reference: PolicySpec
     trials: int = 0
+    training: TrainingProfile | None = None
 
     @property
     def name(self) -> str:
@@ -69,7 +75,8 @@ def follow_world(task: SurfaceTask, population: Population, cache: ReplayCache) 
     undrifted = without_drift(replay)
     if undrifted is not None:
         cache.load(undrifted)
-    bench = bench_of(replay, task.profile, undrifted=undrifted)
+    learnt = () if task.training is None else (task.training,)
+    bench = bench_of(replay, task.profile, learnt, undrifted=undrifted)
     reference = replay.record(task.reference.build(), task.profile, task.reference.name)
     calm = None
     if undrifted is not None and detection_days(reference) is not None:
@@ -90,10 +97,10 @@ def follow_world(task: SurfaceTask, population: Population, cache: ReplayCache) 
 
 def _judged_regions(task: SurfaceTask, replay: Replay, bench: Bench) -> Iterator[tuple[Sequence[Box], Judgement]]:
     """Yield the settings of every life, as boxes, with what is to be said of it."""
-    found = regions(replay, task.profile, task.template, task.box)
+    found = regions(replay, task.profile, task.template, task.box, task.training)
     calm: list[Region] = []
     if bench.undrifted is not None and any(detection_days(region.record) is not None for region in found):
-        calm = regions(bench.undrifted, task.profile, task.template, task.box)
+        calm = regions(bench.undrifted, task.profile, task.template, task.box, task.training)
     for region in found:
         own = judged(region.record, bench, bench.never, with_needless=True)
         for parts, undrifted in _told_apart(region, calm):
