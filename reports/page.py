@@ -72,7 +72,8 @@ class Page:
 def scenario_text(scenario: Scenario) -> str:
     """Return a scenario's name in the catalogue, or the file that its text in a page would make."""
     try:
-        is_shipped = load_scenario(scenario.name) == scenario
+        shipped = load_scenario(scenario.name)
+        is_shipped = shipped.model_copy(update={"title": scenario.title, "story": scenario.story}) == scenario
     except InputError:
         is_shipped = False
     return scenario.name if is_shipped else f"{scenario.name}.toml"
