@@ -1,20 +1,18 @@
 """The explorer: every life of a surface inside the page, so that it can tell the scores of any setting by itself."""
 
 import json
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import special
 
 from sim.shown_text import redacted, visible
 from sim.study.comparison.leaderboard import BOOTSTRAP_SEED
-from sim.study.inference.contests import MIN_SEEDS, N_RESAMPLES, Missing, ratio_interval
-from sim.study.lives.box import Box, Cut, Setting
+from sim.study.inference.contests import MIN_SEEDS, N_RESAMPLES, Missing, ratio_interval, t_quantile
+from sim.study.lives.box import Box, Setting
 from sim.study.scores.table import Score
 from sim.study.surface.overlay import Overlay
 from sim.study.surface.surface import SurfaceFolder, boxes_by_world
@@ -86,7 +84,7 @@ def explorer(folder: SurfaceFolder, marks: Sequence[Mark], alike: Sequence[Box] 
         "marks": [[_shown(mark.name), [mark.setting[axis.name] for axis in laid.axes]] for mark in marks],
         "alike": None if alike is None else [_numbered(laid, box) for box in alike],
         "scores": [str(score) for score in _SCORES],
-        "t": [None if n < MIN_SEEDS else _t(n) for n in range(len(folder.surface.seeds) + 1)],
+        "t": [None if n < MIN_SEEDS else t_quantile(n, _LEVEL) for n in range(len(folder.surface.seeds) + 1)],
         "draws": _draws(len(folder.surface.seeds)),
     }
     data = json.dumps(content, allow_nan=False, separators=(",", ":"))
@@ -149,19 +147,11 @@ def _world(laid: Overlay, boxes: Sequence[Sequence[Box]], lives: pd.DataFrame) -
 
 def _numbered(laid: Overlay, box: Box) -> list[int]:
     """Return for each axis the first span of a box, and the first beyond it."""
-    return [_number(cuts, end) for cuts, numbers in zip(laid.cuts, box, strict=True) for end in numbers]
-
-
-def _number(cuts: Sequence[Cut], end: Cut) -> int:
-    return bisect_right(cuts, end) - 1
+    return [laid.span_after(axis, end) for axis, numbers in enumerate(box) for end in numbers]
 
 
 def _plain(row: NDArray[np.float64]) -> list[float | None]:
     return [float(f"{value:.{_DIGITS}g}") if np.isfinite(value) else None for value in row]
-
-
-def _t(n: int) -> float:
-    return float(special.stdtrit(n - 1, 0.5 + _LEVEL / 2))
 
 
 def _draws(n: int) -> str:
@@ -177,12 +167,3 @@ def _draws(n: int) -> str:
 
 def _shown(text: str) -> str:
     return visible(redacted(text))
-
-
-def settings_words(setting: Mapping[str, float]) -> str:
-    """Return a setting in words.
-
-    >>> settings_words({"a": 0.05, "n": 3})
-    'a = 0.05, n = 3'
-    """
-    return ", ".join(f"{name} = {value:g}" for name, value in setting.items())

@@ -6,12 +6,13 @@ from reports.amounts import difference_words, money_words, number_words
 from reports.first_page import NET_VALUE_WORDS, RANGE_WORDS, FirstPage
 from reports.plain_words import signal_words
 from reports.surface_view import SurfaceView
-from sim.study.comparison.boards import Ends
-from sim.study.inference.contests import MIN_SEEDS, Interval
-from sim.study.lives.box import Box, Setting
+from sim.study.comparison.boards import ends_of
+from sim.study.inference.contests import MIN_SEEDS
+from sim.study.lives.box import Setting
 from sim.study.lives.template import PLACEHOLDER
 from sim.study.surface.answers import RatedSettings
 from sim.study.surface.tuned_file import TunedFile
+from sim.study.surface.words import box_words
 
 _MOST_BOXES = 2
 
@@ -46,7 +47,7 @@ def filled(text: str, setting: Setting) -> str:
 def _answer(view: SurfaceView) -> str:
     tuned = view.tuned
     if tuned is not None:
-        gain = difference_words(tuned.confirmed.mean or 0.0, _currency(view), _ends(tuned.confirmed.interval))
+        gain = difference_words(tuned.confirmed.mean or 0.0, _currency(view), ends_of(tuned.confirmed.interval))
         lives = f"on {tuned.confirm_seeds} lives of each scenario that the search never saw"
         rule = filled(tuned.rule, tuned.setting) + _levers(tuned)
         if tuned.is_shown:
@@ -55,7 +56,7 @@ def _answer(view: SurfaceView) -> str:
     best = view.said.best
     return (
         f"Of all settings, {filled(view.folder.template.text, best.setting)} earned most: "
-        f"{money_words(best.net_value.mean, _currency(view), _ends(best.net_value.interval))} a life."
+        f"{money_words(best.net_value.mean, _currency(view), ends_of(best.net_value.interval))} a life."
     )
 
 
@@ -79,14 +80,14 @@ def _points(view: SurfaceView) -> Iterator[tuple[str, str]]:
             "What may be as good",
             (
                 f"{said.candidate_share:.0%} of the kinds of settings are not shown to be worse, all within "
-                f"{_box(view, said.candidates)}"
+                f"{box_words(folder.template.axes, said.candidates)}"
             ),
         )
     gap = said.reference_less_best
     yield (
         f"What {folder.reference.name} earns",
         (
-            f"{difference_words(gap.mean, _currency(view), _ends(gap.interval))} a life than the best, in the same "
+            f"{difference_words(gap.mean, _currency(view), ends_of(gap.interval))} a life than the best, in the same "
             f"lives"
         ),
     )
@@ -124,15 +125,6 @@ def _currency(view: SurfaceView) -> str:
 
 
 def _boxes(view: SurfaceView, place: RatedSettings) -> str:
-    told = " or ".join(_box(view, box) for box in place.boxes[:_MOST_BOXES])
+    told = " or ".join(box_words(view.folder.template.axes, box) for box in place.boxes[:_MOST_BOXES])
     more = len(place.boxes) - _MOST_BOXES
     return told if more <= 0 else f"{told} or {more} parts more"
-
-
-def _box(view: SurfaceView, box: Box) -> str:
-    axes = view.folder.template.axes
-    return ", ".join(f"{axis.name} in {axis.text(numbers)}" for axis, numbers in zip(axes, box, strict=True))
-
-
-def _ends(interval: Interval | None) -> Ends | None:
-    return None if interval is None else (interval.low, interval.high)

@@ -10,7 +10,7 @@ from reports.amounts import number_words
 from reports.caption import seeds_words, source
 from reports.charts.surface_curve import surface_curve_chart
 from reports.charts.surface_map import surface_map_chart
-from reports.explorer import explorer, settings_words
+from reports.explorer import explorer
 from reports.page import Page, PageTable, Section, report_command, scenario_text
 from reports.save import Picture, file_name, save
 from reports.surface_first_page import surface_first_page
@@ -20,6 +20,7 @@ from sim.study.lives.box import Grain
 from sim.study.surface.answers import Figure, Slice, figure, widest_sample
 from sim.study.surface.surface import box_from_text
 from sim.study.surface.tuned_file import TUNED_FILE, TunedFigure, TunedFile, read_tuned
+from sim.study.surface.words import box_words, interval_words, setting_words
 
 _MOST_MAPS, _MOST_KINDS = 3, 20
 _NONE = "-"
@@ -121,18 +122,14 @@ def _kinds(view: SurfaceView) -> Iterator[dict[str, Any]]:
     laid, means = view.folder.surface.overlay, view.values.mean(axis=1)
     for code in means.argsort()[::-1][:_MOST_KINDS]:
         yield {
-            "for instance": settings_words(widest_sample(laid, int(code))),
+            "for instance": setting_words(widest_sample(laid, int(code))),
             "net value": _figure(figure(view.values[code])),
             "less the best": _figure(figure(view.values[code] - view.values[view.best])),
         }
 
 
 def _figure(told: Figure | TunedFigure) -> str:
-    if told.mean is None:
-        return _NONE
-    if told.interval is None:
-        return f"{told.mean:,.0f}"
-    return f"{told.mean:,.0f} ({told.interval.low:,.0f} to {told.interval.high:,.0f})"
+    return _NONE if told.mean is None else interval_words(told.mean, told.interval)
 
 
 def _asked(view: SurfaceView) -> dict[str, str]:
@@ -140,10 +137,7 @@ def _asked(view: SurfaceView) -> dict[str, str]:
     return {
         "Rule": folder.template.text,
         "Scenarios": "; ".join(f"{scenario.name}: {scenario.title}" for scenario in folder.scenarios),
-        "Searched": ", ".join(
-            f"{axis.name} in {axis.text(numbers)}"
-            for axis, numbers in zip(folder.template.axes, box_from_text(folder.asked.box), strict=True)
-        ),
+        "Searched": box_words(folder.template.axes, box_from_text(folder.asked.box)),
         "Paired with": folder.reference.name,
         "Gates": folder.asked.gates_name,
         **({"Learns by": folder.asked.training_name} if folder.asked.training_name else {}),

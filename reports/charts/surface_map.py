@@ -119,8 +119,7 @@ def _plane(view: SurfaceView, axes: tuple[int, int]) -> NDArray[np.int64]:
 def span_of(view: SurfaceView, axis: int, setting: Setting) -> int:
     """Return the number of the span that has the number of a setting on an axis."""
     laid = view.folder.surface.overlay
-    at = Cut(setting[laid.axes[axis].name], is_after=False)
-    return sum(cut <= at for cut in laid.cuts[axis]) - 1
+    return laid.span_after(axis, Cut(setting[laid.axes[axis].name], is_after=False))
 
 
 def _borders(

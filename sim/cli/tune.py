@@ -91,10 +91,11 @@ def tune(options: TuneOptions) -> None:
 
 
 def _sentences(tuned: Any, study: Any) -> Iterator[str]:
+    from sim.study.surface.words import setting_words
+
     first, are_several = study.searches[0], len(study.searches) > 1
     reference = f"{first.reference.name}{_levers(first) if are_several else ''}"
-    setting = ", ".join(f"{name} = {value:g}" for name, value in tuned.chosen.setting.items())
-    yield f"{tuned.rule} with {setting}{_levers(tuned.search) if are_several else ''}."
+    yield f"{tuned.rule} with {setting_words(tuned.chosen.setting)}{_levers(tuned.search) if are_several else ''}."
     yield f"  The search promised {_money(tuned.chosen.promised)} on the seeds that it saw."
     yield (
         f"  Cross-fitted over {tuned.chosen.folds} folds, choosing like this earns "
@@ -119,9 +120,9 @@ def _levers(search: Any) -> str:
 
 
 def _money(figure: Any) -> str:
-    if figure.interval is None:
-        return f"{figure.mean:,.0f}"
-    return f"{figure.mean:,.0f} ({figure.interval.low:,.0f} to {figure.interval.high:,.0f})"
+    from sim.study.surface.words import interval_words
+
+    return interval_words(figure.mean, figure.interval)
 
 
 def _plain(tuned: Any) -> dict[str, Any]:

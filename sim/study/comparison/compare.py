@@ -30,7 +30,7 @@ from sim.study.comparison.study_file import STUDY_FILE, STUDY_KIND, StudyIdentit
 from sim.study.engines.engine import Engine
 from sim.study.replay.replay import check_replayable
 from sim.study.scores.fresh import TRAINING_SEEDS, retraining_rows
-from sim.whole_file import whole_file
+from sim.whole_file import write_table
 from sim.world.population_spec import PopulationSpec
 from sim.world.telco.table import SCHEMA
 from sim.world.world import World
@@ -228,8 +228,8 @@ def _gathered(study: Study, folder: Path, orders: Sequence[WorldTask]) -> StudyR
         [WorldPart(order.scenario.name, order.seed, _steps_path(folder, order)) for order in own], folder / STEPS_FILE
     )
     if again:
-        _write_table(resampled, folder / RESAMPLED_FILE)
-    _write_table(frame, folder / RESULTS_FILE)
+        write_table(folder / RESAMPLED_FILE, resampled)
+    write_table(folder / RESULTS_FILE, frame)
     write_leaderboard(board, folder / LEADERBOARD_FILE)
     return StudyResult(frame, board, resampled)
 
@@ -239,11 +239,6 @@ def _cells_of(folder: Path, orders: Sequence[WorldTask], resample: int) -> pd.Da
     own = [order for order in orders if order.resample == resample]
     frame = to_frame([cell for order in own for cell in read_cells(_cells_path(folder, order))])
     return frame.assign(**{RESAMPLE: resample}) if resample else frame
-
-
-def _write_table(table: pd.DataFrame, path: Path) -> None:
-    with whole_file(path) as part:
-        table.to_parquet(part, index=False)
 
 
 def expected_seconds(study: Study, workers: int) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from sim.study.comparison.boards import NOTHING, Difference, Rank
+from sim.study.comparison.boards import NOTHING, Difference, Rank, ends_of
 from sim.study.inference.contests import MIN_SEEDS, Floats
 from sim.study.inference.verdicts import Family, Told, Verdict, all_pairs, common_seeds
 
@@ -94,7 +94,7 @@ class BoardFamily:
 
 def as_difference(told: Told) -> Difference:
     """Return what was told of a contest as a board has it."""
-    ends = None if told.interval is None else (told.interval.low, told.interval.high)
+    ends = ends_of(told.interval)
     return Difference(told.mean, ends, told.p_value, told.n, told.verdict, told.reason, told.seeds_needed)
 
 

@@ -17,13 +17,13 @@ from sim.study.comparison.boards import (
     ClauseMeans,
     ClosestContest,
     Difference,
-    Ends,
     Leaderboard,
     ScoreMean,
     ScoreRatio,
+    ends_of,
 )
 from sim.study.comparison.families import BoardFamily, as_difference
-from sim.study.inference.contests import Floats, Interval, Missing, mean_interval, ratio_interval
+from sim.study.inference.contests import Floats, Missing, mean_interval, ratio_interval
 from sim.study.inference.one_past import over_customers
 from sim.study.inference.verdicts import tell
 from sim.study.scores.judge import clauses_from_text
@@ -226,16 +226,12 @@ def _row(name: str, lives: _Lives, against_baseline: Mapping[Score, Difference])
 
 def _mean(lives: _Lives, name: str, score: Score) -> ScoreMean | None:
     """Return the mean of a score over lives; its interval is over customers too where they are resampled."""
-    values, resampled = lives.table([name], score)[:, 0], lives.resampled([name], score)
+    values, resampled = lives.past[name][score].to_numpy(dtype=np.float64), lives.resampled([name], score)
     present = values[~np.isnan(values)]
     if not len(present):
         return None
-    if resampled is not None:
-        spread = over_customers(values[:, np.newaxis], resampled)[:, 0]
-        interval = mean_interval(spread)
-    else:
-        interval = mean_interval(present)
-    return ScoreMean(float(present.mean()), _ends(interval), len(present))
+    spread = present if resampled is None else over_customers(values[:, np.newaxis], resampled)[:, 0]
+    return ScoreMean(float(present.mean()), ends_of(mean_interval(spread)), len(present))
 
 
 def _recovery(cells: pd.DataFrame) -> ScoreRatio | None:
@@ -245,7 +241,7 @@ def _recovery(cells: pd.DataFrame) -> ScoreRatio | None:
     rng = np.random.default_rng(BOOTSTRAP_SEED)
     ratio = ratio_interval(gained.tolist(), attainable.tolist(), rng)
     reason = str(ratio.reason) if ratio.reason else None
-    return ScoreRatio(ratio.estimate, _ends(ratio.interval), ratio.n, reason)
+    return ScoreRatio(ratio.estimate, ends_of(ratio.interval), ratio.n, reason)
 
 
 def _ablations(lives: _Lives) -> Iterator[Ablation]:
@@ -290,7 +286,3 @@ def _over_scenarios(cells: pd.DataFrame) -> pd.DataFrame:
     table[groups[RANKED_BY].count() < groups.size()] = np.nan
     words = [name for name in _WORDS if name != "clauses"]
     return table.join(groups[words].first()).assign(clauses=None).reset_index()
-
-
-def _ends(interval: Interval | None) -> Ends | None:
-    return None if interval is None else (interval.low, interval.high)

@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 from scipy import special
 
 from sim.errors import InputError
-from sim.study.inference.contests import MIN_SEEDS, Floats, Interval
+from sim.study.inference.contests import MIN_SEEDS, Floats, Interval, t_quantile
 from sim.study.inference.one_past import over_customers
 from sim.study.inference.seeds_needed import SeedsNeeded, seeds_needed
 
@@ -261,7 +261,7 @@ def _tested(differences: Floats, level: float) -> tuple[Floats, Floats, float]:
     errors = np.sqrt((residuals**2).sum(axis=0) / (n * (n - 1)))
     statistics = np.abs(means) / errors
     if n_contests == 1:
-        return errors, 2 * special.stdtr(n - 1, -statistics), float(special.stdtrit(n - 1, 0.5 + level / 2))
+        return errors, 2 * special.stdtr(n - 1, -statistics), t_quantile(n, level)
     shares = _as_share(statistics, n)
     p_values, critical = np.zeros(n_contests), 0.0
     for table in (differences, residuals):

@@ -1,6 +1,7 @@
 """The overlay: the regions of many worlds laid over one another, so that every mean over them is exact everywhere."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -51,6 +52,10 @@ class Overlay:
         cuts = self.cuts[axis]
         for low, high in pairwise(cuts):
             yield Span(low, high)
+
+    def span_after(self, axis: int, cut: Cut) -> int:
+        """Return the number of the span of an axis that a place lies in, or begins."""
+        return bisect_right(self.cuts[axis], cut) - 1
 
     def classes_at(self, *values: Floats) -> Counts:
         """Return the class of every combination of values of the axes; -1 outside what was searched.

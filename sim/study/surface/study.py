@@ -43,7 +43,7 @@ from sim.study.surface.worlds import (
     read_world,
     write_world,
 )
-from sim.whole_file import whole_file
+from sim.whole_file import write_table
 from sim.world.population import Population
 from sim.world.population_spec import PopulationSpec
 from sim.world.world import World
@@ -200,8 +200,7 @@ def survey(
         pd.concat([each.lives for each in found], ignore_index=True),
     )
     for frame, name in ((tables.regions, REGIONS_FILE), (tables.lives, LIVES_FILE)):
-        with whole_file(folder / name) as part:
-            frame.to_parquet(part, index=False)
+        write_table(folder / name, frame)
     return laid_over(study.template, study.box, study.scenarios, study.seeds, tables)
 
 

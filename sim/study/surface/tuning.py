@@ -1,9 +1,11 @@
 """Tuning: a setting chosen on some seeds, and what it is worth on seeds that the search never saw."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,11 +206,7 @@ def tune(surfaces: Sequence[Surface], found: Candidates, reference: Floats, limi
 
 def fitted_alone(surfaces: Sequence[Surface], found: Candidates) -> tuple[Figure | None, ...]:
     """Return for each surface what choosing among its settings alone earns, cross-fitted, or `None`."""
-    ends = np.cumsum([len(surface.overlay.lives) for surface in surfaces])
-    return tuple(
-        _fitted(found.part(int(end) - len(surface.overlay.lives), int(end)))
-        for surface, end in zip(surfaces, ends, strict=True)
-    )
+    return tuple(_fitted(found.part(first, end)) for first, end in pairwise(_bounds(surfaces)))
 
 
 def _fitted(found: Candidates) -> Figure | None:
@@ -219,9 +217,14 @@ def _fitted(found: Candidates) -> Figure | None:
 
 def _place(surfaces: Sequence[Surface], number: int) -> tuple[int, int]:
     """Return the surface of a class, and its number there."""
-    ends = np.cumsum([len(surface.overlay.lives) for surface in surfaces])
-    search = int(np.searchsorted(ends, number, side="right"))
-    return search, number - int(ends[search - 1] if search else 0)
+    bounds = _bounds(surfaces)
+    search = bisect_right(bounds, number) - 1
+    return search, number - bounds[search]
+
+
+def _bounds(surfaces: Sequence[Surface]) -> list[int]:
+    """Return where the classes of each surface begin among those of all, and where the last ends."""
+    return list(accumulate((len(surface.overlay.lives) for surface in surfaces), initial=0))
 
 
 def is_better(difference: Figure) -> bool:

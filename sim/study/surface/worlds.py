@@ -22,7 +22,7 @@ from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import Replay
 from sim.study.scores.judge import alarm_steps, detection_days
 from sim.study.scores.table import Score
-from sim.whole_file import whole_file
+from sim.whole_file import write_table
 from sim.world.population import Population
 from sim.world.world import World
 
@@ -147,8 +147,7 @@ def read_boxes(axes: Sequence[Axis], rows: pd.DataFrame) -> tuple[tuple[Box, ...
 def write_world(surface: WorldSurface, folder: Path, name: str) -> None:
     """Write a world as two parquet files; the second says that both are whole."""
     for frame, path in zip((surface.boxes, surface.lives), _paths(folder, name), strict=True):
-        with whole_file(path) as part:
-            frame.to_parquet(part, index=False)
+        write_table(path, frame)
 
 
 def is_written(folder: Path, name: str) -> bool:
