@@ -66,6 +66,27 @@ def test_a_run_that_is_interrupted_says_how_to_go_on_and_does(tmp_path, monkeypa
     assert Path("out/record.json").exists()
 
 
+@pytest.mark.parametrize("what", ["duckdb.Error('Interrupted')", "WorkError('the store was cut short.')"])
+def test_what_a_library_makes_of_an_interruption_ends_like_one(what):
+    code = f"""
+import os, signal
+from pathlib import Path
+import duckdb
+from sim.cli import app, main
+from sim.cli.interrupt import resumable
+from sim.errors import WorkError
+app.app = lambda **_: cut_short()
+def cut_short():
+    signal.signal(signal.SIGINT, lambda *_: None)
+    with resumable(Path("out")):
+        os.kill(os.getpid(), signal.SIGINT)
+        raise {what}
+main()
+"""
+    told = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=False)
+    assert (told.returncode, told.stderr) == (130, "retrainlab: interrupted; add --resume --out out.\n")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["compare", "surface", "tune"])
 def test_a_search_or_comparison_that_is_interrupted_goes_on_and_tells_what_an_undisturbed_one_does(
