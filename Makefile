@@ -27,7 +27,7 @@ check: $(READY)  ## format, lint, types, import layers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	MYPYPATH=tests $(BIN)/mypy $(filter-out benchmarks/peer_work.py,$(wildcard benchmarks/*.py)) # peers live in environments of their own
+	MYPYPATH=tests $(BIN)/mypy $(wildcard benchmarks/*.py)
 	MYPYPATH=tests $(BIN)/mypy $(filter-out tests/test_%,$(wildcard tests/*.py))
 	MYPYPATH=tests $(BIN)/mypy tests/reports/conftest.py
 	$(BIN)/lint-imports

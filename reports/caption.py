@@ -25,18 +25,20 @@ def record_caption(record: Record, note: str = "") -> str:
     return _joined(facts, note)
 
 
-def board_caption(board: Board, seeds: Sequence[int], population: str, note: str = "") -> str:
+def board_caption(
+    board: Board, seeds: Sequence[int], population: str, note: str = "", *, is_of_one_past: bool = False
+) -> str:
     """Return the caption of a chart of one board of a comparison."""
     facts = (
         f"Source: comparison on {source(population)}",
         f"scenario {board.scenario}, gates {board.gates}",
-        seeds_words(seeds),
+        seeds_words(seeds, is_of_one_past=is_of_one_past),
     )
     return _joined(facts, note)
 
 
-def seeds_words(seeds: Sequence[int]) -> str:
-    """Return which seeds were played and what interval they allow.
+def seeds_words(seeds: Sequence[int], *, is_of_one_past: bool = False) -> str:
+    """Return which seeds were played and what interval they allow; of one past, whose customers were drawn again.
 
     >>> seeds_words([1, 2, 3])
     'seeds 1 to 3: fewer than 5, so there is no interval'
@@ -46,8 +48,11 @@ def seeds_words(seeds: Sequence[int]) -> str:
         return f"seed {listed[0]} alone, so there is no interval over seeds"
     is_run = listed == list(range(listed[0], listed[-1] + 1)) and len(listed) > 2
     told = f"{listed[0]} to {listed[-1]}" if is_run else ", ".join(map(str, listed))
-    interval = "intervals are 95 % over seeds (t; recovery: bootstrap)" if len(listed) >= MIN_SEEDS else None
-    return f"seeds {told}: " + (interval or f"fewer than {MIN_SEEDS}, so there is no interval")
+    if len(listed) < MIN_SEEDS:
+        return f"seeds {told}: fewer than {MIN_SEEDS}, so there is no interval"
+    if is_of_one_past:
+        return f"seeds {told}: intervals are 95 % over the customers of this past and the luck of training (t)"
+    return f"seeds {told}: intervals are 95 % over seeds (t; recovery: bootstrap)"
 
 
 def source(population: str) -> str:

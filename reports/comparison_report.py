@@ -1,7 +1,7 @@
 """The report of a comparison: the answer with its interval, a part for each board, and what each policy did."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,13 @@ from reports.charts.trigger_roc import trigger_roc_chart
 from reports.comparison_first_page import comparison_first_page
 from reports.families import families
 from reports.leaderboard_tables import clause_rows, response_row, sentences, worth_row
-from reports.page import Page, PageTable, Section, report_command
+from reports.page import Page, PageTable, Section, report_command, scenario_text
 from reports.save import Picture, file_name, save
 from reports.study_folder import StudyFolder, lives_of, read_study
-from scenarios.files import load_scenario, to_toml
-from scenarios.schema import Scenario
+from scenarios.files import to_toml
 from sim.errors import InputError
 from sim.study.comparison.boards import NOTHING, Board, BoardRow, Difference
+from sim.study.comparison.leaderboard import RESAMPLE
 from sim.study.scores.monthly import Monthly
 from sim.study.scores.pricing import PriceChange
 from sim.study.scores.table import RANKED_BY, Score
@@ -96,7 +96,7 @@ def _section(study: StudyFolder, board: Board, pictures: Path) -> Section:
 def board_charts(study: StudyFolder, board: Board) -> Iterator[tuple[str, Figure]]:
     """Yield every chart of one board by name."""
     baseline, population = study.leaderboard.baseline, study.asked.population
-    caption = board_caption(board, study.leaderboard.seeds, population)
+    caption = board_caption(board, study.leaderboard.seeds, population, is_of_one_past=not study.resampled.empty)
     yield "leaderboard", leaderboard_chart(board, baseline, caption)
     sides = _sides(study, board)
     if sides is not None:
@@ -128,15 +128,20 @@ def _sides(study: StudyFolder, board: Board) -> tuple[Side, Side, list[int]] | N
     best = [row.policy for row in ordered(board, RANKED_BY) if row.policy not in {baseline, "oracle"}]
     if not best or board.is_overall:
         return None
-    lives = [lives_of(study.cells, board, policy) for policy in (baseline, best[0])]
-    seeds = sorted(set(lives[0]) & set(lives[1]))
+    again = [] if study.resampled.empty else [cells for _, cells in study.resampled.groupby(RESAMPLE)]
+    lives = [[lives_of(cells, board, policy) for cells in (study.cells, *again)] for policy in (baseline, best[0])]
+    seeds = sorted(set.intersection(*(set(by_seed) for each in lives for by_seed in each)))
     if not seeds:
         return None
     before, after = (
-        Side(policy, tuple(own[seed] for seed in seeds))
-        for policy, own in zip((baseline, best[0]), lives, strict=True)
+        Side(policy, _by_seed(each[0], seeds), tuple(_by_seed(again, seeds) for again in each[1:]))
+        for policy, each in zip((baseline, best[0]), lives, strict=True)
     )
     return before, after, seeds
+
+
+def _by_seed(lives: Mapping[int, Monthly], seeds: Sequence[int]) -> tuple[Monthly, ...]:
+    return tuple(lives[seed] for seed in seeds)
 
 
 def _asked(study: StudyFolder) -> dict[str, str]:
@@ -149,7 +154,7 @@ def _asked(study: StudyFolder) -> dict[str, str]:
         "Baseline": study.leaderboard.baseline,
         "Gates": ", ".join(gates),
         "Customers": source(study.asked.population),
-        "Seeds": seeds_words(study.leaderboard.seeds),
+        "Seeds": seeds_words(study.leaderboard.seeds, is_of_one_past=not study.resampled.empty),
         "Cells": f"{study.leaderboard.cells:,}, of which {study.leaderboard.failed_cells:,} failed",
     }
 
@@ -187,7 +192,7 @@ def _steps(life: Monthly | None) -> str:
 def _commands(study: StudyFolder, folder: Path, change: PriceChange) -> list[str]:
     """Return the commands that play the comparison again and report it."""
     asked = study.asked
-    words = ["retrainlab", "compare", *(_scenario_text(scenario) for scenario in study.played.values())]
+    words = ["retrainlab", "compare", *(scenario_text(scenario) for scenario in study.played.values())]
     for policy in study.policies:
         words += ["--policy", policy]
     for gates in dict.fromkeys(board.gates for board in study.leaderboard.boards):
@@ -196,16 +201,6 @@ def _commands(study: StudyFolder, folder: Path, change: PriceChange) -> list[str
     words += [*asked.population_arguments, "--trials", str(asked.trials)]
     words += ["--split"] if asked.split else []
     return [shlex.join(words), report_command(folder, change)]
-
-
-def _scenario_text(scenario: Scenario) -> str:
-    """Return a scenario's name in the catalogue, or the file that its text below would make."""
-    try:
-        shipped = load_scenario(scenario.name)
-        is_shipped = shipped.model_copy(update={"title": scenario.title, "story": scenario.story}) == scenario
-    except InputError:
-        is_shipped = False
-    return scenario.name if is_shipped else f"{scenario.name}.toml"
 
 
 def _notes(study: StudyFolder, change: PriceChange) -> Iterator[str]:

@@ -12,8 +12,12 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from reports.explorer import Explorer
 from reports.first_page import FirstPage
 from reports.save import Picture
+from scenarios.files import load_scenario
+from scenarios.schema import Scenario
+from sim.errors import InputError
 from sim.shown_text import redacted, visible
 from sim.study.scores.pricing import PriceChange
 
@@ -48,7 +52,7 @@ class Page:
     """What a report says: the first page, the evidence in sections, and the machinery.
 
     The machinery is what was asked, the decision log and how to make it again. `opening` is the picture of the first
-    page.
+    page, `explorer` tells of any setting in the page itself.
     """
 
     title: str
@@ -62,6 +66,17 @@ class Page:
     texts: Mapping[str, str] = field(default_factory=dict)
     scenarios: Sequence[str] = ()
     policies: Sequence[str] = ()
+    explorer: Explorer | None = None
+
+
+def scenario_text(scenario: Scenario) -> str:
+    """Return a scenario's name in the catalogue, or the file that its text in a page would make."""
+    try:
+        shipped = load_scenario(scenario.name)
+        is_shipped = shipped.model_copy(update={"title": scenario.title, "story": scenario.story}) == scenario
+    except InputError:
+        is_shipped = False
+    return scenario.name if is_shipped else f"{scenario.name}.toml"
 
 
 def report_command(folder: Path, change: PriceChange) -> str:
@@ -80,6 +95,8 @@ def render(page: Page) -> str:
     Whatever came from data is escaped, and a content policy lets no script run but the page's own.
     """
     style, script = _part("report.css"), _part("report.js")
+    if page.explorer is not None:
+        script = f"{script}\n{_part('explorer.js')}"
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
@@ -89,6 +106,7 @@ def render(page: Page) -> str:
         page=page,
         style=Markup(style),  # the package's own file
         script=Markup(script),  # the package's own file
+        explorer_data=Markup(page.explorer.data if page.explorer else ""),  # JSON without <, > and &
         style_hash=_hash(style),
         script_hash=_hash(script),
     )

@@ -6,6 +6,7 @@ from policies.catalogue import load_policy
 from policies.expression import Expression
 from policies.signals import CATALOGUE
 from sim.errors import InputError
+from sim.mlops.models.profiles import load_training, training_profiles
 
 _PLAIN = {
     "f1": "how well the model found churners lately (F1; 1 is perfect), on customers whose outcome is known",
@@ -46,6 +47,18 @@ def rule_words(policy: str) -> str:
     if rule is None:
         return policy
     return f"retrain when {rule.text}" if rule.text == policy else f"{policy}, which retrains when {rule.text}"
+
+
+def training_words(name: str) -> str:
+    """Return what models learn from under a training profile; its name alone where it is somebody's own.
+
+    >>> training_words("newest"), training_words("mine")
+    ('newest: the newest month alone: nothing of an old world, and few rows', 'mine')
+    """
+    if name not in training_profiles():
+        return name
+    about = load_training(name).description.rstrip(".")
+    return f"{name}: {about[0].lower()}{about[1:]}"
 
 
 def _signals(policy: str) -> Sequence[str]:

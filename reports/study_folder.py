@@ -1,7 +1,7 @@
 """The study folder: what a comparison was asked and what came of it, as reports read it, at any prices."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +11,7 @@ from scenarios.files import parse_scenario
 from scenarios.schema import Scenario
 from sim.errors import InputError
 from sim.study.comparison.boards import Board, Leaderboard, read_leaderboard
-from sim.study.comparison.compare import LEADERBOARD_FILE, RESULTS_FILE
+from sim.study.comparison.compare import LEADERBOARD_FILE, RESAMPLED_FILE, RESULTS_FILE
 from sim.study.comparison.leaderboard import leaderboard
 from sim.study.comparison.study_file import STUDY_FILE, StudyIdentity, read_identity
 from sim.study.scores.monthly import Monthly, from_text
@@ -20,7 +20,7 @@ from sim.study.scores.pricing import PriceChange, priced, reprice_cells
 
 @dataclass(frozen=True)
 class StudyFolder:
-    """What a comparison left behind: what was asked, every cell, and the leaderboard.
+    """What a comparison left behind: what was asked, every cell (a history's resamples apart), and the leaderboard.
 
     `scenarios` have the prices that the money is counted at, `played` those that it was played with.
     """
@@ -30,6 +30,7 @@ class StudyFolder:
     scenarios: Mapping[str, Scenario]
     cells: pd.DataFrame
     leaderboard: Leaderboard
+    resampled: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def policies(self) -> list[str]:
@@ -49,6 +50,8 @@ def read_study(folder: Path, change: PriceChange) -> StudyFolder:
         asked = read_identity(folder / STUDY_FILE)
         found = read_leaderboard(folder / LEADERBOARD_FILE)
         cells = pd.read_parquet(folder / RESULTS_FILE)
+        again = folder / RESAMPLED_FILE
+        resampled = pd.read_parquet(again) if again.exists() else pd.DataFrame()
         listed = [parse_scenario(text, str(folder / STUDY_FILE)) for text in asked.scenarios]
     except (OSError, ValueError) as error:
         msg = f"{folder} must hold a finished comparison, but it cannot be read: {error}; add --resume to compare."
@@ -57,7 +60,7 @@ def read_study(folder: Path, change: PriceChange) -> StudyFolder:
         scenario.name: told_scenario(scenario, asked.population) if asked.is_history else scenario
         for scenario in listed
     }
-    study = StudyFolder(asked, played, played, cells, found)
+    study = StudyFolder(asked, played, played, cells, found, resampled)
     return _repriced(study, change) if change else study
 
 
@@ -79,5 +82,6 @@ def _repriced(study: StudyFolder, change: PriceChange) -> StudyFolder:
     }
     before, now = ({name: each.prices for name, each in listed.items()} for listed in (study.played, scenarios))
     cells = reprice_cells(study.cells, before, now)
-    again = leaderboard(cells, study.leaderboard.baseline, study.policies)
-    return StudyFolder(study.asked, study.played, scenarios, cells, again)
+    resampled = reprice_cells(study.resampled, before, now) if len(study.resampled) else study.resampled
+    again = leaderboard(pd.concat([cells, resampled], ignore_index=True), study.leaderboard.baseline, study.policies)
+    return StudyFolder(study.asked, study.played, scenarios, cells, again, resampled)

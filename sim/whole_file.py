@@ -3,6 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @contextmanager
@@ -30,3 +34,9 @@ def write_whole(path: Path, text: str) -> None:
     """Write a text as a file that appears whole or not at all."""
     with whole_file(path) as part:
         part.write_text(text, encoding="utf-8")
+
+
+def write_table(path: Path, table: "pd.DataFrame") -> None:
+    """Write a table, without its index, as a Parquet file that appears whole or not at all."""
+    with whole_file(path) as part:
+        table.to_parquet(part, index=False)

@@ -22,6 +22,9 @@ TRIAL_SECONDS = 0.005
 QUIET_PASTS = 40
 """How many quiet pasts a backtest plays, in which the rate of false alarms is measured."""
 
+LIVES_OF_A_PAST = 3
+"""How often a seed of a comparison plays a recorded past: as it was, and with customers drawn again, twice."""
+
 _STEP_SECONDS = 0.002
 _ROW_SECONDS = 2e-6  # asking a model alone takes longer
 

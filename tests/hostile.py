@@ -158,6 +158,7 @@ _WORK_FREE = [  # by what stands before the bar each ends before any work, for t
     "compare --dry-run | season --policies f1_only --gates none --population twin --fail-if 'f1_only.regret > 3'",
     "run --resume --out none | competitor --policy 'f1_drop > 0.05' --population twin --seed 1 --trials 0",
     "surface --out . | competitor --rule 'f1_drop > {a}' --range a=0.01:0.2 --population twin --seeds 2",
+    "tune --out . | competitor --rule 'psi_max > {a}' --limit 'retrains_per_year <= 4' --population twin",
     "backtest none.csv | --score s --label l --prediction p --date d --label-date a --id i",
     "gates show | telco_churn",
     "training | newest",

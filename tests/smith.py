@@ -24,6 +24,7 @@ from sim.mlops.live.journal import DuckDBJournal
 from sim.mlops.live.run import Listener
 from sim.mlops.stores import claim, patience, sqlite_store
 from sim.mlops.stores.duckdb_log import DuckDBLog
+from sim.mlops.stores.mlflow_registry import MlflowRegistry
 from sim.study import run_folder
 
 OWNERS: dict[str, Any] = {
@@ -34,6 +35,7 @@ OWNERS: dict[str, Any] = {
     "claim": claim,
     "store": sqlite_store,
     "folder": run_folder,
+    "registry": MlflowRegistry,
 }
 SEAMS = {
     "claim": ("_write",),
@@ -57,6 +59,7 @@ SEAMS = {
         "update_run",
     ),
     "folder": ("write_record",),
+    "registry": ("tell",),
 }
 
 

@@ -1,6 +1,6 @@
 """Before and after: F1 and money by step under two policies in the same worlds, with a band over seeds."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -17,7 +17,8 @@ from reports.steps import mark_onset, step_axis
 from reports.style import BLUE, LINES, RED, chart, legend, sheet
 from scenarios.schema import Scenario
 from sim.study.comparison.boards import NOTHING, Difference
-from sim.study.inference.contests import mean_interval
+from sim.study.inference.contests import Floats, mean_interval
+from sim.study.inference.one_past import over_customers
 from sim.study.scores.monthly import Monthly, net_value, net_values
 
 _HEIGHT = 5.6
@@ -26,10 +27,14 @@ _THOUSAND = 1000
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The lives of one policy, in the order of `seeds`, which both sides share."""
+    """The lives of one policy, in the order of `seeds`, which both sides share.
+
+    `resampled` are those of a history in resamples of its customers, for two lucks; none elsewhere.
+    """
 
     policy: str
     lives: tuple[Monthly, ...]
+    resampled: tuple[tuple[Monthly, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +46,26 @@ class Band:
     high: NDArray[np.float64]
 
 
-def band(rows: Sequence[Sequence[float | None]]) -> Band:
-    """Return mean and t interval over seeds at each step; `rows` has a row for each seed."""
-    columns = list(zip(*rows, strict=True))
-    known = [[value for value in column if value is not None] for column in columns]
-    mean = np.array([np.mean(values) if values else np.nan for values in known])
-    intervals = [mean_interval(column) for column in columns]
+def band(side: Side, values: Callable[[Monthly], Sequence[float | None]]) -> Band:
+    """Return mean and t interval over seeds of what `values` gives of a life at each step.
+
+    Of a history the interval is over its customers too (`sim.study.inference.one_past`).
+    """
+    own = _matrix(side.lives, values)
+    known = [column[~np.isnan(column)] for column in own.T]
+    mean = np.array([column.mean() if len(column) else np.nan for column in known])
+    spread = own
+    if side.resampled:
+        spread = over_customers(own, np.stack([_matrix(lives, values) for lives in side.resampled]))
+    intervals = [mean_interval(column) for column in spread.T]
     low = np.array([np.nan if interval is None else interval.low for interval in intervals])
     high = np.array([np.nan if interval is None else interval.high for interval in intervals])
     return Band(mean, low, high)
+
+
+def _matrix(lives: Sequence[Monthly], values: Callable[[Monthly], Sequence[float | None]]) -> Floats:
+    """Return what `values` gives of each life: a row for each seed, `nan` where missing."""
+    return np.array([values(life) for life in lives], dtype=np.float64)
 
 
 def money_so_far(life: Monthly, scenario: Scenario) -> list[float]:
@@ -89,15 +105,15 @@ def before_after_chart(
     when = RECORDED if is_history else onset_words(scenario)
     caption = (
         f"Source: the same customers, outcomes and delays for both; {where}; gates {gates}; {when}; "
-        f"{seeds_words(seeds)}. Triangles: retrainings asked for, first seed."
+        f"{seeds_words(seeds, is_of_one_past=bool(before.resampled))}. Triangles: retrainings asked for, first seed."
     )
     page = sheet("Before and after", _finding(before, after, scenario, gain), caption, _HEIGHT)
     quality, money = page.body.subplots(2, 1, sharex=True)
     handles: list[tuple[Artist, str]] = []
     for side, colour, (_, line, marker) in zip((before, after), (RED, BLUE), (LINES[1], LINES[0]), strict=True):
         look = (colour, line, marker)
-        handles.append((_draw_band(quality, band([life.f1 for life in side.lives]), look), side.policy))
-        _draw_band(money, band([money_so_far(life, scenario) for life in side.lives]), look)
+        handles.append((_draw_band(quality, band(side, lambda life: life.f1), look), side.policy))
+        _draw_band(money, band(side, lambda life: money_so_far(life, scenario)), look)
         asked = side.lives[0].requested if side.lives else ()
         offset = 0.03 if side is before else 0.09
         quality.plot(asked, [offset] * len(asked), "v", color=colour, markersize=5)

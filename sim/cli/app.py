@@ -9,7 +9,7 @@ from typer.exceptions import TyperException
 from sim.cli import catalogues, data, gates
 from sim.cli.backtest import BacktestOptions, backtest
 from sim.cli.compare import CompareOptions, compare
-from sim.cli.interrupt import EXIT_CODE
+from sim.cli.interrupt import EXIT_CODE, INTERRUPTION
 from sim.cli.judge import JudgeOptions, judge
 from sim.cli.options import command
 from sim.cli.report import ReportOptions, report
@@ -70,8 +70,12 @@ def run_app() -> None:
         code = app(standalone_mode=False)
     except TyperException as error:
         _end(error.format_message(), error.exit_code)
-    except (InputError, WorkError) as error:
-        _end(str(error), 2 if isinstance(error, InputError) else 1)
+    except InputError as error:
+        _end(str(error), 2)
+    except WorkError as error:
+        if INTERRUPTION.was_heard():  # a store that was cut short failed for no other reason
+            raise KeyboardInterrupt from error
+        _end(str(error), 1)
     except RecursionError:
         _end(
             "what is read must not be nested hundreds of levels deep, but a file or an expression is; flatten it.", 2

@@ -13,14 +13,14 @@ from sim.cli.options import (
     RUNS_FOLDER,
     AsJson,
     EngineOptions,
-    PopulationOptions,
+    PlayedOptions,
     Trials,
     WorldsCache,
     cache_folder,
     seeds,
 )
 from sim.cli.screen import Whole, show
-from sim.cli.sizes import Workforce, Worlds, check_comparison, table_bytes
+from sim.cli.sizes import Workforce, Worlds, check_comparison, lives_a_seed, table_bytes
 from sim.cli.terminal import complain, counting, tell
 
 
@@ -48,7 +48,7 @@ class CompareOptions:
     )
     baseline: Annotated[str, typer.Option(help="The policy that all others are paired with.")] = "never"
     seeds: Annotated[int, typer.Option(help="How many lives of each scenario, from seed 1 on.")] = 10
-    population: PopulationOptions = field(default_factory=PopulationOptions)
+    population: PlayedOptions = field(default_factory=PlayedOptions)
     trials: Trials = 0
     place: EngineOptions = field(default_factory=EngineOptions)
     out: Annotated[Path | None, typer.Option(help="The study folder; a new one under runs/ by default.")] = None
@@ -106,7 +106,8 @@ def _planned(options: CompareOptions) -> Any:
     asked, grid = [load_scenario(name) for name in options.scenarios], parse_grid(options.grid)
     policies = sum(count_filled(text, grid) for text in options.policy) or 1
     kinds = policies * max(len(options.training), 1), max(len(options.gates), 1)
-    worlds = Worlds(asked, options.seeds, options.trials, table_bytes(options.population))
+    lives = options.seeds * lives_a_seed(options.population)
+    worlds = Worlds(asked, lives, options.trials, table_bytes(options.population))
     check_comparison(worlds, *kinds, Workforce.of(options.place))
 
     from sim.study.comparison.plan import StudyRequest, plan_study

@@ -37,13 +37,10 @@ class Interruption:
 
     @contextmanager
     def advising(self, advice: str) -> Iterator[None]:
-        """Say how to go on with what is interrupted in this context."""
+        """Say how to go on with what is interrupted in this context; what a library makes of Ctrl-C may leave it."""
         self.advice = advice
-        try:
-            yield
-        finally:
-            if not isinstance(sys.exception(), KeyboardInterrupt):
-                self.advice = ""
+        yield
+        self.advice = ""
 
     def was_heard(self) -> bool:
         """Tell whether Ctrl-C was pressed, a moment ago at the latest."""

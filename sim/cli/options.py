@@ -94,21 +94,26 @@ class TableOptions:
         typer.Option(help="A TOML file of what columns are; `data check` writes one where there is none."),
     ] = None
 
-    def spec(self, population: str, *, writes_schema: bool = False) -> Any:
-        """Return the `PopulationSpec` of a population whose columns are these.
-
-        With `writes_schema` a file of decisions that is not there yet is left for the caller to write.
-        """
+    def reading(self, *, writes_schema: bool = False) -> Any:
+        """Return the `Reading` that is asked for; with `writes_schema` a file that is not there yet is left out."""
         from sim.world.own.table import Reading
-        from sim.world.population_spec import PopulationSpec
 
         is_new = writes_schema and self.schema is not None and not self.schema.exists()
-        reading = Reading(
+        return Reading(
             churned=self.churned or None,
             ignored=tuple(self.ignore),
             date_format=self.date_format or None,
             schema=None if is_new else self.schema,
         )
+
+    def spec(self, population: str, *, writes_schema: bool = False) -> Any:
+        """Return the `PopulationSpec` of a population whose columns are these.
+
+        With `writes_schema` a file of decisions that is not there yet is left for the caller to write.
+        """
+        from sim.world.population_spec import PopulationSpec
+
+        reading = self.reading(writes_schema=writes_schema)
         return PopulationSpec(population, self.target, self.id_column, self.date_column, reading)
 
 
@@ -131,13 +136,60 @@ class PopulationOptions:
 
     def defaults(self) -> "Defaults":
         """Return the policy and gates that fit the population."""
-        return _OWN if self.table.target else _TELCO
+        return _OWN if self.is_own else _TELCO
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a table of one's own."""
+        return bool(self.table.target)
+
+    @property
+    def is_history(self) -> bool:
+        """Whether it is played as it happened."""
+        return bool(self.table.date_column)
 
     def tell_defaults(self, tell: Callable[[str], None], *, is_policy_open: bool, is_gates_open: bool) -> None:
         """Say which of the defaults an own table is played with."""
         taken = [f"policy {_OWN.policy}"] * is_policy_open + [f"gates {_OWN.gates}"] * is_gates_open
-        if taken and self.table.target:
+        if taken and self.is_own:
             tell(f"your own table is played with {' and '.join(taken)}, which assume no base rate; ask for others.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayedOptions(PopulationOptions):
+    """Where the customers of a comparison come from; they may be those of an inference log."""
+
+    score: Annotated[
+        str, typer.Option(help="The column of scores of an inference log, which is then played as it was served.")
+    ] = ""
+    label_date: Annotated[str, typer.Option(help="The column of a log with the day on which the label came.")] = ""
+
+    def spec(self) -> Any:
+        """Return the `PopulationSpec` that is asked for."""
+        if not self.score and not self.label_date:
+            return super().spec()
+        from sim.world.log_population import LogOptions
+        from sim.world.own.log_table import LogColumns
+        from sim.world.population_spec import PopulationSpec
+
+        columns = LogColumns(
+            score=self.score,
+            label_date=self.label_date,
+            label=self.table.target,
+            id=self.table.id_column,
+            date=self.table.date_column,
+        )
+        return PopulationSpec(self.population, reading=self.table.reading(), log=LogOptions(columns=columns))
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a table or a log of one's own."""
+        return bool(self.table.target or self.score)
+
+    @property
+    def is_history(self) -> bool:
+        """Whether it is played as it happened."""
+        return bool(self.table.date_column or self.score)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,30 +227,26 @@ class EngineOptions:
 class SearchOptions:
     """In which worlds settings are searched, and where that is done."""
 
-    gates: Annotated[str, typer.Option(help="A gate profile; as for run.")] = ""
-    training: Annotated[
-        str, typer.Option(help="What retrainings learn from: a training profile; else the scenario's.")
-    ] = ""
     seeds: Annotated[int, typer.Option(help="How many lives of each scenario the search sees, from seed 1 on.")] = 10
-    population: PopulationOptions = field(default_factory=PopulationOptions)
+    population: PlayedOptions = field(default_factory=PlayedOptions)
     trials: Trials = 0
     place: EngineOptions = field(default_factory=EngineOptions)
     out: Annotated[Path | None, typer.Option(help="The folder; a new one under runs/ by default.")] = None
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted search.")] = False
     cache: WorldsCache = None
 
-    def played(self, scenarios: Sequence[Any], tell: Callable[[str], None]) -> tuple[Any, ...]:
-        """Return scenarios as they are played with the population and training profile asked for."""
-        from sim.study.comparison.plan import as_played, learning_by
+    def played(self, scenarios: Sequence[Any], training: str, tell: Callable[[str], None]) -> tuple[Any, ...]:
+        """Return scenarios as they are played with the population asked for and, where one is named, a training."""
+        from sim.study.comparison.plan import OF_ITS_LUCK, as_played, learning_by
 
-        asked = tuple(learning_by(scenario, self.training) for scenario in scenarios)
-        return tuple(as_played(asked, self.population.spec(), tell))
+        asked = tuple(learning_by(scenario, training) for scenario in scenarios)
+        return tuple(as_played(asked, self.population.spec(), tell, OF_ITS_LUCK))
 
-    def profile(self) -> Any:
-        """Return the gate profile that is asked for."""
+    def profile(self, gates: str) -> Any:
+        """Return a gate profile by name, the one that fits the population if none is named."""
         from sim.mlops.gates.profiles import load_profile
 
-        return load_profile(self.gates or self.population.defaults().gates)
+        return load_profile(gates or self.population.defaults().gates)
 
     def folder(self, title: str) -> Path:
         """Return the folder that is asked for, else one under `runs/` by a title."""

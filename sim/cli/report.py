@@ -16,7 +16,7 @@ from sim.errors import InputError
 class ReportOptions:
     """What is to be drawn, and at which prices."""
 
-    path: Annotated[Path, typer.Argument(help="The folder of a run or a comparison.")]
+    path: Annotated[Path, typer.Argument(help="The folder of a run, a comparison, a surface or a tuning.")]
     prices: Annotated[list[str] | None, typer.Argument(metavar="NAME=VALUE", help="More prices, after --price.")] = (
         None
     )
@@ -30,7 +30,7 @@ class ReportOptions:
 
 
 def report(options: ReportOptions) -> None:
-    """Draw the report of a run or a comparison. It is one HTML page with its charts, in the folder report/."""
+    """Draw the report of what was played or searched. It is one HTML page with its charts, in the folder report/."""
     from sim.study.scores.pricing import parse_prices
 
     more = options.prices or []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sim.work_size import (
     CELL_BYTES,
+    LIVES_OF_A_PAST,
     PROCESS_BYTES,
     QUIET_PASTS,
     ROW_BYTES,
@@ -97,19 +98,19 @@ def check_surface(worlds: Worlds, workforce: Workforce) -> None:
         _check("this surface", worlds, len(worlds.scenarios) * worlds.seeds, worlds.seconds(), workforce)
 
 
-def check_tuning(search: Worlds, confirmation: Worlds, rules: int, workforce: Workforce) -> None:
-    """Raise `InputError` if a tuning does not fit: a surface for each rule, and what confirms the choice."""
+def check_tuning(search: Worlds, confirmation: Worlds, surfaces: int, workforce: Workforce) -> None:
+    """Raise `InputError` if a tuning of so many surfaces does not fit, with what confirms the choice."""
     if not workforce.is_here:
         return
-    cells = rules * len(search.scenarios) * search.seeds + 2 * len(confirmation.scenarios) * confirmation.seeds
-    seconds = rules * search.seconds() + confirmation.seconds()
+    cells = surfaces * len(search.scenarios) * search.seeds + 2 * len(confirmation.scenarios) * confirmation.seeds
+    seconds = surfaces * search.seconds() + confirmation.seconds()
     largest = max(search, confirmation, key=lambda each: each.memory_bytes(workforce))
     _check("this tuning", largest, cells, seconds, workforce)
 
 
 def check_backtest(policies: int, lives: int, log_bytes: float) -> None:
     """Raise `InputError` if a backtest does not fit this machine, quiet pasts and lives of retrainings."""
-    played = QUIET_PASTS + max(lives, 0)
+    played = QUIET_PASTS + LIVES_OF_A_PAST * max(lives, 0)
     cells = max(policies, 1) * played
     work = Work(cells, log_bytes + cells * CELL_BYTES, played * world_seconds(1, log_bytes / _LOG_ROW_BYTES))
     check_size("this backtest", work, "ask for fewer --seeds, or give a smaller log")
@@ -127,7 +128,12 @@ def check_power(seeds: int, holdouts: int, sizes: Sequence[int], differences: in
 
 def table_bytes(population: "PopulationOptions") -> float:
     """Return how large the table is that a command is given; 0 for a population of the catalogue."""
-    return file_bytes(population.population) if population.table.target else 0.0
+    return file_bytes(population.population) if population.is_own else 0.0
+
+
+def lives_a_seed(population: "PopulationOptions") -> int:
+    """Return how many worlds a comparison plays for each of its seeds: several where the table is a history."""
+    return LIVES_OF_A_PAST if population.is_history else 1
 
 
 def file_bytes(text: str) -> float:

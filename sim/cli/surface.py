@@ -30,6 +30,10 @@ class SurfaceOptions:
         list[str], typer.Option(help="Look closer at a placeholder, as a=0.01:0.2; the whole real line without.")
     ] = field(default_factory=list)
     reference: Annotated[str, typer.Option(help="The rule that the best setting is paired with.")] = "proposal"
+    gates: Annotated[str, typer.Option(help="A gate profile; as for run.")] = ""
+    training: Annotated[
+        str, typer.Option(help="What retrainings learn from: a training profile; else the scenario's.")
+    ] = ""
     search: SearchOptions = field(default_factory=SearchOptions)
     as_json: AsJson = False
     whole: Whole = False
@@ -86,11 +90,11 @@ def _study(options: SurfaceOptions) -> Any:
 
     template = read_template(options.rule)
     return SurfaceStudy(
-        scenarios=search.played(loaded, tell),
+        scenarios=search.played(loaded, options.training, tell),
         seeds=seeds(search.seeds),
         template=template,
         box=parse_ranges(options.range, template),
-        profile=search.profile(),
+        profile=search.profile(options.gates),
         reference=load_policy(options.reference),
         population=search.population.spec(),
         trials=search.trials,

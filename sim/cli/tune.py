@@ -1,8 +1,10 @@
 """`retrainlab tune`: which setting should be used."""
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Annotated, Any
 
 import typer
@@ -10,7 +12,7 @@ import typer
 from sim.cli.interrupt import resumable
 from sim.cli.options import AsJson, SearchOptions, seeds
 from sim.cli.screen import Whole, show_screen
-from sim.cli.sizes import Workforce, Worlds, check_tuning, table_bytes
+from sim.cli.sizes import Workforce, Worlds, check_tuning, lives_a_seed, table_bytes
 from sim.cli.terminal import counting, tell
 from sim.errors import InputError
 
@@ -36,7 +38,19 @@ class TuneOptions:
     limit: Annotated[
         list[str], typer.Option(help="What every scenario must keep to, as 'retrains_per_year <= 4' (repeatable).")
     ] = field(default_factory=list)
-    reference: Annotated[str, typer.Option(help="The rule that the choice must be shown to beat.")] = "proposal"
+    reference: Annotated[
+        str,
+        typer.Option(help="The rule that the choice must be shown to beat, with the first --training and --gates."),
+    ] = "proposal"
+    gates: Annotated[
+        list[str], typer.Option(help="A gate profile (repeatable); with several, the best is chosen too.")
+    ] = field(default_factory=list)
+    training: Annotated[
+        list[str],
+        typer.Option(
+            help="What retrainings learn from: a training profile (repeatable); with several, the best is chosen too."
+        ),
+    ] = field(default_factory=list)
     hold_out: Annotated[list[str], typer.Option(help="A scenario that the search must not see (repeatable).")] = (
         field(default_factory=list)
     )
@@ -47,7 +61,7 @@ class TuneOptions:
 
 
 def tune(options: TuneOptions) -> None:
-    """Choose a setting of a rule. It is confirmed on seeds and scenarios that the search never saw."""
+    """Choose the setting of a rule. The choice is confirmed on seeds and scenarios that the search never saw."""
     study = _study(options)
 
     from sim.study.surface.choice import CHOSEN_FILE, choose
@@ -69,15 +83,19 @@ def tune(options: TuneOptions) -> None:
     if options.as_json:
         typer.echo(json.dumps({"folder": str(folder), **_plain(tuned)}, allow_nan=False))
         return
-    said = list(_sentences(tuned, study.searches[0].reference.name))
+    said = list(_sentences(tuned, study))
     if tuned.is_shown:
-        said.append(f"The choice is {folder / CHOSEN_FILE}; run and compare take it as a --policy.")
+        gates = f", with --gates {tuned.search.profile.name}" if options.gates else ""
+        said.append(f"The choice is {folder / CHOSEN_FILE}; run and compare take it as a --policy{gates}.")
     show_screen(said, whole=options.whole)
 
 
-def _sentences(tuned: Any, reference: str) -> Iterator[str]:
-    setting = ", ".join(f"{name} = {value:g}" for name, value in tuned.chosen.setting.items())
-    yield f"{tuned.rule} with {setting}."
+def _sentences(tuned: Any, study: Any) -> Iterator[str]:
+    from sim.study.surface.words import setting_words
+
+    first, are_several = study.searches[0], len(study.searches) > 1
+    reference = f"{first.reference.name}{_levers(first) if are_several else ''}"
+    yield f"{tuned.rule} with {setting_words(tuned.chosen.setting)}{_levers(tuned.search) if are_several else ''}."
     yield f"  The search promised {_money(tuned.chosen.promised)} on the seeds that it saw."
     yield (
         f"  Cross-fitted over {tuned.chosen.folds} folds, choosing like this earns "
@@ -88,12 +106,23 @@ def _sentences(tuned: Any, reference: str) -> Iterator[str]:
         yield f"    {name:<28}{_money(gain):>34}"
     if not tuned.is_shown:
         yield f"Nothing was shown to be better than {reference} on seeds that the search never saw."
+    if are_several:
+        yield "Choosing among the settings of one alone earns, cross-fitted:"
+        for search, alone in zip(study.searches, tuned.alone, strict=True):
+            told = "none is within the limits" if alone is None else _money(alone)
+            yield f"  {search.template.text}{_levers(search)}: {told}"
+
+
+def _levers(search: Any) -> str:
+    """Return what a search learns from and which gates it meets, in words that go on a sentence."""
+    learning = f", learning by {search.training}" if search.training else ""
+    return f"{learning}, under the gates {search.profile.name}"
 
 
 def _money(figure: Any) -> str:
-    if figure.interval is None:
-        return f"{figure.mean:,.0f}"
-    return f"{figure.mean:,.0f} ({figure.interval.low:,.0f} to {figure.interval.high:,.0f})"
+    from sim.study.surface.words import interval_words
+
+    return interval_words(figure.mean, figure.interval)
 
 
 def _plain(tuned: Any) -> dict[str, Any]:
@@ -105,6 +134,8 @@ def _plain(tuned: Any) -> dict[str, Any]:
     chosen = tuned.chosen
     return {
         "rule": tuned.rule,
+        "training": tuned.search.training,
+        "gates": tuned.search.profile.name,
         "setting": dict(chosen.setting),
         "promised": figure(chosen.promised),
         "cross_fitted": figure(chosen.cross_fitted),
@@ -129,7 +160,8 @@ def _study(options: TuneOptions) -> Any:
     check_choice("--goal", options.goal, [goal.value for goal in Goal])
     search = options.search
     templates = [read_template(text) for text in options.rule or ["f1_drop > {a}"]]
-    asked, unseen = (search.played(each, tell) for each in (searched, held_out))
+    trainings, gates = options.training or [""], options.gates or [""]
+    asked, unseen = (search.played(each, trainings[0], tell) for each in (searched, held_out))
     for text in options.range:
         if not any(text.partition("=")[0].strip() in template.names for template in templates):
             raise InputError(f"a --range must be of a placeholder of a rule, got {text!r}; leave it out.")
@@ -141,12 +173,13 @@ def _study(options: TuneOptions) -> Any:
             box=parse_ranges(
                 [text for text in options.range if text.partition("=")[0].strip() in template.names], template
             ),
-            profile=search.profile(),
+            profile=search.profile(named),
             reference=load_policy(options.reference),
             population=search.population.spec(),
             trials=search.trials,
+            training=training,
         )
-        for template in templates
+        for template, training, named in product(templates, trainings, gates)
     )
     return TuneStudy(
         searches=searches,
@@ -166,8 +199,8 @@ def _scenarios(options: TuneOptions) -> tuple[list[Any], list[Any]]:
     search, table = options.search, table_bytes(options.search.population)
     check_tuning(
         Worlds(searched, search.seeds, search.trials, table),
-        Worlds([*searched, *held_out], options.confirm, search.trials, table),
-        max(len(options.rule), 1),
+        Worlds([*searched, *held_out], options.confirm * lives_a_seed(search.population), search.trials, table),
+        math.prod(max(len(each), 1) for each in (options.rule, options.training, options.gates)),
         Workforce.of(search.place),
     )
     return searched, held_out

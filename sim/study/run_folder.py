@@ -15,7 +15,7 @@ from sim.mlops.live.run import Listener, LiveSettings, check_settings, run_live
 from sim.mlops.records.record import Record
 from sim.study.scores.judge import clause_counts, expected_f1, keep_reasons, summarise
 from sim.study.scores.response import response
-from sim.whole_file import whole_file, write_whole
+from sim.whole_file import write_table, write_whole
 
 RECORD_FILE = "record.json"
 STEPS_FILE = "steps.parquet"
@@ -69,8 +69,7 @@ def to_json(record: Record) -> dict[str, Any]:
 
 def write_record(record: Record, folder: Path) -> None:
     """Write `record.json` and `steps.parquet` into a run folder; each appears whole or not at all."""
-    with whole_file(folder / STEPS_FILE) as part:
-        steps_frame(record).to_parquet(part, index=False)
+    write_table(folder / STEPS_FILE, steps_frame(record))
     write_whole(folder / RECORD_FILE, json.dumps(to_json(record), indent=1, allow_nan=False))
 
 

@@ -14,6 +14,7 @@ from scenarios.schema import Scenario, Time
 from sim.errors import InputError
 from sim.world.log_population import LogOptions, open_log
 from sim.world.own.column import ColumnReport
+from sim.world.own.log_table import LogColumns
 from sim.world.own.schema_file import write_decisions
 from sim.world.own.source import Source
 from sim.world.own.table import Known, OwnTable, Reading, inspect_own_table, read_own_table
@@ -78,6 +79,8 @@ class PopulationSpec:
 
     def __post_init__(self) -> None:
         if self.log is not None:
+            if self.text in {"", "telco", "twin"}:
+                raise InputError("a log must be a file, a folder or a database's table; add --population PATH.")
             return
         if (self.id_column or self.date_column or self.reading != Reading()) and not self.target:
             msg = "a table of one's own needs its target, got only other options of it; add --target COLUMN."
@@ -99,11 +102,14 @@ class PopulationSpec:
     @property
     def arguments(self) -> list[str]:
         """The words of a command that asks for it; none for the scenario's own."""
+        columns = LogColumns() if self.log is None else self.log.columns
         named = [
             ("--population", self.text),
-            ("--target", self.target),
-            ("--id", self.id_column),
-            ("--date", self.date_column),
+            ("--target", self.target or columns.label),
+            ("--id", self.id_column or columns.id),
+            ("--date", self.date_column or columns.date),
+            ("--score", columns.score),
+            ("--label-date", columns.label_date),
             ("--churned", self.reading.churned),
             *(("--ignore", name) for name in self.reading.ignored),
             ("--date-format", self.reading.date_format),

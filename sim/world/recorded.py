@@ -163,6 +163,8 @@ class RecordedPopulation:
         Of which rows the outcome is known; `None` for all. The label of any other never arrives.
     served
         What a real model answered for each row; `None` for a table that no model has scored.
+    first_seen
+        The step in which each category of each column was first seen, where the rows are not all that were there.
     """
 
     name: str
@@ -173,6 +175,7 @@ class RecordedPopulation:
     structure: Structure = field(default_factory=Structure)
     is_recorded: bool = True
     served: ServedLog | None = None
+    first_seen: tuple[NDArray[np.int64], ...] | None = None
 
     @property
     def version(self) -> str:
@@ -193,12 +196,12 @@ class RecordedPopulation:
         return Schema(
             tuple(
                 Column(column.name, column.categories[: max(int(np.count_nonzero(first <= index)), 1)])
-                for column, first in zip(self.schema.columns, self._first_seen, strict=True)
+                for column, first in zip(self.schema.columns, self.first_seen or self.category_steps, strict=True)
             )
         )
 
     @cached_property
-    def _first_seen(self) -> tuple[NDArray[np.int64], ...]:
+    def category_steps(self) -> tuple[NDArray[np.int64], ...]:
         """The step in which each category of each column was first seen; empty for numbers."""
         return tuple(
             _first_bins(self.table.features[:, place], self.bins, len(column.categories))

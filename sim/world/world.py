@@ -6,7 +6,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from scenarios.injectors import CovariateInjector, LabelFault, MixInjector, RowFault, ValueFault
@@ -19,6 +18,7 @@ from sim.world.injectors.view import ColumnView
 from sim.world.labels import LabelEvents, settled
 from sim.world.population import Population
 from sim.world.schema.columns import Matrix, Schema, row_blocks
+from sim.world.schema.lots import lots
 from sim.world.schema.streams import Streams
 from sim.world.sizes import batch_size
 
@@ -282,9 +282,7 @@ class World:
         """Put a customer into the holdout by a hash of seed and id, so that the role is kept on every replay."""
         holdout = np.empty(len(customer_id), dtype=np.bool_)
         for rows in row_blocks(len(customer_id)):
-            names = customer_id[rows].astype(object)
-            hashes = pd.util.hash_array(names, hash_key=self._hash_key, categorize=False)
-            holdout[rows] = hashes / 2.0**64 < HOLDOUT_SHARE
+            holdout[rows] = lots(customer_id[rows], self._hash_key) < HOLDOUT_SHARE
         return holdout
 
 

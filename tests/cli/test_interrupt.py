@@ -1,5 +1,6 @@
 """Ctrl-C ends the work soon, wherever it is, with exit code 130 and how to go on; what it left is gone on with."""
 
+import json
 import os
 import signal
 import subprocess
@@ -63,6 +64,61 @@ def test_a_run_that_is_interrupted_says_how_to_go_on_and_does(tmp_path, monkeypa
     _, told = again.communicate(timeout=300)
     assert again.returncode == 0, told
     assert Path("out/record.json").exists()
+
+
+@pytest.mark.parametrize("what", ["duckdb.Error('Interrupted')", "WorkError('the store was cut short.')"])
+def test_what_a_library_makes_of_an_interruption_ends_like_one(what):
+    code = f"""
+import os, signal
+from pathlib import Path
+import duckdb
+from sim.cli import app, main
+from sim.cli.interrupt import resumable
+from sim.errors import WorkError
+app.app = lambda **_: cut_short()
+def cut_short():
+    signal.signal(signal.SIGINT, lambda *_: None)
+    with resumable(Path("out")):
+        os.kill(os.getpid(), signal.SIGINT)
+        raise {what}
+main()
+"""
+    told = subprocess.run([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True, check=False)
+    assert (told.returncode, told.stderr) == (130, "retrainlab: interrupted; add --resume --out out.\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["compare", "surface", "tune"])
+def test_a_search_or_comparison_that_is_interrupted_goes_on_and_tells_what_an_undisturbed_one_does(
+    tmp_path, monkeypatch, command
+):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.toml").write_text(SCENARIO, encoding="utf-8")
+    work = [command, "mine.toml", "--population", "twin", "--gates", "none", "--seeds", "4", "--json"]
+    work += ["--confirm", "2"] if command == "tune" else []
+    process = started(*work, "--out", "out")
+    until = time.monotonic() + 60
+    while not done_worlds() and time.monotonic() < until:
+        time.sleep(0.02)
+    told = interrupted(process)
+    assert "retrainlab: interrupted; add --resume --out out." in told
+    kept = {path: path.stat().st_mtime_ns for path in done_worlds()}
+    assert kept
+    answers = []
+    for options in (["--out", "out", "--resume"], ["--out", "whole"]):
+        process = started(*work, *options)
+        answer, told = process.communicate(timeout=300)
+        assert process.returncode == 0, told
+        answers.append(json.loads(answer.replace("whole", "out")))
+    assert answers[0] == answers[1]
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept, "what was done is not done again"
+
+
+def done_worlds():
+    """Return a file of each world that is played whole, of the study in the folder `out`."""
+    regions = Path("out").glob("**/worlds/*.regions.parquet")
+    whole = [path for path in regions if path.with_name(path.name.replace(".regions.", ".lives.")).exists()]
+    return [*whole, *Path("out").glob("cells/*.json")]
 
 
 @pytest.mark.slow

@@ -1,12 +1,14 @@
 """What no machine ends is refused with its figures, before anything that takes long is loaded or begun."""
 
 import json
+import re
 import subprocess
 import sys
 from typing import Any
 
 import pytest
 from lives import small
+from test_cli import call
 
 from scenarios.files import catalogue, to_toml
 from sim import work_size
@@ -47,7 +49,7 @@ REFUSED = {
     "tune confirm": (["tune", "steady", "--confirm", MANY], "2,000,000,010 cells"),
     "tune customers": (["tune", "steady", "--hold-out", BIG], "GB of memory"),
     "tune trials": (["tune", "steady", "--trials", MANY], "days"),
-    "backtest seeds": (["backtest", "log.csv", "--seeds", MANY], "6,000,000,240 cells"),
+    "backtest seeds": (["backtest", "log.csv", "--seeds", MANY], "18,000,000,240 cells"),
     "backtest log": (["backtest", "huge.csv"], "10,000.0 GB"),
     "backtest reference": (["backtest", "log.csv", "--reference", "huge.csv"], "10,000.0 GB"),
     "own table": (["surface", "steady", "--population", "huge.csv", "--target", "Churn"], "10,000.0 GB"),
@@ -122,6 +124,19 @@ def test_how_large_a_cluster_is_only_the_cluster_knows(address):
     check_surface(worlds, Workforce.of(EngineOptions(address=address)))
     with pytest.raises(InputError, match="work must fit this machine"):
         check_surface(worlds, Workforce.of(EngineOptions()))
+
+
+def test_a_seed_of_a_history_counts_three_worlds(tmp_path, monkeypatch, capsys):
+    """What just fits as a table without dates is refused with them; nothing is read before."""
+    (tmp_path / "table.csv").write_text("customer,gone,day\n", encoding="utf-8")
+    said = []
+    for dates in ([], ["--date", "day"]):
+        table = ["--population", str(tmp_path / "table.csv"), "--target", "gone", "--id", "customer", *dates]
+        seeds = str(10**9)
+        code, _, err = call(monkeypatch, capsys, "compare", "steady", *table, "--seeds", seeds, "--dry-run")
+        assert code == 2
+        said.append(int(re.search(r"([\d,]+) cells", err)[1].replace(",", "")))
+    assert said[1] == 3 * said[0]
 
 
 def test_what_people_ask_for_fits_a_small_machine(monkeypatch):

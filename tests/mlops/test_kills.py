@@ -86,6 +86,7 @@ AT_SEAMS = [
     ("client", "log_model_artifacts", "before", 2),  # a logged model that is pending
     ("client", "set_registered_model_alias", "after", 5),  # Previous_Champion moved, Champion not yet
     ("journal", "commit", "before", 3),  # all of a step but its commit
+    ("registry", "tell", "before", 3),  # committed and not told: gates met, an approval waited for
 ]
 
 

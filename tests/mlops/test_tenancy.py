@@ -94,6 +94,30 @@ def test_an_experiment_that_holds_runs_of_others_or_is_deleted_is_refused(tmp_pa
     assert len(contents(store)) == len(before)
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_nothing_of_others_changes_in_a_shared_store_whether_a_run_ends_or_fails(tmp_path, store, fails):
+    client = theirs(store)
+    for alias, version in zip(Alias, ("1", "2", "1"), strict=True):
+        client.set_registered_model_alias(NAME, str(alias), version)
+    client.create_run(client.create_experiment("their experiment"), run_name="their run")
+    before = contents(store)
+
+    def break_off(row) -> None:
+        if fails and row.step == 1:
+            raise RuntimeError("broken off")
+
+    settings = settings_of(tmp_path / "run", LIFE, "always", tracking_uri=store)
+    if fails:
+        with pytest.raises(RuntimeError, match="broken off"):
+            run_live(settings, resume=False, listener=Listener(step=break_off))
+    else:
+        run_live(settings, resume=False)
+    after = contents(store)
+    assert not set(before) - set(after)
+    assert len(after) > len(before)
+    assert NAME not in str(set(after) - set(before))
+
+
 def test_runs_of_one_scenario_share_a_store_one_after_the_other(tmp_path, store):
     for number in (1, 2):
         settings = settings_of(tmp_path / f"run-{number}", LIFE, "never", tracking_uri=store)

@@ -10,9 +10,12 @@ import pytest
 from lives import TWIN, small
 from logs import simulated
 
+from reports.history import told_scenario
+from reports.page import scenario_text
 from reports.report import write_report
-from scenarios.files import to_toml
+from scenarios.files import load_scenario, to_toml
 from scenarios.injectors import ConceptDrift
+from scenarios.schema import Recipe
 from sim.cli import main
 
 DRIFT = (ConceptDrift(kind="concept", onset_step=6, shifts={"InternetService=DSL": 2.5}),)
@@ -93,6 +96,13 @@ def test_a_comparison_on_a_dated_table_says_nothing_that_nobody_knows(monkeypatc
     assert "would have earned most on the history" in text
     assert "What another past would have brought" in text
     assert "F1, recorded labels" in text
+
+
+def test_a_history_is_played_again_by_the_scenario_that_lent_its_prices():
+    """What is told in place of a scenario's story makes no other scenario of it."""
+    shipped = load_scenario("steady")
+    assert scenario_text(told_scenario(shipped, "mine")) == shipped.name
+    assert scenario_text(shipped.model_copy(update={"recipe": Recipe(rounds=7)})) == f"{shipped.name}.toml"
 
 
 @pytest.mark.slow

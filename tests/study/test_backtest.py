@@ -1,12 +1,14 @@
 """Backtests of logs: a log that the simulator wrote gives back the simulator's record, step by step, exactly."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
-from lives import CHEAP, TWIN
+from lives import CHEAP, TWIN, small
 from logs import day_of, simulated, written
 from test_cli import call
 
@@ -14,6 +16,7 @@ from policies.catalogue import load_policy
 from policies.decision import Action
 from policies.never import Never
 from scenarios.files import catalogue, load_scenario
+from scenarios.injectors import ConceptDrift
 from scenarios.schema import Scenario, Twin
 from sim.errors import InputError
 from sim.mlops.gates.profiles import load_profile
@@ -23,7 +26,7 @@ from sim.study.backtest.watch import Watching, asked_steps, without_features
 from sim.study.replay.replay import Replay
 from sim.study.scores.judge import observed_f1
 from sim.world.log_population import LogOptions, OpenedLog, open_log
-from sim.world.own.log_table import LogColumns
+from sim.world.own.log_table import LogColumns, read_log
 from sim.world.own.table import Reading
 from sim.world.world import World
 
@@ -51,6 +54,7 @@ def never_in(log: OpenedLog, seed: int = 1) -> Record:
     return Replay(world).record(Never(), load_profile("none"), "never")
 
 
+TURNED = (ConceptDrift(kind="concept", onset_step=4, shifts={"InternetService=DSL": 2.5}),)
 NAMES = sorted(spec.id for spec in catalogue().values() if spec.time.step_days == 30)
 
 
@@ -252,6 +256,20 @@ def nannyml(frame: pd.DataFrame, folder: Path) -> tuple[Path, Path]:
     return paths
 
 
+def evidently(frame: pd.DataFrame, folder: Path) -> tuple[Path, Path]:
+    """Write reference and current data under the names that Evidently takes where none are given.
+
+    There `prediction` is the probability of the positive class.
+    """
+    named = frame.rename(columns={"customer": "id", "day": "datetime", "score": "prediction", "outcome": "target"})
+    is_reference = named.pop("phase") == "reference"
+    paths = folder / "reference.parquet", folder / "current.csv"
+    named = named.drop(columns=["outcome_day", "decision"])
+    named[is_reference].to_parquet(paths[0], index=False)
+    named[~is_reference].to_csv(paths[1], index=False)
+    return paths
+
+
 def monitor(frame: pd.DataFrame, folder: Path) -> tuple[Path, Path]:
     """Write the tables of a Databricks monitor on a log: profile_metrics and drift_metrics."""
     profile, drift = [], []
@@ -335,6 +353,38 @@ def test_a_frame_of_nannyml_goes_from_file_to_report(monkeypatch, capsys, tmp_pa
 
 
 @pytest.mark.slow
+def test_data_of_evidently_go_from_file_to_report(monkeypatch, capsys, tmp_path, log_of_a_drift):
+    monkeypatch.chdir(tmp_path)
+    record, frame = log_of_a_drift
+    reference, current = evidently(frame, tmp_path)
+    asked = ("backtest", str(current), "--reference", str(reference), "--seeds", "0", "--out", "out", "--json")
+    code, out, err = call(monkeypatch, capsys, *asked)
+    told = json.loads(out)
+    assert code == 0
+    assert "churn counts as predicted from 0.5 on" in err
+    assert len(told["months"]) == len(record.steps)
+    page = Path(told["report"]).read_text(encoding="utf-8")
+    assert "f1_drop" in page
+    own = frame[frame["phase"] != "reference"].dropna(subset=["outcome"])
+    for month, (_, rows) in zip(told["months"], own.groupby("day"), strict=False):
+        right = ((rows["score"] >= 0.5) & (rows["outcome"] == 1)).sum()
+        f1 = 2 * right / ((rows["score"] >= 0.5).sum() + (rows["outcome"] == 1).sum())
+        assert month["f1"] == pytest.approx(f1)
+
+
+def test_a_prediction_may_be_a_probability_unless_it_is_said_to_be_one_of_two_words(tmp_path, log_of_a_drift):
+    _, frame = log_of_a_drift
+    named = frame.drop(columns="decision").rename(columns={"score": "prediction"})
+    path = written(named, tmp_path / "log.csv")
+    columns = LogColumns(label="outcome", date="day", id="customer", label_date="outcome_day", partition="phase")
+    read = read_log(str(path), columns, Reading(ignored=TWIN.schema.names))
+    assert read.score.tolist() == pytest.approx(frame["score"].tolist())
+    assert read.predicted.tolist() == (frame["score"] >= 0.5).tolist()
+    with pytest.raises(InputError, match="a prediction must be 1 or 0"):
+        read_log(str(path), replace(columns, prediction="prediction"), Reading(ignored=TWIN.schema.names))
+
+
+@pytest.mark.slow
 def test_a_databricks_monitor_goes_from_file_to_report(monkeypatch, capsys, tmp_path, log_of_a_drift):
     monkeypatch.chdir(tmp_path)
     record, frame = log_of_a_drift
@@ -397,6 +447,90 @@ def test_an_inference_table_is_known_by_its_names(monkeypatch, capsys, tmp_path,
     assert {month["version"] for month in told["months"]} == {"1", "2"}
     assert {segment["segment"] for segment in told["segments"]} == {"Month-to-month", "One year", "Two year"}
     assert "does not say when labels came" in err
+
+
+def test_a_log_in_a_database_is_that_in_a_file(tmp_path):
+    """Its dates are those of the database there, no texts."""
+    scenario = small(6, customers=80, delay_days=30)
+    _, frame = simulated(scenario, TWIN)
+    dated = frame.assign(**{name: pd.to_datetime(frame[name]) for name in ("day", "outcome_day")})
+    with duckdb.connect(str(tmp_path / "warehouse.duckdb")) as connection:
+        connection.register("frame", dated)
+        days = "* REPLACE (day::DATE AS day, outcome_day::DATE AS outcome_day)"
+        connection.execute(f"CREATE TABLE served AS SELECT {days} FROM frame")
+    own = opened(written(frame, tmp_path / "log.csv"), scenario)
+    schema = Reading(schema=tmp_path / "log.toml")
+    url = f"duckdb:///{tmp_path}/warehouse.duckdb#served"
+    stored = open_log(url, LogOptions(columns=COLUMNS), schema, scenario, lambda _: None)
+    assert never_in(stored).steps == never_in(own).steps
+    assert stored.table.label_dates.tolist() == own.table.label_dates.tolist()
+
+
+@pytest.mark.slow
+def test_a_log_with_features_is_compared_surveyed_and_tuned_as_it_was_served(monkeypatch, capsys, tmp_path):
+    """The surface of a rule on a log promises what a comparison finds; the log's own scores are those of never."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    _, frame = simulated(small(10, customers=300, delay_days=30, drift=TURNED), TWIN)
+    written(frame.drop(columns="phase").rename(columns={"decision": "prediction"}), tmp_path / "log.csv")
+    (tmp_path / "log.toml").write_text('[columns.SeniorCitizen]\nkind = "category"\n', encoding="utf-8")
+    log = ["--population", "log.csv", "--score", "score", "--target", "outcome", "--id", "customer", "--date", "day"]
+    log += ["--label-date", "outcome_day", "--schema", "log.toml", "--trials", "0"]
+    rule, gates = "f1_drop > {a}", ["--gates", "none"]
+
+    def told(*words):
+        code, out, err = call(monkeypatch, capsys, *words, *log, "--json")
+        assert code == 0, err
+        return json.loads(out), err
+
+    surface, said = told(
+        "surface", "steady", "--rule", rule, "--reference", "proposal", *gates, "--seeds", "3", "--out", "s"
+    )
+    assert "on a history differ by its holdout and by the luck of training only" in said
+    setting = surface["best"]["setting"]["a"]
+    chosen = f"f1_drop > {setting!r}"
+    policies = ["--policy", "never", "--policy", chosen]
+    compared, _ = told("compare", "steady", *policies, *gates, "--seeds", "3", "--out", "c")
+    rows = {row["policy"]: row for row in compared["boards"][0]["policies"]}
+    assert rows[chosen]["scores"]["net_value"]["mean"] == pytest.approx(surface["best"]["net_value"]["mean"])
+    cells = pd.read_parquet("c/results.parquet")
+    own = frame[frame["day"] >= sorted(frame["day"].unique())[6]].dropna(subset=["outcome"])
+    months = own.assign(right=own["decision"] * own["outcome"]).groupby("day")[["decision", "outcome", "right"]].sum()
+    f1 = (2 * months["right"] / (months["decision"] + months["outcome"])).mean()
+    served = cells.loc[cells["policy"] == "never", "f1_observed"]
+    assert served.tolist() == pytest.approx([f1] * 3)
+    tuned, _ = told(
+        "tune",
+        "steady",
+        "--rule",
+        rule,
+        "--reference",
+        "proposal",
+        *gates,
+        "--seeds",
+        "3",
+        "--confirm",
+        "3",
+        "--out",
+        "t",
+    )
+    assert tuned["setting"].keys() == {"a"}
+    assert set(pd.read_parquet("t/confirmation/resampled.parquet")["resample"]) == {1, 2}
+    for folder in ("s", "c", "t"):
+        code, _, err = call(monkeypatch, capsys, "report", folder)
+        assert code == 0, err
+        page = Path(folder, "report", "report.html").read_text(encoding="utf-8")
+        assert "--score score --label-date outcome_day" in page, (
+            "the command that plays it again names the log's columns"
+        )
+
+
+def test_a_log_to_be_compared_needs_its_file(monkeypatch, capsys):
+    code, _, err = call(monkeypatch, capsys, "compare", "steady", "--score", "score", "--dry-run")
+    assert (code, err) == (
+        2,
+        "retrainlab: a log must be a file, a folder or a database's table; add --population PATH.\n",
+    )
 
 
 WRONG = {

@@ -1,11 +1,18 @@
 """Contestants: what the texts of a comparison stand for, and which are refused."""
 
-import pytest
+from dataclasses import replace
 
-from policies.catalogue import catalogue
+import pytest
+from lives import TWIN, small
+
+from policies.catalogue import catalogue, load_policy
 from sim.errors import InputError
-from sim.study.comparison.contestants import Contestant, ablations, contestants
+from sim.mlops.gates.profiles import load_profile
+from sim.mlops.models.profiles import load_training
+from sim.study.comparison.contestants import Arena, Contestant, ablations, contestants
 from sim.study.comparison.grid import expand, parse_grid
+from sim.study.replay.replay import Replay
+from sim.world.world import World
 
 
 def names(*texts, grid=()):
@@ -98,3 +105,23 @@ def test_two_policies_of_one_name_are_refused(tmp_path):
 def test_a_repeated_clause_is_left_out_once():
     names = [each.name for each in contestants(["f1_drop > 0.05 or f1_drop > 0.05 or psi_max > 1"], {})]
     assert len(names) == len(set(names))
+
+
+def test_policies_that_differ_by_their_names_alone_are_played_once_and_keep_their_names():
+    replay, gates = Replay(World(small(6, delay_days=30), 1, TWIN, kept_steps=None)), load_profile("none")
+    arena = Arena(replay, gates)
+    named = contestants(["psi_max > 0.1 or f1 > 2", "psi_max > 0.1 or f1 > 3"], {})
+    without = [each for each in named if each.drops in ("f1 > 2", "f1 > 3")]
+    assert len(without) == 2
+    records = [arena.play(each, each.spec) for each in without]
+    assert records[0].steps is records[1].steps
+    for each, record in zip(without, records, strict=True):
+        single = replay.record(each.spec.build(), gates, each.name, each.spec.to_toml())
+        assert record == single
+    others = [
+        replace(without[0], training=load_training("newest")),
+        replace(without[0], spec=replace(without[0].spec, training="history")),
+        replace(without[0], spec=load_policy("psi_max >= 0.1")),
+    ]
+    for other in others:
+        assert arena.play(other, other.spec).steps is not records[0].steps

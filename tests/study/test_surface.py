@@ -21,6 +21,7 @@ from sim.study.comparison.results import to_row
 from sim.study.lives.template import read_template
 from sim.study.replay.cache import ReplayCache
 from sim.study.scores.table import Score
+from sim.study.surface import overlay
 from sim.study.surface.answers import answer, objective, reference_objective, setting_of
 from sim.study.surface.confidence import confidence_set
 from sim.study.surface.study import SurfaceStudy, parse_ranges, survey
@@ -99,6 +100,17 @@ def test_an_alarm_that_comes_without_the_drift_too_tells_settings_of_one_life_ap
     lives = surface.lives[surface.lives["policy"] != "reference"]
     told = lives.groupby(["scenario", "seed", "net_value", "retrains", "f1_observed"])["detection_days"].nunique()
     assert (told > 1).any(), "these worlds have no such settings: take others"
+
+
+def test_kinds_of_settings_beyond_the_bound_are_said_before_all_worlds_are_followed(tmp_path, monkeypatch):
+    """The cells of the first world alone, in each of ten, are too many."""
+    monkeypatch.setattr(overlay, "MOST_CELLS", 500)
+    study = study_of(ranges=["a=-0.1:0.4", "b=0.05:0.6"])
+    heard = []
+    with pytest.raises(InputError, match=r"at most 500 cells in all worlds, but these 10 make .* or more") as said:
+        survey(study, tmp_path / "s", on_world=heard.append)
+    assert "give a --range" in str(said.value)
+    assert heard == [0]
 
 
 def test_a_grid_is_read_as_its_settings_are(surveyed):

@@ -271,7 +271,7 @@ def test_a_table_is_played_live_and_compared(monkeypatch, capsys, dates):
     )
     boards = json.loads(out)["boards"]
     assert code == 0
-    assert ("neither of other customers nor of another past" in err) == dates
+    assert ("of its customers, who are drawn again for each seed, but not of another past" in err) == dates
     assert {row["policy"] for row in boards[0]["policies"]} == {"every(days=30)", "never"}
     with Path("customers.csv").open(encoding="utf-8") as file:
         assert len(list(csv.reader(file))) == 3001

@@ -145,10 +145,9 @@ class DuckDBJournal:
         ended = checkpoint.state.first if last is None else last.job_ended
         if ended is not None:
             self._registry.describe(ended)
-        query = "SELECT model_version, gate_step, latency_ms FROM model_versions WHERE gate_step = ?"
-        for version, step, measured in self._connection.execute(query, [last.step if last else 0]).fetchall():
-            if measured is not None:
-                self._registry.log_latency(version, step, measured)
+        for job in (ended, checkpoint.state.job):  # the latter has met its gates where it waits for an approval
+            if job is not None and job.meeting is not None and job.name in self.latency_ms:
+                self._registry.log_latency(job.version, job.meeting.step, self.latency_ms[job.name])
         self._registry.tell()
 
     def _write_step(self, row: StepRow) -> None:

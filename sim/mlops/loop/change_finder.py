@@ -1,6 +1,6 @@
 """The change finder: since when the labels known today follow another world than the first model's."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sim.mlops.loop.monitor import Models
 from sim.mlops.models.cohort import Cohort, weights
@@ -38,7 +38,10 @@ class ChangeFinder:
     def newest(self, step: int, level: float) -> Change | None:
         """Return the newest change that the labels visible at a step show; `None` where they show none."""
         usable = usable_steps(self._world.scenario, self._log, self._world.day(step))
-        cohorts = self._log.cohorts(without_quarantined(usable, self._log))
+        return self.among(self._log.cohorts(without_quarantined(usable, self._log)), level)
+
+    def among(self, cohorts: Sequence[Cohort], level: float) -> Change | None:
+        """Return the newest change that cohorts as known today show; `None` where they show none."""
         return newest_change([self._scores(cohort) for cohort in cohorts if len(cohort.label)], level)
 
     def _scores(self, cohort: Cohort) -> CohortScores:

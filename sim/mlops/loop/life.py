@@ -1,7 +1,8 @@
 """The loop: one life of a deployed model, step after step."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -62,8 +63,7 @@ def begin_with(platform: LocalPlatform, model: Model, recipe: Recipe) -> State:
     return _begun(platform, Trained(model, platform.trainer.first_data().window), recipe, "the model of the log")
 
 
-@dataclass(frozen=True, slots=True)
-class Morning:
+class Morning(NamedTuple):
     """What has happened in a step before anybody decides: steps 1 to 5 of the loop."""
 
     step: int

@@ -30,9 +30,18 @@ def act(platform: Platform, state: State, step: int, decision: Decision) -> Job 
     if decision.action not in (Action.RETRAIN, Action.RECALIBRATE):
         return None
     name = f"{decision.action}-{step:03d}"
-    asked = Job(name, step, platform.world.day(step), decision.cause, decision.reason, action=decision.action)
+    training = decision.training if decision.action is Action.RETRAIN else ""
+    asked = Job(
+        name,
+        step,
+        platform.world.day(step),
+        decision.cause,
+        decision.reason,
+        action=decision.action,
+        training=training,
+    )
     if decision.action is Action.RETRAIN:
-        state.job = platform.train(replace(asked, training=decision.training), state.champion)
+        state.job = platform.train(asked, state.champion)
     else:
         trees_day, trees_steps = state.champion.requested_day, state.champion.reference_steps
         state.job = platform.recalibrate(replace(asked, trees_day=trees_day, trees_steps=trees_steps), state.champion)

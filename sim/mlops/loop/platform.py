@@ -222,7 +222,7 @@ class LocalPlatform:
         """Train and register a job's model."""
         recipe, profile = self.registry.recipe(champion.version), self._training(job)
         with self.stopwatch.timing("training"):
-            trained = [self.trainer.train(job.requested_step, recipe, each) for each in profile.entrants]
+            trained = self.trainer.train_each(job.requested_step, recipe, profile.entrants)
         if not profile.challengers:
             return self.register(replace(job, window=trained[0].window), trained[0].model, recipe)
         self.candidates[job.name] = [each.model for each in trained]

@@ -1,10 +1,11 @@
 """The trainer: turns what the log knows on a day into a model."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from scenarios.schema import Recipe
 from sim.mlops.loop.change_finder import ChangeFinder
-from sim.mlops.models.cohort import labelled_rows
+from sim.mlops.models.cohort import Cohort, labelled_rows
 from sim.mlops.models.model import Model
 from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.models.recalibration import fit_scaling
@@ -53,16 +54,25 @@ class Trainer:
 
     def train(self, step: int, recipe: Recipe, profile: TrainingProfile) -> Trained:
         """Train a challenger on the labels visible at `step`, on the rows that a profile takes."""
+        (trained,) = self.train_each(step, recipe, [profile])
+        return trained
+
+    def train_each(self, step: int, recipe: Recipe, profiles: Sequence[TrainingProfile]) -> list[Trained]:
+        """Train a challenger for each of several profiles; what is visible at `step` is read once for all of them."""
+        cohorts = self._log.cohorts(self._usable_steps(step))
+        return [self._train(step, recipe, profile, cohorts) for profile in profiles]
+
+    def _train(self, step: int, recipe: Recipe, profile: TrainingProfile, cohorts: Sequence[Cohort]) -> Trained:
         world = self._world
         scenario = world.scenario
         known = Known(
-            cohorts=self._log.cohorts(self._usable_steps(step)),
+            cohorts=cohorts,
             training=scenario.training,
             offers=scenario.offers,
             schema=world.schema,
             step_days=scenario.time.step_days,
             rng=world.streams.generator("training_rows", step),
-            change=lambda level: self.changes.newest(step, level),
+            change=lambda level: self.changes.among(cohorts, level),
             today=lambda: self._log.cohorts([step])[0].sample,
         )
         thinning = world.streams.generator("thinning", step)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Hashable, Mapping, MutableMapping, Sequenc
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from scenarios.schema import Scenario
@@ -19,6 +18,7 @@ from sim.mlops.records.log import LogReader, usable_steps
 from sim.mlops.records.quarantine import without_quarantined
 from sim.mlops.statistics.metrics import confusion, log_loss
 from sim.world.schema.columns import Matrix, Schema, read_back
+from sim.world.schema.lots import lots
 from sim.world.world import World
 
 MISSING_SHARE = 0.10
@@ -162,8 +162,7 @@ def chooses(rows: LabelledRows, choosing_share: float) -> NDArray[np.bool_]:
 
     By a hash of the customer: one who is there twice is on one side.
     """
-    hashes = pd.util.hash_array(rows.customer_id.astype(object), hash_key=_CHOOSING_KEY, categorize=False)
-    return np.asarray(hashes / 2.0**64 < choosing_share)
+    return np.asarray(lots(rows.customer_id, _CHOOSING_KEY) < choosing_share)
 
 
 def newest_judged(log: LogReader, usable: Sequence[int], scenario: Scenario) -> list[Cohort]:
@@ -184,10 +183,12 @@ def newest_judged(log: LogReader, usable: Sequence[int], scenario: Scenario) -> 
 
 def stress(features: Matrix, schema: Schema, rng: np.random.Generator) -> dict[str, Matrix]:
     """Return the features with 10 % of all values missing, with numbers read back from text, and as float32."""
+    with np.errstate(over="ignore"):  # what is too large for float32 is endless there, as it would be in production
+        single = features.astype(np.float32).astype(np.float64)
     return {
         "missing": np.where(rng.random(features.shape) < MISSING_SHARE, np.nan, features),
         "text": _through_text(features, schema),
-        "float32": features.astype(np.float32).astype(np.float64),
+        "float32": single,
     }
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import lightgbm as lgb
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from scenarios.schema import Offers, Prices, Recipe, Training
@@ -14,6 +13,7 @@ from sim.mlops.models.cohort import Cohort, LabelledRows, Rows, labelled_rows, r
 from sim.mlops.models.model import Model, threads
 from sim.mlops.statistics.change import Change
 from sim.world.schema.columns import Matrix, Schema, without_unseen
+from sim.world.schema.lots import lots
 
 INNER_VALIDATION_SHARE = 0.25
 LEAST_ROWS = 10  # of fewer, LightGBM's bagging might draw none, and a part tells little
@@ -167,8 +167,7 @@ def _stored_names(schema: Schema) -> list[str]:
 
 def inner_split(rows: LabelledRows) -> tuple[LabelledRows, LabelledRows]:
     """Return (train, validation) parts split by a hash of the customer, so that no customer is in both."""
-    hashes = pd.util.hash_array(rows.customer_id.astype(object), hash_key="inner-validation", categorize=False)
-    validates = hashes / 2.0**64 < INNER_VALIDATION_SHARE
+    validates = lots(rows.customer_id, "inner-validation") < INNER_VALIDATION_SHARE
     return rows.take(np.flatnonzero(~validates)), rows.take(np.flatnonzero(validates))
 
 

@@ -123,10 +123,10 @@ class LifeInMlflow:
         found = pages(lambda token: self.client.search_runs([self.experiment_id], query, page_token=token))
         return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id), reverse=True)
 
-    def open_run(self, job: str, parent: str) -> str:
-        """Return the run of a job, which is made below another run if it is not there yet."""
+    def open_run(self, job: str, parent: str, tags: Mapping[str, str]) -> str:
+        """Return the run of a job, which is made below another run, with its tags, if it is not there yet."""
         if job not in self.runs:
-            self.runs[job] = self._create_run(job, job, {"mlflow.parentRunId": parent, **source_tags()})
+            self.runs[job] = self._create_run(job, job, {**tags, "mlflow.parentRunId": parent, **source_tags()})
         return self.runs[job]
 
     def logged_models(self, run_id: str) -> list[LoggedModel]:

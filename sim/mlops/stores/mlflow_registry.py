@@ -83,8 +83,8 @@ class MlflowRegistry:
         if known is not None:
             return known.version
         is_new = job.name not in self._life.runs
-        run_id = self._life.open_run(job.name, self.run_id)
-        self._client.log_batch(run_id, params=params(job, recipe), tags=run_tags(job))
+        run_id = self._life.open_run(job.name, self.run_id, run_tags(job))
+        self._client.log_batch(run_id, params=params(job, recipe))
         logged = (None if is_new else left_over_model(self._life, run_id)) or self._client.create_logged_model(
             self.experiment_id,
             job.name,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from mlflow.entities import Param, RunTag
+from mlflow.entities import Param
 
 from policies.decision import Action
 from scenarios.schema import Recipe
@@ -52,10 +52,9 @@ def params(job: Job, recipe: Recipe) -> list[Param]:
     return [*(Param(key, str(value)) for key, value in recipe.model_dump().items()), *window_params(job.window)]
 
 
-def challenger_tags(job: Job, challenger: Challenger) -> list[RunTag]:
+def challenger_tags(job: Job, challenger: Challenger) -> dict[str, str]:
     """Return what is said on the run of a tournament's challenger once the tournament is over."""
-    told = {"chosen": str(challenger.is_chosen).lower(), "why_not": why_not(job, challenger)}
-    return [RunTag(key, value) for key, value in told.items()]
+    return {"chosen": str(challenger.is_chosen).lower(), "why_not": why_not(job, challenger)}
 
 
 def window_params(window: TrainingWindow) -> list[Param]:
@@ -70,9 +69,9 @@ def window_params(window: TrainingWindow) -> list[Param]:
     return [Param(key, str(value)) for key, value in told.items()]
 
 
-def run_tags(job: Job) -> list[RunTag]:
+def run_tags(job: Job) -> dict[str, str]:
     """Return the tags of a job's run when it begins."""
-    tags = {
+    return {
         "reason": job.reason,
         "cause": str(job.cause),
         "action": str(job.action),
@@ -81,7 +80,6 @@ def run_tags(job: Job) -> list[RunTag]:
         "status": str(Status.OPEN),
         NOTE_TAG: describe_job(job),
     }
-    return [RunTag(key, value) for key, value in tags.items()]
 
 
 def verdict_tags(job: Job) -> dict[str, str]:

@@ -79,10 +79,10 @@ class Telling:
     def _describe_challenger(self, job: Job, challenger: Challenger) -> None:
         """Tell of a tournament's challenger in a run below that of its job, and why it was not promoted."""
         life = self._life
-        run_id = life.open_run(f"{job.name}/{challenger.profile}", self._ledger[job.version].run_id)
+        name, parent = f"{job.name}/{challenger.profile}", self._ledger[job.version].run_id
+        run_id = life.open_run(name, parent, challenger_tags(job, challenger))
         loss = challenger.log_loss
         metrics = [] if loss is None else [Metric("log_loss", loss, life.started, job.requested_step)]
         with life.unless_gone(run_id):
-            told = challenger_tags(job, challenger)
-            life.client.log_batch(run_id, metrics, window_params(challenger.window), told)
+            life.client.log_batch(run_id, metrics, window_params(challenger.window))
             life.client.set_terminated(run_id)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BeforeValidator, TypeAdapter
 
 from sim.json_file import read_json, write_json
+from sim.study.inference.contests import Interval
 from sim.study.inference.seeds_needed import SeedsNeeded
 from sim.study.inference.verdicts import Verdict
 from sim.study.scores.table import Score
@@ -19,6 +20,11 @@ OVERALL = "overall"
 
 Ends = tuple[float, float]
 """The low and the high end of a 95 % interval."""
+
+
+def ends_of(interval: Interval | None) -> Ends | None:
+    """Return the two ends of an interval, if there is one."""
+    return None if interval is None else (interval.low, interval.high)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.records.record import Record
-from sim.study.comparison.contestants import ORACLE, Contestant, play_contestant
+from sim.study.comparison.contestants import ORACLE, Arena, Contestant, play_contestant
 from sim.study.comparison.results import Cell, CellIdentity, Judgement, ScoreValue
 from sim.study.comparison.steps import PlayedLife, Role, packed_steps
 from sim.study.lives.forks import acts
@@ -23,13 +23,24 @@ from sim.study.scores.recovery import recovery
 from sim.study.scores.regret import ConstraintPrices, beyond_oracle, constraint_prices, learnt_from, needless
 from sim.study.scores.response import response
 from sim.study.scores.table import Origin, Score
+from sim.work_size import LIVES_OF_A_PAST
 from sim.world.population import Population
+from sim.world.recorded import RecordedPopulation
+from sim.world.redrawn import redrawn
 from sim.world.world import World
+
+RESAMPLES = tuple(range(1, LIVES_OF_A_PAST))
+"""The worlds of a seed of a history beside the past itself: `WorldTask.resample`."""
+_OTHER_LUCK = 1_000_000_007  # far from any seed
 
 
 @dataclass(frozen=True, slots=True)
 class WorldTask:
-    """What is to be played in one world."""
+    """What is to be played in one world.
+
+    `resample` tells the worlds of a seed of a history: 0 is the past itself, 1 and 2 a resample of its customers (the
+    same for both) under two lucks.
+    """
 
     scenario: Scenario
     seed: int
@@ -39,6 +50,16 @@ class WorldTask:
     trials: int
     with_split: bool
     trainings: tuple[TrainingProfile, ...] = ()
+    resample: int = 0
+
+    def world(self, population: Population) -> World:
+        """Return the world that is meant."""
+        if self.resample == 0:
+            return World(self.scenario, self.seed, population, kept_steps=None)
+        if not isinstance(population, RecordedPopulation):
+            raise TypeError("only the customers of a history are drawn again")
+        luck = self.seed + _OTHER_LUCK * (self.resample - 1)
+        return World(self.scenario, luck, redrawn(population, self.seed), kept_steps=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +72,7 @@ class PlayedWorld:
 
 def play_world(order: WorldTask, population: Population, cache: ReplayCache) -> PlayedWorld:
     """Play and judge all cells of a world; a cell that fails is a row with its error, and the rest goes on."""
-    replay = Replay(World(order.scenario, order.seed, population, kept_steps=None), order.trials)
+    replay = Replay(order.world(population), order.trials)
     cache.load(replay)
     undrifted = without_drift(replay)
     if undrifted is not None:
@@ -83,9 +104,11 @@ def _play_profile(
     except Exception as error:  # noqa: BLE001 - the other profiles are still worth having
         return _failed_profile(order, profile, error)
     known: dict[str, Record] = {}
-    played = {contestant: _attempt(contestant, replay, profile, known, bench) for contestant in _in_turn(order)}
+    arena = Arena(replay, profile)
+    played = {contestant: _attempt(contestant, arena, known, bench) for contestant in _in_turn(order)}
     lives += _references(bench, replay, profile)
-    judge = _Judge(bench, known.get(order.baseline), lives)
+    calm = None if undrifted is None else Arena(undrifted, profile)
+    judge = _Judge(bench, known.get(order.baseline), calm, lives)
     return [_cell(order, profile, contestant, played[contestant], judge) for contestant in order.contestants]
 
 
@@ -103,11 +126,11 @@ def _in_turn(order: WorldTask) -> Sequence[Contestant]:
 
 
 def _attempt(
-    contestant: Contestant, replay: Replay, profile: GateProfile, known: dict[str, Record], bench: "Bench"
+    contestant: Contestant, arena: Arena, known: dict[str, Record], bench: "Bench"
 ) -> Record | Exception | None:
     """Return a contestant's record and note it; the error where it failed, and `None` where there is none."""
     try:
-        record = play_contestant(contestant, replay, profile, known, bench.best)
+        record = play_contestant(contestant, arena, known, bench.best)
     except Exception as error:  # noqa: BLE001 - a failed cell is recorded, and the others are still worth having
         return error
     if record is not None:
@@ -128,18 +151,18 @@ def _cell(
     if isinstance(played, Exception):
         return Cell(identity, _told(played))
     try:
-        undrifted = _undrifted(contestant, played, judge.bench, profile)
+        undrifted = _undrifted(contestant, played, judge.calm)
         judgement = judge.judge(played, undrifted, with_needless=not contestant.is_ablation)
     except Exception as error:  # noqa: BLE001 - as above
         return Cell(identity, _told(error))
     return Cell(identity, judgement=judgement)
 
 
-def _undrifted(contestant: Contestant, record: Record, bench: "Bench", profile: GateProfile) -> Record | None:
+def _undrifted(contestant: Contestant, record: Record, calm: Arena | None) -> Record | None:
     """Return the record of a contestant in the world without the drift, where it may tell a false alarm."""
-    if bench.undrifted is None or contestant.spec is None or detection_days(record) is None:
+    if calm is None or contestant.spec is None or detection_days(record) is None:
         return None
-    return bench.undrifted.record(contestant.spec.build(), profile, contestant.name, training=contestant.training)
+    return calm.play(contestant, contestant.spec)
 
 
 def without_drift(replay: Replay) -> Replay | None:
@@ -206,6 +229,7 @@ class _Judge:
 
     bench: Bench
     baseline: Record | None
+    calm: Arena | None
     lives: list[PlayedLife]
     _judged: dict[Hashable, Judgement] = field(default_factory=dict)
 

@@ -20,9 +20,9 @@ from sim.mlops.models.profiles import TrainingProfile, load_training
 from sim.mlops.models.training import boosted
 from sim.study.claim import Claim
 from sim.study.comparison.boards import Leaderboard, write_leaderboard
-from sim.study.comparison.cells import WorldTask
+from sim.study.comparison.cells import RESAMPLES, WorldTask
 from sim.study.comparison.contestants import Contestant
-from sim.study.comparison.leaderboard import leaderboard
+from sim.study.comparison.leaderboard import RESAMPLE, leaderboard
 from sim.study.comparison.playing import played_worlds
 from sim.study.comparison.results import read_cells, to_frame, write_cells
 from sim.study.comparison.steps import STEPS_FILE, WorldPart, gather_steps, write_steps
@@ -30,12 +30,13 @@ from sim.study.comparison.study_file import STUDY_FILE, STUDY_KIND, StudyIdentit
 from sim.study.engines.engine import Engine
 from sim.study.replay.replay import check_replayable
 from sim.study.scores.fresh import TRAINING_SEEDS, retraining_rows
-from sim.whole_file import whole_file
+from sim.whole_file import write_table
 from sim.world.population_spec import PopulationSpec
 from sim.world.telco.table import SCHEMA
 from sim.world.world import World
 
 RESULTS_FILE = "results.parquet"
+RESAMPLED_FILE = "resampled.parquet"
 LEADERBOARD_FILE = "leaderboard.json"
 _CELLS_FOLDER = "cells"
 _LIFTED_WORLDS = 3
@@ -90,7 +91,7 @@ class Study:
         return self.population.text or ", ".join(own)
 
     def orders(self) -> tuple[WorldTask, ...]:
-        """Return the worlds to be played."""
+        """Return the worlds to be played; of a history each seed's resample of its customers, twice, as well."""
         return tuple(
             WorldTask(
                 scenario=scenario,
@@ -101,10 +102,17 @@ class Study:
                 trials=self.trials,
                 with_split=self.with_split,
                 trainings=self.oracle_trainings(scenario),
+                resample=resample,
             )
             for scenario in self.scenarios
             for seed in self.seeds
+            for resample in self.resamples
         )
+
+    @property
+    def resamples(self) -> tuple[int, ...]:
+        """Which worlds of each seed are played, as `WorldTask.resample` tells them."""
+        return (0, *RESAMPLES) if self.population.is_history else (0,)
 
     def oracle_trainings(self, scenario: Scenario) -> tuple[TrainingProfile, ...]:
         """Return the training profiles that the oracle of a scenario chooses among: all that the policies may use."""
@@ -136,15 +144,17 @@ class Study:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """What came of a study: a row a cell, and the leaderboard drawn from them."""
+    """What came of a study: a row a cell, those of a history's resamples apart, and the leaderboard of both."""
 
     cells: pd.DataFrame
     leaderboard: Leaderboard
+    resampled: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     @property
     def failures(self) -> pd.DataFrame:
         """The cells that failed, with their errors."""
-        return self.cells[self.cells["error"].notna()]
+        cells = pd.concat([self.cells, self.resampled]) if len(self.resampled) else self.cells
+        return cells[cells["error"].notna()]
 
 
 def compare(
@@ -159,6 +169,8 @@ def compare(
     address: str = "",
 ) -> StudyResult:
     """Play a study and leave `results.parquet`, `steps.parquet` and `leaderboard.json` in a folder.
+
+    Of a history, whose customers are drawn again for the intervals, `resampled.parquet` is there too.
 
     Each world is played by one worker and kept as soon as it is done, so that a killed comparison goes on with
     `resume`, which also plays worlds again in which a cell failed. The results depend neither on the number of
@@ -197,18 +209,36 @@ def compare(
         on_world(done)
         named = {scenario.name: each for scenario, each in zip(study.scenarios, populations, strict=True)}
         for order, played in played_worlds(waiting, named, executor, cache_folder):
-            write_steps(played.steps, _steps_path(folder, order))
+            if not order.resample:
+                write_steps(played.steps, _steps_path(folder, order))
             write_cells(played.cells, _cells_path(folder, order))
             done += 1
             on_world(done)
-    frame = to_frame([cell for order in orders for cell in read_cells(_cells_path(folder, order))])
-    board = leaderboard(frame, study.baseline, study.policies)
-    parts = [WorldPart(order.scenario.name, order.seed, _steps_path(folder, order)) for order in orders]
-    gather_steps(parts, folder / STEPS_FILE)
-    with whole_file(folder / RESULTS_FILE) as part:
-        frame.to_parquet(part, index=False)
+    return _gathered(study, folder, orders)
+
+
+def _gathered(study: Study, folder: Path, orders: Sequence[WorldTask]) -> StudyResult:
+    """Gather what the worlds left, and write the results of all."""
+    by_world = {number: _cells_of(folder, orders, number) for number in study.resamples}
+    frame, again = by_world.pop(0), list(by_world.values())
+    resampled = pd.concat(again, ignore_index=True) if again else pd.DataFrame()
+    board = leaderboard(pd.concat([frame, resampled], ignore_index=True), study.baseline, study.policies)
+    own = [order for order in orders if not order.resample]
+    gather_steps(
+        [WorldPart(order.scenario.name, order.seed, _steps_path(folder, order)) for order in own], folder / STEPS_FILE
+    )
+    if again:
+        write_table(folder / RESAMPLED_FILE, resampled)
+    write_table(folder / RESULTS_FILE, frame)
     write_leaderboard(board, folder / LEADERBOARD_FILE)
-    return StudyResult(frame, board)
+    return StudyResult(frame, board, resampled)
+
+
+def _cells_of(folder: Path, orders: Sequence[WorldTask], resample: int) -> pd.DataFrame:
+    """Return the cells of the past itself, or of one of its resamples."""
+    own = [order for order in orders if order.resample == resample]
+    frame = to_frame([cell for order in own for cell in read_cells(_cells_path(folder, order))])
+    return frame.assign(**{RESAMPLE: resample}) if resample else frame
 
 
 def expected_seconds(study: Study, workers: int) -> float:
@@ -223,7 +253,7 @@ def expected_seconds(study: Study, workers: int) -> float:
         steps, onset = scenario.time.steps, scenario.onset_step
         train_seconds, score_seconds = _probe(scenario)
         trainings = steps + TRAINING_SEEDS * (steps - onset if onset is not None else 0)
-        worlds = len(study.seeds) * (1 + _LIFTED_WORLDS * study.with_split)
+        worlds = len(study.seeds) * len(study.resamples) * (1 + _LIFTED_WORLDS * study.with_split)
         trainings += _TRAININGS_A_TRIAL * study.trials
         total += (trainings * train_seconds + steps**2 * score_seconds * len(study.profiles)) * worlds
     return _ALL_ELSE * total / min(workers, len(study.orders()))
@@ -242,7 +272,8 @@ def _check_unique(what: str, names: Sequence[str]) -> None:
 
 
 def _cells_path(folder: Path, order: WorldTask) -> Path:
-    return folder / _CELLS_FOLDER / f"{order.scenario.name}-seed{order.seed}.json"
+    resample = f"-resample{order.resample}" if order.resample else ""
+    return folder / _CELLS_FOLDER / f"{order.scenario.name}-seed{order.seed}{resample}.json"
 
 
 def _steps_path(folder: Path, order: WorldTask) -> Path:

@@ -2,8 +2,8 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from policies.catalogue import catalogue, load_policy
 from policies.conditions import AtLeast
@@ -113,24 +113,41 @@ def ablations(contestant: Contestant) -> list[Contestant]:
     return [_ablation(contestant, spec, root, texts.index(text)) for text in dict.fromkeys(texts)]
 
 
-def play_contestant(
-    contestant: Contestant, replay: Replay, profile: GateProfile, known: Mapping[str, Record], best: Plan
-) -> Record | None:
+@dataclass(frozen=True, slots=True)
+class Arena:
+    """A world under one gate profile, in which policies that differ by their names alone are played once.
+
+    So the rules that a clause less makes of a grid, most of which are the same, cost what those that differ do.
+    """
+
+    replay: Replay
+    profile: GateProfile
+    _played: dict[Hashable, Record] = field(default_factory=dict)
+
+    def play(self, contestant: Contestant, spec: PolicySpec) -> Record:
+        """Return the record of a contestant whose policy is given."""
+        life = (spec.kind, tuple(spec.parameters.items()), spec.code, spec.training, contestant.training)
+        if life not in self._played:
+            policy = spec.build()
+            self._played[life] = self.replay.record(policy, self.profile, "", training=contestant.training)
+        return replace(self._played[life], policy=contestant.name, policy_toml=spec.to_toml())
+
+
+def play_contestant(contestant: Contestant, arena: Arena, known: Mapping[str, Record], best: Plan) -> Record | None:
     """Return the contestant's record in a world; `known` holds those of other contestants that a coin may be like.
 
     Missing for the oracle where there is none.
     """
     if contestant.spec is not None:
-        toml = contestant.spec.to_toml()
-        return replay.record(contestant.spec.build(), profile, contestant.name, toml, contestant.training)
+        return arena.play(contestant, contestant.spec)
     if contestant.like is not None:
         if contestant.like not in known:
             msg = f"a coin needs the record of {contestant.like}, which failed"
             raise RuntimeError(msg)
-        return placebo(known[contestant.like], replay, profile, contestant)
+        return placebo(known[contestant.like], arena.replay, arena.profile, contestant)
     if best.schedule is None:
         return None
-    return replay.record(best.schedule, profile, contestant.name, known=best.trainings)
+    return arena.replay.record(best.schedule, arena.profile, contestant.name, known=best.trainings)
 
 
 def placebo(model: Record, replay: Replay, profile: GateProfile, contestant: Contestant) -> Record:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
-from sim.study.comparison.boards import NOTHING, Difference, Rank
+from sim.study.comparison.boards import NOTHING, Difference, Rank, ends_of
 from sim.study.inference.contests import MIN_SEEDS, Floats
 from sim.study.inference.verdicts import Family, Told, Verdict, all_pairs, common_seeds
 
@@ -29,14 +29,20 @@ class BoardFamily:
     family: Family
 
     @classmethod
-    def of(cls, values: Floats, baseline: int | None) -> "BoardFamily":
-        """Return the family of the policies of a board, whose scores are columns, with a row for each seed."""
-        present = np.flatnonzero(~np.isnan(values).all(axis=0))
-        rows = values[common_seeds(values)][:, present]
+    def of(cls, values: Floats, baseline: int | None, resampled: Floats | None = None) -> "BoardFamily":
+        """Return the family of the policies of a board, whose scores are columns, with a row for each seed.
+
+        `resampled` are their scores in resamples of one past, as `Family.of` takes them.
+        """
+        stack = values[np.newaxis] if resampled is None else np.concatenate([values[np.newaxis], resampled])
+        present = np.flatnonzero(~np.isnan(stack).all(axis=1).any(axis=0))
+        seeds = np.logical_and.reduce([common_seeds(each[:, present]) for each in stack])
+        rows = stack[:, seeds][:, :, present]
         life = np.full(values.shape[1], -1, dtype=np.intp)
         if not rows.size:
-            return cls(np.full(values.shape[1], np.nan), life, {}, Family.of(rows.reshape(0, 0), []))
-        lives, inverse = np.unique(rows, axis=1, return_inverse=True)
+            return cls(np.full(values.shape[1], np.nan), life, {}, Family.of(np.empty((0, 0)), []))
+        n_lives, n_seeds, _ = rows.shape
+        lives, inverse = np.unique(rows.reshape(n_lives * n_seeds, -1), axis=1, return_inverse=True)
         life[present] = inverse.ravel()
         count = lives.shape[1]
         reference = -1 if baseline is None else int(life[baseline])
@@ -44,8 +50,10 @@ class BoardFamily:
         pairs = [pair for pair in pairs if reference >= 0 or count <= MOST_COMPARED]
         pairs = [pair for pair in pairs if pair[0] != pair[1]]
         means = np.full(values.shape[1], np.nan)
-        means[present] = rows.mean(axis=0)
-        return cls(means, life, {pair: place for place, pair in enumerate(pairs)}, Family.of(lives, pairs))
+        means[present] = rows[0].mean(axis=0)
+        apart = lives.reshape(n_lives, n_seeds, count)
+        family = Family.of(apart[0], pairs, resampled=None if resampled is None else apart[1:])
+        return cls(means, life, {pair: place for place, pair in enumerate(pairs)}, family)
 
     def difference(self, one: int, other: int) -> Difference:
         """Return what may be said of a policy less another, nothing of a policy less itself."""
@@ -86,7 +94,7 @@ class BoardFamily:
 
 def as_difference(told: Told) -> Difference:
     """Return what was told of a contest as a board has it."""
-    ends = None if told.interval is None else (told.interval.low, told.interval.high)
+    ends = ends_of(told.interval)
     return Difference(told.mean, ends, told.p_value, told.n, told.verdict, told.reason, told.seeds_needed)
 
 

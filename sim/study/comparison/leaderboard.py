@@ -1,7 +1,7 @@
 """The leaderboard: means with intervals, paired differences and ranks, from the cells of a comparison."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
@@ -17,13 +17,14 @@ from sim.study.comparison.boards import (
     ClauseMeans,
     ClosestContest,
     Difference,
-    Ends,
     Leaderboard,
     ScoreMean,
     ScoreRatio,
+    ends_of,
 )
 from sim.study.comparison.families import BoardFamily, as_difference
-from sim.study.inference.contests import Floats, Interval, Missing, mean_interval, ratio_interval
+from sim.study.inference.contests import Floats, Missing, mean_interval, ratio_interval
+from sim.study.inference.one_past import over_customers
 from sim.study.inference.verdicts import tell
 from sim.study.scores.judge import clauses_from_text
 from sim.study.scores.table import RANKED_BY, Score
@@ -34,8 +35,11 @@ _SUMS = [Score.RECOVERY_GAINED.value, Score.RECOVERY_ATTAINABLE.value]
 _AVERAGED = tuple(score for score in Score if score.is_averaged)
 _ENDLESS = tuple(score for score in Score if score.may_never_end)
 _PAIRED = (RANKED_BY, *(score for score in Score if score.is_paired and score is not RANKED_BY))
-_BOOTSTRAP_SEED = 20_250_101
+BOOTSTRAP_SEED = 20_250_101
+"""Where the bootstrap of every recovery begins, so that one study is told the same each time."""
 _HOPELESS = 0.5
+RESAMPLE = "resample"
+"""The column that tells the lives of a history's resamples, numbered from 1, from those of the past itself, 0."""
 
 
 def leaderboard(cells: pd.DataFrame, baseline: str, policies: Sequence[str]) -> Leaderboard:
@@ -45,6 +49,9 @@ def leaderboard(cells: pd.DataFrame, baseline: str, policies: Sequence[str]) -> 
     as one family, so that its verdicts, intervals, p-values and ranks agree and hold together. Overall, a seed's
     scores are averaged over the scenarios first, so that seeds stay the unit; a policy that has no score in one of
     them has none for the seed. Below five seeds there are neither intervals nor ranks.
+
+    Where the cells have lives in resamples of a history (`RESAMPLE`), the past itself gives every number, and
+    intervals, verdicts and ranks hold over its customers too (`sim.study.inference.one_past`).
     """
     cells = _tidy(cells)
     boards: list[Board] = []
@@ -77,7 +84,8 @@ def _total(board: Board, score: Score) -> float:
 
 def _tidy(cells: pd.DataFrame) -> pd.DataFrame:
     """Return the cells with every column that boards are made of, scores as numbers, and censored times filled in."""
-    cells = cells.reindex(columns=list(dict.fromkeys([*cells.columns, *_WORDS, *_NUMBERS])))
+    cells = cells.reindex(columns=list(dict.fromkeys([*cells.columns, *_WORDS, *_NUMBERS, RESAMPLE])))
+    cells[RESAMPLE] = cells[RESAMPLE].fillna(0).astype(np.int64)
     cells[_NUMBERS] = cells[_NUMBERS].astype(np.float64)
     limit = cells[Score.DAYS_AFTER_ONSET]
     for score in _ENDLESS:
@@ -123,22 +131,23 @@ def _clauses(cells: pd.DataFrame) -> Iterator[ClauseMeans]:
 
 def _board(cells: pd.DataFrame, scenario: str, gates: str, baseline: str, policies: Sequence[str]) -> Board:
     cells, left_out = _paired(cells, policies)
-    by_policy = {
-        str(name): group.set_index("seed").sort_index() for name, group in cells.groupby("policy", sort=False)
-    }
-    present = [name for name in policies if name in by_policy]
+    lives = _Lives.of(cells)
+    present = [name for name in policies if name in lives.past]
     reference = present.index(baseline) if baseline in present else None
-    families = {score: BoardFamily.of(_table(by_policy, present, score), reference) for score in _PAIRED}
+    families = {
+        score: BoardFamily.of(lives.table(present, score), reference, lives.resampled(present, score))
+        for score in _PAIRED
+    }
     ranks = families[RANKED_BY].ranks()
     rows = [
-        _row(name, by_policy[name], {score: _against(families[score], index, reference) for score in _PAIRED})
+        _row(name, lives, {score: _against(families[score], index, reference) for score in _PAIRED})
         for index, name in enumerate(present)
     ]
     return Board(
         scenario=scenario,
         gates=gates,
         policies=tuple(replace(row, rank=rank) for row, rank in zip(rows, ranks, strict=True)),
-        ablations=tuple(_ablations(by_policy)),
+        ablations=tuple(_ablations(lives)),
         closest_contest=_closest_contest(present, families[RANKED_BY]),
         seeds_left_out=left_out,
     )
@@ -161,8 +170,34 @@ def _paired(cells: pd.DataFrame, policies: Sequence[str]) -> tuple[pd.DataFrame,
     return cells, tuple(sorted(int(seed) for seed in left_out))
 
 
+@dataclass(frozen=True, slots=True)
+class _Lives:
+    """The cells of a board by policy, each by seed; of a history also those in its resamples, by their number."""
+
+    past: Mapping[str, pd.DataFrame]
+    again: tuple[Mapping[str, pd.DataFrame], ...]
+
+    @classmethod
+    def of(cls, cells: pd.DataFrame) -> "_Lives":
+        by_seed = cells.set_index("seed").sort_index(kind="stable").copy()  # whole: few blocks are quickly cut up
+        past, *again = (
+            {str(name): each for name, each in group.groupby("policy", sort=False)}
+            for _, group in by_seed.groupby(RESAMPLE)
+        )
+        return cls(past, tuple(again))
+
+    def table(self, names: Sequence[str], score: Score) -> Floats:
+        """Return a score of policies, seeds by policies."""
+        return _table(self.past, names, score)
+
+    def resampled(self, names: Sequence[str], score: Score) -> Floats | None:
+        """Return a score of policies in the resamples: [luck, seed, policy]; `None` where nothing was resampled."""
+        if not self.again:
+            return None
+        return np.stack([_table(each, names, score) for each in self.again])
+
+
 def _table(by_policy: Mapping[str, pd.DataFrame], names: Sequence[str], score: Score) -> Floats:
-    """Return a score of policies, seeds by policies."""
     columns = [by_policy[name][score] for name in names]
     return np.asarray(pd.concat(columns, axis=1).sort_index().to_numpy(dtype=np.float64))
 
@@ -171,13 +206,15 @@ def _against(family: BoardFamily, index: int, reference: int | None) -> Differen
     return NOTHING if reference is None else family.difference(index, reference)
 
 
-def _row(name: str, cells: pd.DataFrame, against_baseline: Mapping[Score, Difference]) -> BoardRow:
+def _row(name: str, lives: _Lives, against_baseline: Mapping[Score, Difference]) -> BoardRow:
+    cells = lives.past[name]
     is_beyond_oracle = cells["regret_missing"].notna().any()  # what is left would be the mean over the other seeds
     return BoardRow(
         policy=name,
         seeds=int(cells["error"].isna().sum()),
         scores={
-            score: None if score.against_oracle and is_beyond_oracle else _mean(cells[score]) for score in _AVERAGED
+            score: None if score.against_oracle and is_beyond_oracle else _mean(lives, name, score)
+            for score in _AVERAGED
         },
         f1_recovery=_recovery(cells),
         never_share={score: _share(cells[_never(score)]) for score in _ENDLESS},
@@ -187,33 +224,39 @@ def _row(name: str, cells: pd.DataFrame, against_baseline: Mapping[Score, Differ
     )
 
 
-def _mean(values: pd.Series) -> ScoreMean | None:
-    present = values.dropna().to_numpy(dtype=np.float64)
+def _mean(lives: _Lives, name: str, score: Score) -> ScoreMean | None:
+    """Return the mean of a score over lives; its interval is over customers too where they are resampled."""
+    values, resampled = lives.past[name][score].to_numpy(dtype=np.float64), lives.resampled([name], score)
+    present = values[~np.isnan(values)]
     if not len(present):
         return None
-    return ScoreMean(float(present.mean()), _ends(mean_interval(present.tolist())), len(present))
+    spread = present if resampled is None else over_customers(values[:, np.newaxis], resampled)[:, 0]
+    return ScoreMean(float(present.mean()), ends_of(mean_interval(spread)), len(present))
 
 
 def _recovery(cells: pd.DataFrame) -> ScoreRatio | None:
     gained, attainable = (cells[name] for name in _SUMS)
     if gained.isna().all():
         return None
-    rng = np.random.default_rng(_BOOTSTRAP_SEED)
+    rng = np.random.default_rng(BOOTSTRAP_SEED)
     ratio = ratio_interval(gained.tolist(), attainable.tolist(), rng)
     reason = str(ratio.reason) if ratio.reason else None
-    return ScoreRatio(ratio.estimate, _ends(ratio.interval), ratio.n, reason)
+    return ScoreRatio(ratio.estimate, ends_of(ratio.interval), ratio.n, reason)
 
 
-def _ablations(by_policy: Mapping[str, pd.DataFrame]) -> Iterator[Ablation]:
+def _ablations(lives: _Lives) -> Iterator[Ablation]:
     """Yield what each clause of a rule is worth: the rule less the rule without it, all clauses as one family."""
     pairs = [
         (str(group["of"].iloc[0]), str(name), str(group["drops"].iloc[0]))
-        for name, group in by_policy.items()
-        if group["of"].iloc[0] in by_policy
+        for name, group in lives.past.items()
+        if group["of"].iloc[0] in lives.past
     ]
-    names = list(by_policy)
+    names = list(lives.past)
     contests = [(names.index(of), names.index(name)) for of, name, _ in pairs]
-    told = {score: tell(_table(by_policy, names, score), contests) for score in _PAIRED} if contests else {}
+    told = {
+        score: tell(lives.table(names, score), contests, resampled=lives.resampled(names, score))
+        for score in (_PAIRED if contests else ())
+    }
     for index, (of, _, drops) in enumerate(pairs):
         yield Ablation(of, drops, {score: as_difference(told[score][index]) for score in _PAIRED})
 
@@ -234,7 +277,7 @@ def _over_scenarios(cells: pd.DataFrame) -> pd.DataFrame:
     A seed in which a policy did not live in every scenario would be compared with others' means over more of them, so
     it is left without scores.
     """
-    keys = ["policy", "seed"]
+    keys = ["policy", "seed", RESAMPLE]
     numbers = [*_NUMBERS, *map(_never, _ENDLESS)]
     groups = cells.groupby(keys, sort=False)
     table = groups[numbers].mean()
@@ -243,7 +286,3 @@ def _over_scenarios(cells: pd.DataFrame) -> pd.DataFrame:
     table[groups[RANKED_BY].count() < groups.size()] = np.nan
     words = [name for name in _WORDS if name != "clauses"]
     return table.join(groups[words].first()).assign(clauses=None).reset_index()
-
-
-def _ends(interval: Interval | None) -> Ends | None:
-    return None if interval is None else (interval.low, interval.high)

@@ -14,10 +14,15 @@ from sim.study.comparison.grid import parse_grid
 from sim.world.population_spec import PopulationSpec
 
 OF_ONE_HISTORY = (
-    "the seeds of a history differ by its holdout and by the luck of training only: intervals over them speak of "
-    "that, and neither of other customers nor of another past"
+    "intervals over the lives of a history speak of its holdout, of the luck of training and of its customers, who "
+    "are drawn again for each seed, but not of another past; more seeds do not make them narrower"
 )
-"""What the intervals of a comparison on one history do not speak of."""
+"""What the intervals of a comparison on one history speak of."""
+OF_ITS_LUCK = (
+    "the seeds of a surface on a history differ by its holdout and by the luck of training only: what is told over "
+    "them speaks of that, and neither of other customers nor of another past"
+)
+"""What is not spoken of by what a surface on one history tells."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,15 +94,18 @@ def learning_by(scenario: Scenario, training: str) -> Scenario:
 
 
 def as_played(
-    asked: tuple[Scenario, ...], population: PopulationSpec, tell: Callable[[str], None]
+    asked: tuple[Scenario, ...], population: PopulationSpec, tell: Callable[[str], None], past: str = OF_ONE_HISTORY
 ) -> tuple[Scenario, ...]:
-    """Return the scenarios as they can be played with a table of one's own, and say once how well it fits."""
+    """Return the scenarios as they can be played with a table of one's own, and say once how well it fits.
+
+    Of a history it is said as well what intervals over its lives speak of: `past`.
+    """
     if not population.target and population.log is None:
         return asked
     sentences: dict[str, None] = {}
     played = tuple(population.load(scenario, sentences.setdefault)[1] for scenario in asked)
     for sentence in sentences:
         tell(sentence)
-    if population.date_column or population.log is not None:
-        tell(OF_ONE_HISTORY)
+    if asked and population.is_history:
+        tell(past)
     return played

@@ -17,6 +17,8 @@ from sim.whole_file import write_whole
 ScoreValue = int | float
 """A score: a count or days where it is whole."""
 
+_BY_SOURCE = {source: [score for score in Score if score.source is source] for source in Origin}
+
 
 @dataclass(frozen=True, slots=True)
 class CellIdentity:
@@ -68,15 +70,15 @@ def to_row(cell: Cell) -> dict[str, Any]:
 
 def _columns(judgement: Judgement) -> Iterator[tuple[str, Any]]:
     """Yield the columns of a judgement, by the source of the scores, the words among them."""
-    for source in Origin:
+    for source, scores in _BY_SOURCE.items():
         if source is Origin.ORACLE:
             yield "regret_missing", judgement.regret_missing
         if source is Origin.CONSTRAINTS:
             yield "clauses", clauses_to_text(judgement.clauses)
             if judgement.monthly is not None:
                 yield "monthly", to_text(judgement.monthly)
-        for score in Score:
-            if score.source is source and score in judgement.scores:
+        for score in scores:
+            if score in judgement.scores:
                 yield score.value, judgement.scores[score]
 
 

@@ -239,13 +239,22 @@ def clopper_pearson(k: int, n: int, level: float = 0.95) -> Interval:
     return Interval(low, high, level)
 
 
+def t_quantile(n: int, level: float) -> float:
+    """Return how many standard errors a t interval of the mean of n values reaches to either side.
+
+    >>> round(t_quantile(20, 0.95), 3)
+    2.093
+    """
+    return float(special.stdtrit(n - 1, 0.5 + level / 2))
+
+
 def _t_interval(values: Floats, level: float) -> Interval:
     centre = float(values.mean())
     return _around(centre, float(values.std(ddof=1)) / math.sqrt(len(values)), len(values), level)
 
 
 def _around(centre: float, standard_error: float, n: int, level: float) -> Interval:
-    half = float(special.stdtrit(n - 1, 0.5 + level / 2)) * standard_error
+    half = t_quantile(n, level) * standard_error
     return Interval(centre - half, centre + half, level)
 
 

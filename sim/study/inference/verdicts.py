@@ -33,7 +33,8 @@ from numpy.typing import NDArray
 from scipy import special
 
 from sim.errors import InputError
-from sim.study.inference.contests import MIN_SEEDS, Floats, Interval
+from sim.study.inference.contests import MIN_SEEDS, Floats, Interval, t_quantile
+from sim.study.inference.one_past import over_customers
 from sim.study.inference.seeds_needed import SeedsNeeded, seeds_needed
 
 MIN_DEPARTURES = 4
@@ -43,6 +44,7 @@ _ROTATION_SEED = 20_260_114
 _ALIKE = 1e-9  # what rounding leaves of equal differences, as a share of the largest value
 _SAME = "the same value in every seed"
 _NO_VALUE = "one of the two has no value in any seed"
+_ONE_PAST = "lives of one past, however many, say no more of its customers"
 _CHUNK = 8_000_000  # numbers held at once
 
 
@@ -61,7 +63,7 @@ class Told:
     """A mean paired difference over `n` seeds and what may be said of it.
 
     `interval` and `p_value` are those of the family; both are `None` where the verdict is `SAME` or `NO_INTERVAL`,
-    and `reason` then says why. `seeds_needed` is there where the verdict is `UNTOLD`.
+    and `reason` then says why. `seeds_needed` is there where the verdict is `UNTOLD`, but for one past.
     """
 
     verdict: Verdict
@@ -74,14 +76,21 @@ class Told:
 
 
 def tell(
-    values: Floats, contests: Sequence[tuple[int, int]], level: float = 0.95, *, power: float = 0.8
+    values: Floats,
+    contests: Sequence[tuple[int, int]],
+    level: float = 0.95,
+    *,
+    power: float = 0.8,
+    resampled: Floats | None = None,
 ) -> tuple[Told, ...]:
     """Tell each contest of one family: a column of `values` less another, over the seeds in which all are present.
 
     `values` has a row for each seed and a column for each policy; NaN is missing. A seed in which a policy of the
     family has no value is left out for all of them, so that all are told on the same seeds; a policy without any
     value is left out itself. All contests that are given count as one family: give all that a reader sees side by
-    side, and a contest only once. 400 contests over 20 seeds take about a fifth of a second.
+    side, and a contest only once. 400 contests over 20 seeds take about a fifth of a second. With `resampled`, the
+    values of one past in resamples of its customers, [luck, seed, policy], what is told holds over its customers too
+    (`sim.study.inference.one_past`).
 
     The answer does not depend on the order of the seeds.
 
@@ -97,7 +106,7 @@ def tell(
     >>> alike.verdict.value, alike.interval
     ('did the same', None)
     """
-    family = Family.of(values, contests, level)
+    family = Family.of(values, contests, level, resampled)
     return tuple(family.told(index, power) for index in range(len(family.reasons)))
 
 
@@ -180,18 +189,35 @@ class Family:
     critical: float
     n: int
     level: float
+    is_of_one_past: bool = False
 
     @classmethod
-    def of(cls, values: Floats, contests: Sequence[tuple[int, int]], level: float = 0.95) -> "Family":
-        """Return the family of contests between columns of `values`, as in `tell`."""
+    def of(
+        cls,
+        values: Floats,
+        contests: Sequence[tuple[int, int]],
+        level: float = 0.95,
+        resampled: Floats | None = None,
+    ) -> "Family":
+        """Return the family of contests between columns of `values`, as in `tell`.
+
+        `resampled` are the values of one past in the resamples of its customers, two for each: [luck, seed, policy].
+        """
         _check(values, level)
         pairs = np.array(contests, dtype=np.intp).reshape(-1, 2)
         used = np.unique(pairs)
-        seeds = common_seeds(values[:, used]) if len(used) else np.zeros(len(values), dtype=np.bool_)
-        rows = _in_order(values[seeds])
-        differences = rows[:, pairs[:, 0]] - rows[:, pairs[:, 1]]
+        lives = values[np.newaxis] if resampled is None else np.concatenate([values[np.newaxis], resampled])
+        seeds = np.zeros(len(values), dtype=np.bool_)
+        if len(used):
+            seeds = np.logical_and.reduce([common_seeds(each[:, used]) for each in lives])
+        told = np.concatenate(list(lives[:, seeds]), axis=1)
+        rows = _in_order(told).reshape(len(told), len(lives), values.shape[1])
+        apart = rows[..., pairs[:, 0]] - rows[..., pairs[:, 1]]
         rounding = _ALIKE * float(np.nanmax(np.abs(rows), initial=0.0))
-        differences[np.abs(differences) <= rounding] = 0.0
+        apart[np.abs(apart) <= rounding] = 0.0
+        differences = apart[:, 0]
+        if resampled is not None:
+            differences = over_customers(differences, apart[:, 1:].swapaxes(0, 1))
         reasons = _reasons(differences, rounding)
         tested = np.array([not reason for reason in reasons], dtype=np.bool_)
         means = differences.mean(axis=0) if len(rows) else np.full(len(pairs), np.nan)
@@ -199,7 +225,8 @@ class Family:
         critical = np.inf
         if tested.any():
             errors[tested], p_values[tested], critical = _tested(differences[:, tested], level)
-        return cls(means, errors, p_values, tuple(reasons), critical, len(rows), level)
+        is_of_one_past = resampled is not None
+        return cls(means, errors, p_values, tuple(reasons), critical, len(rows), level, is_of_one_past)
 
     def verdict(self, index: int) -> Verdict:
         """Return what may be said of a contest."""
@@ -216,12 +243,14 @@ class Family:
         if self.reasons[index]:
             return Told(verdict, None if np.isnan(mean) else mean, None, None, self.n, self.reasons[index])
         error = float(self.errors[index])
-        half, needed = self.critical * error, None
-        if verdict is Verdict.UNTOLD:
+        half, needed, reason = self.critical * error, None, None
+        if verdict is Verdict.UNTOLD and self.is_of_one_past:
+            reason = _ONE_PAST
+        elif verdict is Verdict.UNTOLD:
             share = 2 * float(special.stdtr(self.n - 1, -self.critical))
             needed = seeds_needed(mean / error, self.n, alpha=share, power=power)
         interval = Interval(mean - half, mean + half, self.level)
-        return Told(verdict, mean, interval, float(self.p_values[index]), self.n, seeds_needed=needed)
+        return Told(verdict, mean, interval, float(self.p_values[index]), self.n, reason, needed)
 
 
 def _tested(differences: Floats, level: float) -> tuple[Floats, Floats, float]:
@@ -232,7 +261,7 @@ def _tested(differences: Floats, level: float) -> tuple[Floats, Floats, float]:
     errors = np.sqrt((residuals**2).sum(axis=0) / (n * (n - 1)))
     statistics = np.abs(means) / errors
     if n_contests == 1:
-        return errors, 2 * special.stdtr(n - 1, -statistics), float(special.stdtrit(n - 1, 0.5 + level / 2))
+        return errors, 2 * special.stdtr(n - 1, -statistics), t_quantile(n, level)
     shares = _as_share(statistics, n)
     p_values, critical = np.zeros(n_contests), 0.0
     for table in (differences, residuals):

@@ -4,7 +4,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from policies.conditions import Evidence
@@ -110,7 +110,11 @@ class _Number:
 
 @dataclass(frozen=True, slots=True)
 class _Rule:
-    """What all settings share: the rule with marks in place of placeholders, ready to split boxes."""
+    """What all settings share: the rule with marks in place of placeholders, ready to split boxes.
+
+    `training` is the training profile that requests learn by whose clause names none, empty for the run's own.
+    `is_plain` says that no setting looks back or is held back: what a setting asks for follows from today's signals.
+    """
 
     axes: tuple[Axis, ...]
     retrain: Outcomes
@@ -119,6 +123,8 @@ class _Rule:
     for_steps: _Number
     of_steps: _Number
     budget: _Number
+    training: str
+    is_plain: bool
 
     @property
     def trends(self) -> History:
@@ -135,15 +141,19 @@ class _Rule:
             value = float(given.get(name, 1))
             return _Number(value, marks.get(value))
 
-        rearm = str(given["rearm_when"])
+        retrain, rearm = str(given["retrain_when"]), str(given["rearm_when"])
+        cooldown, for_steps, budget = number("cooldown_days"), number("for_steps"), number("budget_per_year")
         return cls(
             axes=axes,
-            retrain=Outcomes(Expression.parse(str(given["retrain_when"])), marks, axes),
+            retrain=Outcomes(Expression.parse(retrain), marks, axes),
             rearm=Outcomes(Expression.parse(rearm), marks, axes) if rearm else None,
-            cooldown=number("cooldown_days"),
-            for_steps=number("for_steps"),
+            cooldown=cooldown,
+            for_steps=for_steps,
             of_steps=number("of_steps"),
-            budget=number("budget_per_year"),
+            budget=budget,
+            training=variant.spec.training,
+            is_plain=not rearm
+            and (cooldown, for_steps, budget) == (_Number(0, None), _Number(1, None), _Number(0, None)),
         )
 
 
@@ -195,7 +205,14 @@ class Continuum:
             for box in boxes:
                 for piece, after, asked in seen.answers(box, memory):
                     parts.setdefault(asked, defaultdict(list))[after].append(piece)
-        return [(allow(_decision(asked)), self._part(asked, cells, signals.day)) for asked, cells in parts.items()]
+        return [
+            (allow(self._decision(asked)), self._part(asked, cells, signals.day)) for asked, cells in parts.items()
+        ]
+
+    def _decision(self, asked: Asked | None) -> Decision:
+        if asked is None:
+            return _KEEP
+        return Decision(Action.RETRAIN, "", asked.cause, training=asked.training or self.rule.training)
 
     def _part(self, asked: Asked | None, cells: Mapping[_Memory, list[Box]], today: int) -> "Continuum":
         whole = {memory: merged(boxes) for memory, boxes in cells.items()}
@@ -206,7 +223,7 @@ class Continuum:
             )
         asked_on = self.request_days if asked is None else (*self.request_days, today)
         history = deepcopy(self.history) if self.history.trends else self.history
-        return replace(self, cells=whole, history=history, request_days=asked_on)
+        return Continuum(self.rule, whole, self.trainings, self.wants, history, asked_on)
 
 
 def _steps_needed(steps: int, wanted: int) -> float:
@@ -220,10 +237,6 @@ def _steps_needed(steps: int, wanted: int) -> float:
         if seen >= wanted:
             return 0 if length <= wanted else length
     return math.inf
-
-
-def _decision(asked: Asked | None) -> Decision:
-    return _KEEP if asked is None else Decision(Action.RETRAIN, "", asked.cause, training=asked.training)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +253,9 @@ class _Day:
         """Yield the parts of a box with what the rule remembers and how it asks; the order is that of `Rule`."""
         if self.signals.job_open and not self._remembers(box):
             yield box, memory, None
+            return
+        if self.rule.is_plain:
+            yield from ((part, memory, asked) for part, asked in self.rule.retrain.split(box, self.evidence))
             return
         for part, asked in self.rule.retrain.split(box, self.evidence):
             steps = (memory.asked << 1 | (asked is not None)) & self._window(part)

@@ -59,15 +59,16 @@ class Slice:
 class Answer:
     """What a surface says.
 
-    `best` is the class with the largest mean; `candidates` the boxes that hold every class not shown to be worse,
-    missing below 5 seeds, and `candidate_share` their share of the classes; `without_effect` the placeholders that no
-    life depends on. `reference` is what the reference itself earns less the best, paired; `reference_place` the class
-    that its own numbers fall into, where the rule has such.
+    `best` is the class with the largest mean; `inside` says of each class if it is not shown to be worse, missing
+    below 5 seeds; `candidates` is the box that holds all of these, `candidate_share` their share of the classes;
+    `without_effect` are the placeholders that no life depends on. `reference_less_best` is what the reference itself
+    earns less the best, paired; `reference_place` the class that its own numbers fall into, where the rule has such.
     """
 
     n_classes: int
     n_lives: int
     best: RatedSettings
+    inside: NDArray[np.bool_] | None
     candidates: tuple[Span, ...] | None
     candidate_share: float | None
     without_effect: tuple[str, ...]
@@ -103,6 +104,7 @@ def answer(surface: Surface, template: Template, reference: PolicySpec, weights:
         n_classes=len(values),
         n_lives=int((surface.lives["policy"] != REFERENCE).sum()),
         best=places.of(best),
+        inside=inside,
         candidates=None if inside is None else _hull(surface.overlay.boxes(inside)),
         candidate_share=None if inside is None else float(inside.mean()),
         without_effect=_without_effect(surface),

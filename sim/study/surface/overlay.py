@@ -1,6 +1,8 @@
 """The overlay: the regions of many worlds laid over one another, so that every mean over them is exact everywhere."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -51,6 +53,10 @@ class Overlay:
         for low, high in pairwise(cuts):
             yield Span(low, high)
 
+    def span_after(self, axis: int, cut: Cut) -> int:
+        """Return the number of the span of an axis that a place lies in, or begins."""
+        return bisect_right(self.cuts[axis], cut) - 1
+
     def classes_at(self, *values: Floats) -> Counts:
         """Return the class of every combination of values of the axes; -1 outside what was searched.
 
@@ -86,6 +92,47 @@ class Overlay:
         return merged(lines)
 
 
+class Spread:
+    """The cells that worlds make together, counted as the worlds come in.
+
+    Parameters
+    ----------
+    axes, searched
+        What each placeholder may be, and what was searched of it.
+    n_worlds
+        How many worlds there will be.
+    """
+
+    def __init__(self, axes: tuple[Axis, ...], searched: Box, n_worlds: int) -> None:
+        self._axes, self._searched, self._n_worlds = axes, searched, n_worlds
+        self._cuts: list[set[Cut]] = [set() for _ in axes]
+
+    def add(self, world: WorldRegions) -> None:
+        """Count a world more."""
+        for boxes in world.boxes:
+            for box in boxes:
+                for found, numbers in zip(self._cuts, box, strict=True):
+                    found.update(numbers)
+
+    def check(self) -> None:
+        """Raise `InputError` if all worlds make more than `MOST_CELLS` cells, whatever the missing ones are like."""
+        shape = [max(numbered.values()) for numbered in self.numbered_cuts()]
+        size = self._n_worlds * math.prod(shape)
+        if size > MOST_CELLS:
+            raise InputError(
+                f"an overlay may have at most {MOST_CELLS:,} cells in all worlds, but these {self._n_worlds} make "
+                f"{size:,} or more ({' x '.join(map(str, shape))} in each); put a number in place of a placeholder, "
+                f"give a --range, or take fewer seeds."
+            )
+
+    def numbered_cuts(self) -> list[dict[Cut, int]]:
+        """Return the cuts of each axis, ascending, with their numbers."""
+        return [
+            _numbered_cuts(axis, numbers, found)
+            for axis, numbers, found in zip(self._axes, self._searched, self._cuts, strict=True)
+        ]
+
+
 def overlay(axes: tuple[Axis, ...], searched: Box, worlds: Sequence[WorldRegions]) -> Overlay:
     """Lay the regions of worlds over one another.
 
@@ -94,16 +141,13 @@ def overlay(axes: tuple[Axis, ...], searched: Box, worlds: Sequence[WorldRegions
     InputError
         If that makes more than `MOST_CELLS` cells.
     """
-    places = [_numbered_cuts(axis, place, searched, worlds) for place, axis in enumerate(axes)]
+    spread = Spread(axes, searched, len(worlds))
+    for world in worlds:
+        spread.add(world)
+    spread.check()
+    places = spread.numbered_cuts()
     cuts = tuple(_first_of_each(each) for each in places)
     shape = tuple(len(each) - 1 for each in cuts)
-    size = float(np.prod([float(each) for each in shape]))
-    if size * len(worlds) > MOST_CELLS:
-        raise InputError(
-            f"an overlay may have at most {MOST_CELLS:,} cells in all worlds, but these {len(worlds)} make "
-            f"{size * len(worlds):,.0f} ({' x '.join(map(str, shape))} in each); put a number in place of a "
-            f"placeholder, give a --range, or take fewer seeds."
-        )
     codes, painted = np.zeros(shape, dtype=np.int64), []
     for world in worlds:
         painted.append(_painted(world, places, shape))
@@ -113,17 +157,16 @@ def overlay(axes: tuple[Axis, ...], searched: Box, worlds: Sequence[WorldRegions
     return Overlay(axes, cuts, codes, np.stack([lives.ravel()[first] for lives in painted], axis=1))
 
 
-def _numbered_cuts(axis: Axis, place: int, searched: Box, worlds: Sequence[WorldRegions]) -> dict[Cut, int]:
+def _numbered_cuts(axis: Axis, numbers: Span, found: Collection[Cut]) -> dict[Cut, int]:
     """Return the cuts of an axis, ascending, with their numbers; cuts without a number between them share one."""
-    low, high = searched[place]
-    found = {cut for world in worlds for boxes in world.boxes for box in boxes for cut in box[place]}
-    last, numbers = low, {low: 0}
-    for cut in sorted(found - {low, high}):
+    low, high = numbers
+    last, numbered = low, {low: 0}
+    for cut in sorted({*found} - {low, high}):
         is_new = axis.within(last, cut) is not None
-        numbers[cut] = numbers[last] + is_new
+        numbered[cut] = numbered[last] + is_new
         last = cut if is_new else last
-    numbers[high] = numbers[last] + 1
-    return numbers
+    numbered[high] = numbered[last] + 1
+    return numbered
 
 
 def _first_of_each(numbers: Mapping[Cut, int]) -> tuple[Cut, ...]:

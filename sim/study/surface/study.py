@@ -14,6 +14,7 @@ from scenarios.schema import Scenario
 from sim.errors import InputError, did_you_mean
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.loop.trainable import check_trainable
+from sim.mlops.models.profiles import load_training
 from sim.study.claim import Claim
 from sim.study.engines.engine import Engine
 from sim.study.engines.worlds import done_worlds
@@ -21,6 +22,7 @@ from sim.study.lives.box import Axis, Box, Cut, Span
 from sim.study.lives.template import Template
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import check_replayable
+from sim.study.surface.overlay import Spread, WorldRegions
 from sim.study.surface.surface import (
     LIVES_FILE,
     REGIONS_FILE,
@@ -32,8 +34,16 @@ from sim.study.surface.surface import (
     box_to_text,
     laid_over,
 )
-from sim.study.surface.worlds import SurfaceTask, WorldSurface, follow_world, is_written, read_world, write_world
-from sim.whole_file import whole_file
+from sim.study.surface.worlds import (
+    SurfaceTask,
+    WorldSurface,
+    follow_world,
+    is_written,
+    read_boxes,
+    read_world,
+    write_world,
+)
+from sim.whole_file import write_table
 from sim.world.population import Population
 from sim.world.population_spec import PopulationSpec
 from sim.world.world import World
@@ -44,7 +54,11 @@ _RANGE = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*([^:]+):([^:]+)")
 
 @dataclass(frozen=True)
 class SurfaceStudy:
-    """What is searched: a rule with placeholders, in which box of settings, and in which worlds."""
+    """What is searched: a rule with placeholders, in which box of settings, and in which worlds.
+
+    The retrainings of its settings learn by the training profile that `training` names, those of the reference by
+    the scenario's, as both do if it is empty.
+    """
 
     scenarios: tuple[Scenario, ...]
     seeds: tuple[int, ...]
@@ -54,6 +68,7 @@ class SurfaceStudy:
     reference: PolicySpec
     population: PopulationSpec = field(default_factory=PopulationSpec)
     trials: int = 0
+    training: str = ""
 
     def __post_init__(self) -> None:
         check_replayable(self.profile)
@@ -69,8 +84,9 @@ class SurfaceStudy:
 
     def tasks(self) -> tuple[SurfaceTask, ...]:
         """Return the worlds, scenario by scenario."""
+        training = load_training(self.training) if self.training else None
         return tuple(
-            SurfaceTask(scenario, seed, self.profile, self.template, self.box, self.reference, self.trials)
+            SurfaceTask(scenario, seed, self.profile, self.template, self.box, self.reference, self.trials, training)
             for scenario in self.scenarios
             for seed in self.seeds
         )
@@ -88,6 +104,8 @@ class SurfaceStudy:
             population=self.population.text,
             population_arguments=tuple(self.population.arguments),
             trials=self.trials,
+            training_name=self.training,
+            training=repr(load_training(self.training)) if self.training else "",
         )
 
 
@@ -156,23 +174,24 @@ def survey(
     Raises
     ------
     InputError
-        If the folder holds something else, a world leads too many lives, or the population or the engine can't be
-        had.
+        If the folder holds something else, a world leads too many lives, the settings of the worlds so far make too
+        many kinds, or the population or the engine can't be had.
     """
-    place, populations = Engine(engine, address, workers), {}
+    place = Engine(engine, address, workers)
     claim = Claim("surface", SURFACE_FILE, SURFACE_KIND, study.identity(), _WORLDS_FOLDER)
     claim.check(folder, resume=resume)
-    for scenario in study.scenarios:
-        populations[scenario.name] = study.population.load(scenario)[0]
-        check_trainable(World(scenario, study.seeds[0], populations[scenario.name]), trials=study.trials)
+    populations = {scenario.name: population_of(study, scenario) for scenario in study.scenarios}
     with place.executor() as executor:
         claim.take(folder)
         worlds, tasks = folder / _WORLDS_FOLDER, study.tasks()
         waiting = [task for task in tasks if not is_written(worlds, task.name)]
-        done = len(tasks) - len(waiting)
+        spread, done = Spread(study.template.axes, study.box, len(tasks)), len(tasks) - len(waiting)
         on_world(done)
         for task, ended in done_worlds(executor, _follow, waiting, populations, cache_folder):
-            write_world(ended.result(), worlds, task.name)
+            followed = ended.result()
+            write_world(followed, worlds, task.name)
+            spread.add(WorldRegions(read_boxes(study.template.axes, followed.boxes)))
+            spread.check()
             done += 1
             on_world(done)
     found = [read_world(worlds, task.name) for task in tasks]
@@ -181,9 +200,15 @@ def survey(
         pd.concat([each.lives for each in found], ignore_index=True),
     )
     for frame, name in ((tables.regions, REGIONS_FILE), (tables.lives, LIVES_FILE)):
-        with whole_file(folder / name) as part:
-            frame.to_parquet(part, index=False)
+        write_table(folder / name, frame)
     return laid_over(study.template, study.box, study.scenarios, study.seeds, tables)
+
+
+def population_of(study: SurfaceStudy, scenario: Scenario) -> Population:
+    """Return the customers of a scenario; `InputError` if they can't be had, or no model can learn from them."""
+    population = study.population.load(scenario)[0]
+    check_trainable(World(scenario, study.seeds[0], population), trials=study.trials)
+    return population
 
 
 def _follow(task: SurfaceTask, population: Population, cache_folder: Path | None) -> WorldSurface:

@@ -15,7 +15,7 @@ from scenarios.files import parse_scenario
 from scenarios.schema import Scenario
 from sim.errors import InputError, did_you_mean
 from sim.json_file import read_json
-from sim.study.lives.box import Box, Cut, Span
+from sim.study.lives.box import Axis, Box, Cut, Span
 from sim.study.lives.template import Template, read_template
 from sim.study.scores.judge import DAYS_PER_YEAR
 from sim.study.surface.overlay import Overlay, WorldRegions, overlay
@@ -33,7 +33,8 @@ class SurfaceIdentity:
     """What must be the same for worlds to belong to one surface.
 
     `box` has the two ends of each axis as text, with the side of their cut: `0.01-` lies just before 0.01.
-    `population_arguments` are the words that asked for the population.
+    `population_arguments` are the words that asked for the population; `training` is the training profile of the
+    settings, and `training_name` the name or file that it was asked for by, both empty for the scenario's.
     """
 
     scenarios: tuple[str, ...]
@@ -46,6 +47,8 @@ class SurfaceIdentity:
     population: str
     population_arguments: tuple[str, ...]
     trials: int
+    training_name: str = ""
+    training: str = ""
 
 
 SURFACE_KIND = TypeAdapter(SurfaceIdentity)
@@ -140,7 +143,8 @@ def _world_of(key: Any) -> tuple[str, int]:
 class SurfaceFolder:
     """What a survey left behind: what was asked, and the surface.
 
-    `template` is the rule with its placeholders, `reference` the policy that the best setting is paired with.
+    `template` is the rule with its placeholders, `reference` the policy that the best setting is paired with;
+    `regions` has a row for each box of each life of each world.
     """
 
     asked: SurfaceIdentity
@@ -148,18 +152,26 @@ class SurfaceFolder:
     template: Template
     reference: PolicySpec
     surface: Surface
+    regions: pd.DataFrame
 
 
 def laid_over(
     template: Template, box: Box, scenarios: Sequence[Scenario], seeds: tuple[int, ...], tables: "Tables"
 ) -> Surface:
     """Return the surface of worlds whose regions and lives are given, scenario by scenario and seed by seed."""
-    by_world = {_world_of(key): rows for key, rows in tables.regions.groupby(["scenario", "seed"])}
+    by_world = boxes_by_world(template.axes, tables.regions)
     names = tuple(scenario.name for scenario in scenarios)
-    worlds = [WorldRegions(read_boxes(template.axes, by_world[name, seed])) for name in names for seed in seeds]
+    worlds = [WorldRegions(by_world[name, seed]) for name in names for seed in seeds]
     times = [scenario.time for scenario in scenarios]
     years = tuple(time.steps * time.step_days / DAYS_PER_YEAR for time in times)
     return Surface(overlay(template.axes, box, worlds), tables.lives, names, seeds, years)
+
+
+def boxes_by_world(
+    axes: Sequence[Axis], regions: pd.DataFrame
+) -> Mapping[tuple[str, int], tuple[tuple[Box, ...], ...]]:
+    """Return the boxes of each life of each world, by scenario and seed."""
+    return {_world_of(key): read_boxes(axes, rows) for key, rows in regions.groupby(["scenario", "seed"])}
 
 
 @dataclass(frozen=True)
@@ -186,4 +198,4 @@ def read_surface(folder: Path) -> SurfaceFolder:
         raise InputError(
             f"{folder} must hold a finished surface, but it cannot be read: {error}; add --resume to surface."
         ) from error
-    return SurfaceFolder(asked, scenarios, template, reference, surface)
+    return SurfaceFolder(asked, scenarios, template, reference, surface, tables.regions)

@@ -1,9 +1,11 @@
 """Tuning: a setting chosen on some seeds, and what it is worth on seeds that the search never saw."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,11 +43,12 @@ class Limit:
 class Chosen:
     """A setting, and what is known of it.
 
-    `promised` is what the search saw of it, `cross_fitted` what choices on the other folds earned on the fold left
-    out, `optimism` the first less the second; `against_reference` is the cross-fitted value less that of the
-    reference, paired by seed.
+    `search` is the number of its surface among those that were searched, from 0 on. `promised` is what the search saw
+    of it, `cross_fitted` what choices on the other folds earned on the fold left out, `optimism` the first less the
+    second; `against_reference` is the cross-fitted value less that of the reference, paired by seed.
     """
 
+    search: int
     setting: Setting
     promised: Figure
     cross_fitted: Figure
@@ -56,7 +59,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The classes of a surface as a search sees them, as [class, seed].
+    """The classes of one or several surfaces as a search sees them, surface by surface, as [class, seed].
 
     `value` is what is made large; `limited` are the scores that have a limit, [limit, scenario, class, seed], and
     `most` the limits.
@@ -72,39 +75,52 @@ class Candidates:
         within = self._is_within(seeds)
         return int(np.where(within, means, -np.inf).argmax()) if within.any() else -1
 
+    def part(self, first: int, end: int) -> "Candidates":
+        """Return the classes from `first` to before `end`."""
+        return Candidates(self.value[first:end], self.limited[:, :, first:end], self.most)
+
     def _is_within(self, seeds: Sequence[int]) -> NDArray[np.bool_]:
         held = self.limited[..., seeds].mean(axis=-1) <= self.most[:, np.newaxis, np.newaxis]
         return np.asarray(held.all(axis=(0, 1)))
 
 
-def candidates(surface: Surface, goal: Goal, weights: Mapping[str, float], limits: Sequence[Limit]) -> Candidates:
-    """Return what a search for a goal sees of a surface.
+def candidates(
+    surfaces: Sequence[Surface], goal: Goal, weights: Mapping[str, float], limits: Sequence[Limit]
+) -> Candidates:
+    """Return what a search for a goal sees of surfaces over the same worlds, whose settings compete together.
 
-    The worst regret is the largest over the scenarios of what the best setting for that scenario earns more, with the
-    sign turned.
+    The worst regret is the largest over the scenarios of what the best setting of all for that scenario earns more,
+    with the sign turned.
     """
-    net = surface.values("net_value")
-    shares = np.array([weights.get(name, 1.0) for name in surface.scenarios], dtype=np.float64)
+    net = np.concatenate([surface.values("net_value") for surface in surfaces], axis=1)
+    shares = _shares(surfaces[0], weights)
     if goal is Goal.MEAN:
-        value = np.tensordot(shares / shares.sum(), net, axes=1)
+        value = np.tensordot(shares, net, axes=1)
     else:
         best = net.mean(axis=2, keepdims=True).max(axis=1, keepdims=True)
         value = (net - best).min(axis=0)
-    limited = [np.nan_to_num(yearly(surface, limit.score)) for limit in limits]
+    limited = [
+        np.nan_to_num(np.concatenate([yearly(surface, limit.score) for surface in surfaces], axis=1))
+        for limit in limits
+    ]
     shape = (0, *net.shape)
     return Candidates(
         np.asarray(value), np.stack(limited) if limited else np.zeros(shape), np.array([each.most for each in limits])
     )
 
 
-def reference_value(surface: Surface, goal: Goal, weights: Mapping[str, float]) -> Floats:
-    """Return what the reference is worth by a goal, by seed; the counterpart of `candidates`."""
-    net, own = surface.values("net_value"), surface.reference("net_value")
+def reference_value(surfaces: Sequence[Surface], goal: Goal, weights: Mapping[str, float]) -> Floats:
+    """Return what the reference of the first surface is worth by a goal, by seed; the counterpart of `candidates`."""
+    own = surfaces[0].reference("net_value")
     if goal is Goal.WORST_REGRET:
-        best = net.mean(axis=2).max(axis=1)
+        best = np.max([surface.values("net_value").mean(axis=2).max(axis=1) for surface in surfaces], axis=0)
         return np.asarray((own - best[:, np.newaxis]).min(axis=0))
-    shares = np.array([weights.get(name, 1.0) for name in surface.scenarios], dtype=np.float64)
-    return np.asarray(shares / shares.sum() @ own)
+    return np.asarray(_shares(surfaces[0], weights) @ own)
+
+
+def _shares(surface: Surface, weights: Mapping[str, float]) -> Floats:
+    given = np.array([weights.get(name, 1.0) for name in surface.scenarios], dtype=np.float64)
+    return np.asarray(given / given.sum())
 
 
 def yearly(surface: Surface, score: str) -> Floats:
@@ -140,8 +156,8 @@ def cross_fit(found: Candidates) -> CrossFit:
     return CrossFit(held_out, tuple(choices), float(np.mean(promised)) if promised else math.nan)
 
 
-def tune(surface: Surface, found: Candidates, reference: Floats, limits: Sequence[Limit]) -> Chosen:
-    """Choose a setting on all seeds of a surface, with evidence that is cross-fitted over them.
+def tune(surfaces: Sequence[Surface], found: Candidates, reference: Floats, limits: Sequence[Limit]) -> Chosen:
+    """Choose a setting of any surface on all seeds, with evidence that is cross-fitted over them.
 
     The seeds are cut into `FOLDS` folds. For each, a setting is chosen on the others and judged on it; the mean over
     all seeds estimates what this way of choosing is worth on seeds that it never saw, and the difference to what the
@@ -149,8 +165,8 @@ def tune(surface: Surface, found: Candidates, reference: Floats, limits: Sequenc
 
     Parameters
     ----------
-    surface, found
-        The surface, and what the goal makes of it.
+    surfaces, found
+        The surfaces, and what the goal makes of all their settings.
     reference
         What the reference earns, by seed, by the same goal.
     limits
@@ -176,14 +192,39 @@ def tune(surface: Surface, found: Candidates, reference: Floats, limits: Sequenc
     if not known.any():
         raise InputError("a limit must leave some setting whatever seeds are held out; raise it, or --seeds.")
     held_out = fitted.held_out[known]
+    search, number = _place(surfaces, best)
     return Chosen(
-        setting=widest_sample(surface.overlay, best),
+        search=search,
+        setting=widest_sample(surfaces[search].overlay, number),
         promised=figure(found.value[best]),
         cross_fitted=figure(held_out),
         optimism=fitted.promised - float(held_out.mean()),
         against_reference=figure(held_out - reference[known]),
         folds=len(fitted.choices),
     )
+
+
+def fitted_alone(surfaces: Sequence[Surface], found: Candidates) -> tuple[Figure | None, ...]:
+    """Return for each surface what choosing among its settings alone earns, cross-fitted, or `None`."""
+    return tuple(_fitted(found.part(first, end)) for first, end in pairwise(_bounds(surfaces)))
+
+
+def _fitted(found: Candidates) -> Figure | None:
+    held_out = cross_fit(found).held_out
+    known = held_out[np.isfinite(held_out)]
+    return figure(known) if len(known) else None
+
+
+def _place(surfaces: Sequence[Surface], number: int) -> tuple[int, int]:
+    """Return the surface of a class, and its number there."""
+    bounds = _bounds(surfaces)
+    search = bisect_right(bounds, number) - 1
+    return search, number - bounds[search]
+
+
+def _bounds(surfaces: Sequence[Surface]) -> list[int]:
+    """Return where the classes of each surface begin among those of all, and where the last ends."""
+    return list(accumulate((len(surface.overlay.lives) for surface in surfaces), initial=0))
 
 
 def is_better(difference: Figure) -> bool:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from sim.study.lives.box import Axis, Box, Span
+from sim.study.inference.contests import Interval
+from sim.study.lives.box import Axis, Box, Setting, Span
 from sim.study.surface.answers import Answer, Figure, RatedSettings, Slice
 from sim.study.surface.study import SurfaceStudy
 
@@ -22,20 +23,20 @@ def sentences(answer: Answer, study: SurfaceStudy) -> Iterator[str]:
     )
     for name in answer.without_effect:
         yield f"No life depends on {{{name}}} here: any number will do."
-    yield f"Best: {_boxes(axes, answer.best.boxes)}; for instance {_setting(answer.best)}."
+    yield f"Best: {_boxes(axes, answer.best.boxes)}; for instance {setting_words(answer.best.setting)}."
     yield f"  {_worth(answer.best)}"
     if answer.candidates is None or answer.candidate_share is None:
         yield "Below 5 seeds nothing is shown to be worse than the best."
     else:
         yield (
             f"Not shown to be worse than the best (95 %): {answer.candidate_share:.0%} of the classes, all within "
-            f"{_box(axes, answer.candidates)}."
+            f"{box_words(axes, answer.candidates)}."
         )
     yield f"{study.reference.name} earns {_money(answer.reference_less_best)} against the best, paired by seed."
     place = answer.reference_place
     if place is not None:
         yield (
-            f"Its numbers in this rule, {_setting(place)}, lie in {_boxes(axes, place.boxes)} and earn "
+            f"Its numbers in this rule, {setting_words(place.setting)}, lie in {_boxes(axes, place.boxes)} and earn "
             f"{_money(place.less_best)} against the best{_standing(place)}."
         )
     most = max(min(_MOST_STEPS, _MOST_TABLE_LINES // max(len(answer.slices), 1) - 3), _LEAST_STEPS)
@@ -107,23 +108,36 @@ def _standing(place: RatedSettings) -> str:
     return "; they are not shown to be worse" if place.may_be_best else "; they are shown to be worse"
 
 
+def interval_words(mean: float, interval: Interval | None) -> str:
+    """Return a mean with its interval, if it has one.
+
+    >>> interval_words(1234.5, Interval(-1.0, 2470.0, level=0.95)), interval_words(12.0, None)
+    ('1,234 (-1 to 2,470)', '12')
+    """
+    return f"{mean:,.0f}" if interval is None else f"{mean:,.0f} ({interval.low:,.0f} to {interval.high:,.0f})"
+
+
+def setting_words(setting: Setting) -> str:
+    """Return a setting in words.
+
+    >>> setting_words({"a": 0.05, "n": 3})
+    'a = 0.05, n = 3'
+    """
+    return ", ".join(f"{name} = {value:g}" for name, value in setting.items())
+
+
+def box_words(axes: tuple[Axis, ...], box: Box) -> str:
+    """Return in which numbers of each placeholder a box lies."""
+    return ", ".join(f"{axis.name} in {axis.text(numbers)}" for axis, numbers in zip(axes, box, strict=True))
+
+
 def _money(figure: Figure) -> str:
-    if figure.interval is None:
-        return f"{figure.mean:,.0f}"
-    return f"{figure.mean:,.0f} ({figure.interval.low:,.0f} to {figure.interval.high:,.0f})"
-
-
-def _setting(place: RatedSettings) -> str:
-    return ", ".join(f"{name} = {value:g}" for name, value in place.setting.items())
+    return interval_words(figure.mean, figure.interval)
 
 
 def _boxes(axes: tuple[Axis, ...], boxes: tuple[Box, ...]) -> str:
-    told = " or ".join(_box(axes, box) for box in boxes[:_MOST_BOXES])
+    told = " or ".join(box_words(axes, box) for box in boxes[:_MOST_BOXES])
     return told if len(boxes) <= _MOST_BOXES else f"{told} or {len(boxes) - _MOST_BOXES} more"
-
-
-def _box(axes: tuple[Axis, ...], box: Box) -> str:
-    return ", ".join(f"{axis.name} in {axis.text(numbers)}" for axis, numbers in zip(axes, box, strict=True))
 
 
 def _plain_place(axes: tuple[Axis, ...], place: RatedSettings) -> dict[str, Any]:

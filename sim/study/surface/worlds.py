@@ -11,6 +11,7 @@ import pandas as pd
 from policies.spec import PolicySpec
 from scenarios.schema import Scenario
 from sim.mlops.gates.profiles import GateProfile
+from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.records.record import Record
 from sim.study.comparison.cells import Bench, bench_of, judged, response_scores, without_drift
 from sim.study.comparison.results import Cell, CellIdentity, Judgement, to_row
@@ -21,7 +22,7 @@ from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import Replay
 from sim.study.scores.judge import alarm_steps, detection_days
 from sim.study.scores.table import Score
-from sim.whole_file import whole_file
+from sim.whole_file import write_table
 from sim.world.population import Population
 from sim.world.world import World
 
@@ -31,7 +32,11 @@ REFERENCE = "reference"
 
 @dataclass(frozen=True, slots=True)
 class SurfaceTask:
-    """What is to be followed in one world; `reference` is a policy that is judged beside the surface."""
+    """What is to be followed in one world; `reference` is a policy that is judged beside the surface.
+
+    The retrainings of the settings learn by `training`, those of the reference by the scenario's profile, as both do
+    if it is `None`.
+    """
 
     scenario: Scenario
     seed: int
@@ -40,6 +45,7 @@ class SurfaceTask:
     box: Box
     reference: PolicySpec
     trials: int = 0
+    training: TrainingProfile | None = None
 
     @property
     def name(self) -> str:
@@ -69,7 +75,8 @@ def follow_world(task: SurfaceTask, population: Population, cache: ReplayCache) 
     undrifted = without_drift(replay)
     if undrifted is not None:
         cache.load(undrifted)
-    bench = bench_of(replay, task.profile, undrifted=undrifted)
+    learnt = () if task.training is None else (task.training,)
+    bench = bench_of(replay, task.profile, learnt, undrifted=undrifted)
     reference = replay.record(task.reference.build(), task.profile, task.reference.name)
     calm = None
     if undrifted is not None and detection_days(reference) is not None:
@@ -90,10 +97,10 @@ def follow_world(task: SurfaceTask, population: Population, cache: ReplayCache) 
 
 def _judged_regions(task: SurfaceTask, replay: Replay, bench: Bench) -> Iterator[tuple[Sequence[Box], Judgement]]:
     """Yield the settings of every life, as boxes, with what is to be said of it."""
-    found = regions(replay, task.profile, task.template, task.box)
+    found = regions(replay, task.profile, task.template, task.box, task.training)
     calm: list[Region] = []
     if bench.undrifted is not None and any(detection_days(region.record) is not None for region in found):
-        calm = regions(bench.undrifted, task.profile, task.template, task.box)
+        calm = regions(bench.undrifted, task.profile, task.template, task.box, task.training)
     for region in found:
         own = judged(region.record, bench, bench.never, with_needless=True)
         for parts, undrifted in _told_apart(region, calm):
@@ -140,8 +147,7 @@ def read_boxes(axes: Sequence[Axis], rows: pd.DataFrame) -> tuple[tuple[Box, ...
 def write_world(surface: WorldSurface, folder: Path, name: str) -> None:
     """Write a world as two parquet files; the second says that both are whole."""
     for frame, path in zip((surface.boxes, surface.lives), _paths(folder, name), strict=True):
-        with whole_file(path) as part:
-            frame.to_parquet(part, index=False)
+        write_table(path, frame)
 
 
 def is_written(folder: Path, name: str) -> bool:

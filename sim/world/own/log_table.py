@@ -20,10 +20,27 @@ from sim.world.own.table import Known, OwnTable, Reading, read_own_table
 from sim.world.schema.columns import Matrix
 
 USUAL_NAMES: Mapping[str, tuple[str, ...]] = {
-    "score": ("prediction_proba", "y_pred_proba", "score", "probability", "prediction_probability", "proba"),
+    "score": (
+        "prediction_proba",
+        "y_pred_proba",
+        "score",
+        "probability",
+        "prediction_probability",
+        "prediction_probas",
+        "proba",
+    ),
     "label": ("ground_truth", "label", "target", "y_true", "outcome", "churned"),
-    "prediction": ("prediction", "y_pred", "predicted", "predicted_label"),
-    "date": ("scored_at", "timestamp", "timestamp_ms", "request_time", "request_date", "prediction_date", "date"),
+    "prediction": ("prediction", "y_pred", "prediction_labels", "predicted", "predicted_label"),
+    "date": (
+        "scored_at",
+        "timestamp",
+        "timestamp_ms",
+        "datetime",
+        "request_time",
+        "request_date",
+        "prediction_date",
+        "date",
+    ),
     "label_date": ("label_arrived_at", "label_date", "label_timestamp"),
     "id": ("customer_id", "identifier", "id", "client_request_id", "request_id", "record_id"),
     "version": ("model_version", "model_id", "version"),
@@ -138,6 +155,8 @@ def read_log(
         known,
         needs_features=False,
     )
+    if not roles.score and not columns.prediction and _are_fractions(own, roles.prediction):
+        roles = replace(roles, score=roles.prediction, prediction="")
     score = _scores(own.ignored[roles.score], roles.score, text) if roles.score else None
     predicted = _predictions(own, roles, text)
     if score is None and predicted is not None:
@@ -171,6 +190,14 @@ def _check(roles: LogColumns, names: Sequence[str], text: str) -> None:
             raise InputError(
                 f"--{role.replace('_', '-')} must name a column of {text}, got {name!r}: it has {listed}."
             )
+
+
+def _are_fractions(own: OwnTable, name: str) -> bool:
+    """Say whether a column that is called a prediction holds probabilities, as those of Evidently may."""
+    if not name:
+        return False
+    values = pd.to_numeric(pd.Series(own.ignored[name].texts, dtype=object), errors="coerce")
+    return bool(values.between(0, 1).all() and values.between(0, 1, inclusive="neither").any())
 
 
 def _scores(cells: Cells, name: str, text: str) -> Matrix:

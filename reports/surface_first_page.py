@@ -1,0 +1,130 @@
+"""The first page of a surface: which setting earned most, which may be as good, and what staying would cost."""
+
+from collections.abc import Iterator
+
+from reports.amounts import difference_words, money_words, number_words
+from reports.first_page import NET_VALUE_WORDS, RANGE_WORDS, FirstPage
+from reports.plain_words import signal_words
+from reports.surface_view import SurfaceView
+from sim.study.comparison.boards import ends_of
+from sim.study.inference.contests import MIN_SEEDS
+from sim.study.lives.box import Setting
+from sim.study.lives.template import PLACEHOLDER
+from sim.study.surface.answers import RatedSettings
+from sim.study.surface.tuned_file import TunedFile
+from sim.study.surface.words import box_words
+
+_MOST_BOXES = 2
+
+
+def surface_first_page(view: SurfaceView) -> FirstPage:
+    """Return the first page of a surface, or of the tuning that chose on it."""
+    folder = view.folder
+    chosen = folder.template.fill(view.said.best.setting if view.tuned is None else view.tuned.setting)
+    names = ", ".join(folder.surface.scenarios)
+    return FirstPage(
+        question=f"Which numbers should {folder.template.text} have in {names}?",
+        answer=_answer(view),
+        points=dict(_points(view)),
+        not_shown=list(_not_shown(view)),
+        words=[
+            NET_VALUE_WORDS,
+            *([RANGE_WORDS] if len(folder.surface.seeds) >= MIN_SEEDS else []),
+            *signal_words([str(chosen.parameters["retrain_when"])]),
+        ],
+    )
+
+
+def filled(text: str, setting: Setting) -> str:
+    """Return a rule with numbers in place of its placeholders.
+
+    >>> filled("f1_drop > {a} or psi_max > {b}", {"a": 0.05, "b": 0.25})
+    'f1_drop > 0.05 or psi_max > 0.25'
+    """
+    return PLACEHOLDER.sub(lambda match: f"{setting[match[1]]:g}", text)
+
+
+def _answer(view: SurfaceView) -> str:
+    tuned = view.tuned
+    if tuned is not None:
+        gain = difference_words(tuned.confirmed.mean or 0.0, _currency(view), ends_of(tuned.confirmed.interval))
+        lives = f"on {tuned.confirm_seeds} lives of each scenario that the search never saw"
+        rule = filled(tuned.rule, tuned.setting) + _levers(tuned)
+        if tuned.is_shown:
+            return f"Use {rule}: it earns {gain} than {tuned.reference}, {lives}."
+        return f"Nothing was shown to be better than {tuned.reference}: {rule} earns {gain}, {lives}."
+    best = view.said.best
+    return (
+        f"Of all settings, {filled(view.folder.template.text, best.setting)} earned most: "
+        f"{money_words(best.net_value.mean, _currency(view), ends_of(best.net_value.interval))} a life."
+    )
+
+
+def _levers(tuned: TunedFile) -> str:
+    """Return what was chosen beside the setting, in words that go on a rule."""
+    trainings, gates = ({getattr(each, name) for each in tuned.combinations} for name in ("training", "gates"))
+    learning = f", learning by {tuned.training}" if len(trainings) > 1 and tuned.training else ""
+    return learning + (f", under the gates {tuned.gates}" if len(gates) > 1 else "")
+
+
+def _points(view: SurfaceView) -> Iterator[tuple[str, str]]:
+    said, folder = view.said, view.folder
+    if view.tuned is not None:
+        yield "What the search promised", _promise(view)
+    yield "The best settings seen", f"{_boxes(view, said.best)}: the same in every life that was played"
+    alarms = said.best.false_alarms_per_year
+    told = "" if alarms is None else f", and {number_words(alarms)} false alarms a year"
+    yield "What they ask for", f"{number_words(said.best.retrains_per_year)} retrainings a year{told}"
+    if said.candidates is not None and said.candidate_share is not None:
+        yield (
+            "What may be as good",
+            (
+                f"{said.candidate_share:.0%} of the kinds of settings are not shown to be worse, all within "
+                f"{box_words(folder.template.axes, said.candidates)}"
+            ),
+        )
+    gap = said.reference_less_best
+    yield (
+        f"What {folder.reference.name} earns",
+        (
+            f"{difference_words(gap.mean, _currency(view), ends_of(gap.interval))} a life than the best, in the same "
+            f"lives"
+        ),
+    )
+    if said.without_effect:
+        yield "What does not matter", f"{', '.join(said.without_effect)}: no life depends on it here"
+
+
+def _promise(view: SurfaceView) -> str:
+    tuned = view.tuned
+    if tuned is None or tuned.promised.mean is None or tuned.optimism is None:
+        return "not known"
+    return (
+        f"{money_words(tuned.promised.mean, _currency(view))} a life; {money_words(tuned.optimism)} of that was luck "
+        f"of the search and did not hold on lives that it left out"
+    )
+
+
+def _not_shown(view: SurfaceView) -> Iterator[str]:
+    seeds = len(view.folder.surface.seeds)
+    if seeds < MIN_SEEDS:
+        yield f"How sure this is: {seeds} lives of each scenario are too few; {MIN_SEEDS} or more give a range."
+    if view.tuned is None:
+        yield (
+            "What the best earns in other lives: the best of many looks better than it is. retrainlab tune chooses "
+            "and confirms on lives that the search never saw."
+        )
+    elif not view.tuned.hold_out:
+        yield "What the choice earns in other scenarios: none was held out (--hold-out)."
+    yield "Other rules: only the numbers of this one were searched."
+
+
+def _currency(view: SurfaceView) -> str:
+    found = {scenario.prices.currency for scenario in view.folder.scenarios}
+    return found.pop() if len(found) == 1 else ""
+
+
+def _boxes(view: SurfaceView, place: RatedSettings) -> str:
+    told = " or ".join(box_words(view.folder.template.axes, box) for box in place.boxes[:_MOST_BOXES])
+    more = len(place.boxes) - _MOST_BOXES
+    return told if more <= 0 else f"{told} or {more} parts more"
