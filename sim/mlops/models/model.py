@@ -50,7 +50,8 @@ class Model:
             return probability
         booster: lgb.Booster = self.__dict__["_booster"]
         for rows in row_blocks(len(features)):
-            probability[rows] = booster.predict(without_unseen(features[rows]), num_threads=threads(len(features)))
+            scores = booster.predict(without_unseen(features[rows]), num_threads=threads(len(features)))
+            probability[rows] = np.asarray(scores, dtype=np.float64)
         return probability if self.scaling is None else self.scaling.applied(probability)
 
     def predict(self, frame: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow passes it

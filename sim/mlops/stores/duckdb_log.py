@@ -218,7 +218,7 @@ class _StoredRows:
                 msg = f"the rows of step {self.step} must lie in the order of their customers, but do not"
                 raise RuntimeError(msg)
             own = is_wanted[start : start + len(words)]
-            end = filled + np.count_nonzero(own)
+            end = filled + int(np.count_nonzero(own))
             for index, column in enumerate(self.schema.columns):
                 features[filled:end, index] = _from_arrow(column, block[column.name])[own]
             ids.append(words[own])
