@@ -195,10 +195,8 @@ class DuckDBLog:
         self._connection.execute("INSERT INTO quarantine VALUES (?)", [step]).fetchall()
 
     def _with_rows(self, rows: pa.Table, statement: str) -> list[tuple[Any, ...]]:
-        self._connection.register("new_rows", rows)
-        found = self._connection.execute(statement).fetchall()
-        self._connection.unregister("new_rows")  # a failed statement ends the transaction, which then forbids this
-        return found
+        new_rows = rows  # noqa: F841 - found by its name; a registered table stays in memory until the commit
+        return self._connection.execute(statement).fetchall()
 
 
 @dataclass(frozen=True, slots=True)
