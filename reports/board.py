@@ -11,6 +11,8 @@ from sim.study.comparison.boards import Board, BoardRow, ScoreEstimate
 from sim.study.scores.table import Score
 
 MOST_ROWS = 24
+ORACLE = "oracle"
+"""The policy that knows the future: a bound, none to choose."""
 _MOST_ENTRIES = 18
 
 

@@ -1,11 +1,13 @@
 """Plain words: what the signals of a rule are, said to somebody who has never met them."""
 
 from collections.abc import Iterator, Sequence
+from math import isinf
 
 from policies.catalogue import load_policy
 from policies.expression import Expression
 from policies.signals import CATALOGUE
 from sim.errors import InputError
+from sim.study.lives.box import Axis, Grain, Span
 
 _PLAIN = {
     "f1": "how well the model found churners lately (F1; 1 is perfect), on customers whose outcome is known",
@@ -46,6 +48,43 @@ def rule_words(policy: str) -> str:
     if rule is None:
         return policy
     return f"retrain when {rule.text}" if rule.text == policy else f"{policy}, which retrains when {rule.text}"
+
+
+def policy_story(policy: str) -> str:
+    """Return what a policy without a rule does, the first sentence of its story; nothing where a rule says it.
+
+    >>> policy_story("expected_value")[:47], policy_story("age_days > 30")
+    ('Retrains when the drop of F1, less its bias and', '')
+    """
+    if ".py:" in policy or _rule(policy) is not None or policy == "never":
+        return ""
+    try:
+        story = " ".join(load_policy(policy).story.split())
+    except InputError:
+        return ""
+    return story[: story.find(". ") + 1] if ". " in story else story
+
+
+def span_words(axis: Axis, numbers: Span) -> str:
+    """Return in plain words which numbers a span of an axis holds.
+
+    >>> from sim.study.lives.box import LINE, Cut
+    >>> axis = Axis("a", Grain.REAL, LINE)
+    >>> span_words(axis, Span(Cut(0.1, is_after=False), Cut(0.2, is_after=False)))
+    '0.1 to just below 0.2'
+    """
+    if axis.grain is Grain.WHOLE:
+        return axis.text(numbers)
+    low, high = str(numbers).strip("[]()").split(", ")
+    first = low if not numbers.low.is_after else f"just above {low}"
+    last = high if numbers.high.is_after else f"just below {high}"
+    if isinf(numbers.low.value) and isinf(numbers.high.value):
+        return "any number"
+    if isinf(numbers.low.value):
+        return f"{'up to' if numbers.high.is_after else 'below'} {high}"
+    if isinf(numbers.high.value):
+        return f"{'above' if numbers.low.is_after else 'from'} {low}{'' if numbers.low.is_after else ' on'}"
+    return low if low == high else f"{first} to {last}"
 
 
 def _signals(policy: str) -> Sequence[str]:

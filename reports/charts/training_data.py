@@ -11,6 +11,7 @@ from reports.style import BLUE, INK, ORANGE, SKY, chart, legend, sheet
 from sim.mlops.records.record import Record
 
 _HEIGHT = 5.3
+_ROOM = 1.05  # above the highest bar
 
 
 @chart
@@ -36,7 +37,8 @@ def training_data_chart(record: Record) -> Figure:
         where, [job.window.n_historical for job in jobs], bottom=recent, color=SKY, hatch="///", width=0.8
     )
     newer = rows.bar(where, recent, color=BLUE, width=0.8)
-    rows.set(ylabel="rows")
+    highest = max(job.window.n_recent + job.window.n_historical for job in jobs)
+    rows.set(ylabel="rows", ylim=(0, _ROOM * max(highest, 1)))
     for axes in (rows, labels):
         axes.yaxis.set_major_formatter("{x:,.0f}")
     legend(rows, [newer, older], ["recent cohorts", "historical cohorts"], 5.0)
