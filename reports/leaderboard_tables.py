@@ -14,6 +14,8 @@ from sim.study.inference.contests import MIN_SEEDS
 from sim.study.inference.verdicts import Verdict
 from sim.study.scores.table import RANKED_BY, Score
 
+_UNTOLD = "can't be told from"
+
 
 def board_tables(board: Board, baseline: str, *, is_history: bool = False) -> RenderableType:
     """Return a board as sentences and tables: worth, response, and what each clause of a rule is worth.
@@ -64,9 +66,9 @@ def contest_words(found: Difference) -> tuple[str, str] | None:
         return "did the same as", f", in all {found.n} seeds"
     if found.interval is None:
         told = f": {signed_words(found.mean)} in net value, no interval can be given ({found.reason})"
-        return "can't be told from", told
+        return _UNTOLD, told
     mean, ends = signed_words(found.mean, found.interval).split(" (")
-    said = {Verdict.MORE: "earns more than", Verdict.LESS: "earns less than"}.get(found.verdict, "can't be told from")
+    said = {Verdict.MORE: "earns more than", Verdict.LESS: "earns less than"}.get(found.verdict, _UNTOLD)
     return said, f": {mean} in net value ({ends.rstrip(')')}, p {found.p_value:.3g})"
 
 
@@ -75,7 +77,7 @@ def verdict_words(board: Board) -> Iterator[str]:
     found = [row.against_baseline[RANKED_BY] for row in board.policies]
     if any(each.p_value is not None and each.interval is not None for each in found):
         yield "p: how often luck alone would make a difference as large as this; below 0.05 it counts as shown."
-    if any(each.verdict is Verdict.UNTOLD for each in found):
+    if any((told := contest_words(each)) and told[0] == _UNTOLD for each in found):
         yield "Can't be told from: the difference may be luck."
 
 
@@ -89,11 +91,8 @@ def _closest_words(first: str, second: str, found: Difference) -> str:
         return f"{first} can't be told from {second}, nor how many seeds would do: {found.reason}."
     if needed.seeds is None:
         return f"To tell {first} from {second} takes more seeds than can be told from these."
-    reach = (
-        f"{number_words(needed.least, 2)} to {number_words(needed.most, 2)}"
-        if needed.most
-        else f"{number_words(needed.least, 2)} or more, without an upper end"
-    )
+    least = number_words(needed.least or 0, 2)
+    reach = f"{least} to {number_words(needed.most, 2)}" if needed.most else f"{least} or more, without an upper end"
     return f"To tell {first} from {second} takes about {number_words(needed.seeds, 2)} seeds ({reach})."
 
 

@@ -71,10 +71,15 @@ def span_words(axis: Axis, numbers: Span) -> str:
     >>> from sim.study.lives.box import LINE, Cut
     >>> axis = Axis("a", Grain.REAL, LINE)
     >>> span_words(axis, Span(Cut(0.1, is_after=False), Cut(0.2, is_after=False)))
-    '0.1 to just below 0.2'
+    'from 0.1 to just below 0.2'
+    >>> span_words(axis, LINE), span_words(axis, Span(Cut(0.1, is_after=True), LINE.high))
+    ('any number', 'above 0.1')
+    >>> span_words(axis, Span(LINE.low, Cut(0.2, is_after=True))), span_words(axis, Span(Cut(2, False), LINE.high))
+    ('up to 0.2', 'from 2 on')
     """
     if axis.grain is Grain.WHOLE:
-        return axis.text(numbers)
+        told = axis.text(numbers)
+        return f"from {told}" if " " in told else f"exactly {told}"
     low, high = str(numbers).strip("[]()").split(", ")
     first = low if not numbers.low.is_after else f"just above {low}"
     last = high if numbers.high.is_after else f"just below {high}"
@@ -83,8 +88,8 @@ def span_words(axis: Axis, numbers: Span) -> str:
     if isinf(numbers.low.value):
         return f"{'up to' if numbers.high.is_after else 'below'} {high}"
     if isinf(numbers.high.value):
-        return f"{'above' if numbers.low.is_after else 'from'} {low}{'' if numbers.low.is_after else ' on'}"
-    return low if low == high else f"{first} to {last}"
+        return f"above {low}" if numbers.low.is_after else f"from {low} on"
+    return f"exactly {low}" if low == high else f"from {first} to {last}"
 
 
 def _signals(policy: str) -> Sequence[str]:

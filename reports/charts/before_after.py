@@ -164,7 +164,8 @@ def _gain_words(before: Side, after: Side, scenario: Scenario, gain: Difference)
         ends = None if after.resampled else ends_of(mean_interval(paired.tolist()))
     told = difference_words(mean, currency, ends)
     if ends is not None:
-        return told.replace(" (", " (95 % interval ", 1)
+        told = told.replace(" (", " (95 % interval ", 1)
+        return f"{told}, which may be luck" if ends[0] <= 0 <= ends[1] else told
     if lives == 1:
         return f"{told} in this one life"
     return f"{told} on average over {lives} lives, with no range{f': {why}' if why else ''}"

@@ -56,7 +56,7 @@ def surface_curve_chart(view: SurfaceView, caption: str) -> Figure:
 def _finding(view: SurfaceView) -> str:
     axis, said = view.folder.surface.overlay.axes[0], view.said
     best = " or ".join(span_words(axis, box[0]) for box in said.best.boxes[:_MOST_BOXES])
-    told = f"The best is {axis.name} = {best}{' or more' if len(said.best.boxes) > _MOST_BOXES else ''}"
+    told = f"The best is {axis.name} {best}{' or more' if len(said.best.boxes) > _MOST_BOXES else ''}"
     if said.candidates is None:
         return f"{told}; below 5 seeds nothing is shown to be worse."
-    return f"{told}; all settings not shown to be worse lie in {span_words(axis, said.candidates[0])}."
+    return f"{told}; all settings not shown to be worse have {axis.name} {span_words(axis, said.candidates[0])}."

@@ -49,7 +49,7 @@ def training_data_chart(record: Record) -> Figure:
     steps = [row.step for row in record.steps]
     above = labels.step(steps, scored, where="post", color=ORANGE)[0]
     below = labels.step(steps, labelled, where="post", color=BLUE, linestyle="--")[0]
-    labels.set(ylabel="rows so far", ylim=(0, None))
+    labels.set(ylabel="rows so far", ylim=(0, _ROOM * max(scored[-1] if scored else 0, 1)))
     onset = mark_onset(labels, record.scenario)
     legend(
         labels,

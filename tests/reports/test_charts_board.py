@@ -132,6 +132,26 @@ def test_below_five_seeds_no_interval_is_drawn():
         assert not axes.collections
 
 
+def test_money_is_told_in_its_currency_rounded_with_its_interval():
+    told = words(leaderboard.leaderboard_chart(board(), "never", CAPTION, "EUR"))
+    best = leaderboard.shown_rows(board(), "never")[0]
+    gain = best.against_baseline[Score.NET_VALUE]
+    worth = difference_words(gain.mean, "EUR", gain.interval)
+    assert worth.startswith("EUR ")
+    assert worth.replace(" (", " than never (95 % interval ") in " ".join(told.split())
+    assert "net value (thousands of EUR)" in told
+    told = words(threshold.threshold_chart(family_of(board()), board(), CAPTION, "EUR"))
+    assert "regret (thousands of EUR)" in told
+    assert "with a regret of EUR " in told
+
+
+def test_the_oracle_is_set_aside_where_it_is_the_highest():
+    shown = board_of(["never", "proposal", "oracle"])
+    assert leaderboard.shown_rows(shown, "never")[0].policy == "oracle"
+    assert leaderboard.answer(shown, "never").startswith("Oracle aside, proposal has the highest mean net value: ")
+    assert leaderboard.answer(board(), "never").startswith(f"{GRID[-1]} has the highest mean net value: ")
+
+
 def test_of_many_policies_the_best_and_the_baseline_are_drawn():
     shown = odd_board("a hundred policies")
     rows = leaderboard.shown_rows(shown, "never")
@@ -287,7 +307,14 @@ def test_before_and_after_are_means_with_bands_over_seeds():
             for a, b in zip(after.lives, before.lives, strict=True)
         ]
     )
-    assert f"net value {difference_words(gain, 'USD')}" in told
+    gains = [
+        sum(net_values(a, PRICES)) - sum(net_values(b, PRICES))
+        for a, b in zip(after.lives, before.lives, strict=True)
+    ]
+    interval = mean_interval(gains)
+    worth = difference_words(gain, "USD", (interval.low, interval.high)).replace(" (", " (95 % interval ")
+    assert f"net value {worth}" in " ".join(told.split())
+    assert "net value so far (thousands of USD)" in told
     assert "drift begins in month 2" in told
 
 
@@ -297,7 +324,9 @@ def test_too_few_seeds_have_no_band(seeds):
     figure = before_after.before_after_chart(before, after, WORLD, seeds, "twin", "none")
     check(figure)
     assert not any(axes.collections for axes in figure.subfigs[0].axes)
-    assert "there is no interval" in words(figure)
+    told = " ".join(words(figure).split())
+    assert "there is no interval" in told
+    assert ("in this one life" if len(seeds) == 1 else "on average over 4 lives, with no range") in told
 
 
 def test_a_step_without_f1_is_a_gap():
