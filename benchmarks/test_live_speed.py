@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -24,7 +25,7 @@ from policies.catalogue import load_policy
 from scenarios.files import load_scenario
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.live.run import Listener, LiveSettings
-from sim.mlops.models.profiles import load_training
+from sim.mlops.models.profiles import TrainingProfile, load_training
 from sim.study.run_folder import play_live
 from sim.world.population import load_population
 
@@ -79,7 +80,7 @@ def play(
     policy: str,
     trials: int = 0,
     clock: LightGBMClock | None = None,
-    training: str = "mix_70_30",
+    training: TrainingProfile | None = None,
 ) -> Any:
     """Play the catalogue's `competitor` without gates, so that every model that is asked for is also promoted."""
     settings = LiveSettings(
@@ -90,7 +91,7 @@ def play(
         seed=1,
         trials=trials,
         folder=folder,
-        training=load_training(training),
+        training=training or load_training("mix_70_30"),
     )
     watch = clock or LightGBMClock()
 
@@ -237,12 +238,16 @@ def _milliseconds(what: str, seconds: float, other: float, to: str) -> Figure:
 def test_tournament(benchmark: Any, tell: Tell, tmp_path: Path) -> None:
     """What a job of four challengers costs, against a job of one: LightGBM's own seconds, and all others.
 
-    Its challengers learn from unlike numbers of rows, so LightGBM's seconds are also held against those of four jobs
-    of one, each by a profile of the tournament.
+    Its challengers learn from unlike numbers of rows (`history` from all), so LightGBM's seconds are also held
+    against those of four jobs of one, each by a profile of the tournament, and a tournament of four that learn from
+    equally many rows is held against one of them.
     """
-    tournament = load_training("tournament")
+    mix, tournament = load_training("mix_70_30"), load_training("tournament")
+    copies = tuple(replace(mix, name=f"mix_{number}") for number in range(len(tournament.entrants)))
+    alike = replace(tournament, name="four_alike", challengers=copies)
+    played = {each.name: each for each in (*tournament.entrants, tournament, alike)}
     names = [each.name for each in tournament.entrants]
-    figures: dict[str, list[tuple[float, float]]] = {name: [] for name in (*names, tournament.name)}
+    figures: dict[str, list[tuple[float, float]]] = {name: [] for name in played}
     play(tmp_path / "warm", "never")
 
     def measure(number: int) -> None:
@@ -250,16 +255,17 @@ def test_tournament(benchmark: Any, tell: Tell, tmp_path: Path) -> None:
         never = play(tmp_path / f"never{number}", "never", clock=quiet).measured["seconds"]["loop"]
         for name, measured in figures.items():
             busy = LightGBMClock()
-            record = play(tmp_path / f"{name}{number}", "always", clock=busy, training=name)
+            record = play(tmp_path / f"{name}{number}", "always", clock=busy, training=played[name])
             jobs, loop = len(record.retrainings), record.measured["seconds"]["loop"]
             trained = busy.seconds - quiet.seconds
             measured.append((trained / jobs, (loop - never - trained) / jobs))
 
     benchmark.pedantic(measure, setup=lambda: ((len(figures[tournament.name]),), {}), rounds=_RUNS)
     seconds = {name: tuple(map(min, zip(*each, strict=True))) for name, each in figures.items()}
-    (one, one_other), (four, four_other) = seconds[names[0]], seconds[tournament.name]
+    (one, one_other), (four, four_other) = seconds[mix.name], seconds[tournament.name]
     singly = sum(seconds[name][0] for name in names)
     tell(_job("live: LightGBM's part of a job of four challengers", four, one, at_most=4))
+    tell(_job("live: the same, where all learn from as many rows", seconds[alike.name][0], one, at_most=4))
     tell(_job("live: the same, against its profiles", four, singly, at_most=1, to="four jobs of one"))
     tell(_job("live: the rest of a job of four challengers", four_other, one_other, at_most=1.5))
 

@@ -1,5 +1,6 @@
 """The page: one HTML file that needs nothing else, from what it should say."""
 
+import json
 import re
 import shlex
 from base64 import b64encode
@@ -105,6 +106,7 @@ def render(page: Page) -> str:
     )
     environment.filters["data_uri"] = _data_uri
     environment.filters["code"] = _code
+    environment.filters["json"] = lambda values: json.dumps(values, separators=(",", ":"), ensure_ascii=False)
     template = environment.from_string(_part("report.html"))
     return template.render(
         page=page,

@@ -7,6 +7,7 @@ from policies.catalogue import load_policy
 from policies.expression import Expression
 from policies.signals import CATALOGUE
 from sim.errors import InputError
+from sim.mlops.models.profiles import load_training, training_profiles
 from sim.study.lives.box import Axis, Grain, Span
 
 _PLAIN = {
@@ -90,6 +91,18 @@ def span_words(axis: Axis, numbers: Span) -> str:
     if isinf(numbers.high.value):
         return f"above {low}" if numbers.low.is_after else f"from {low} on"
     return f"exactly {low}" if low == high else f"from {first} to {last}"
+
+
+def training_words(name: str) -> str:
+    """Return what models learn from under a training profile; its name alone where it is somebody's own.
+
+    >>> training_words("newest"), training_words("mine")
+    ('newest: the newest month alone: nothing of an old world, and few rows', 'mine')
+    """
+    if name not in training_profiles():
+        return name
+    about = load_training(name).description.rstrip(".")
+    return f"{name}: {about[0].lower()}{about[1:]}"
 
 
 def _signals(policy: str) -> Sequence[str]:

@@ -8,7 +8,7 @@ from reports.amounts import money_words, number_words, prices_words, time_words
 from reports.caption import source, step_word
 from reports.findings import findings
 from reports.first_page import NET_VALUE_WORDS, QUALITY, FirstPage
-from reports.plain_words import rule_words, signal_words
+from reports.plain_words import rule_words, signal_words, training_words
 from sim.mlops.records.record import Record, StepRow
 from sim.study.scores.judge import Summary, expected_f1, observed_f1, summarise
 from sim.study.scores.money import offer_value
@@ -59,6 +59,7 @@ def _points(record: Record, found: Summary) -> Iterator[tuple[str, str]]:
     prices = record.scenario.prices
     yield "The policy", rule_words(record.policy)
     yield "The gates that a new model must pass", record.gates
+    yield "What a new model learns from", training_words(record.training)
     spent = sum(job.trainings for job in record.retrainings) * prices.retrain_cost
     yield "Spent on retraining", money_words(spent, prices.currency)
     if found.detection_days is not None and not record.is_recorded:

@@ -24,6 +24,7 @@ from reports.charts.segments import segments_chart
 from reports.charts.training_data import training_data_chart
 from reports.charts.trigger import trigger_chart
 from reports.history import RECORDED, told_record
+from reports.learnt import learnt_tables
 from reports.log_facts import LogFacts, read_log_facts
 from reports.page import Page, PageTable, Section, report_command
 from reports.run_first_page import run_first_page
@@ -79,7 +80,10 @@ def run_page(folder: Path, pictures: Path, change: PriceChange, against: Path | 
         title=f"{_world(record)} under {record.policy}",
         scenario=record.scenario.name,
         pictures=[picture for picture in saved if picture is not opening],
-        tables=[PageTable("Scores", list(_scores(summarise(record), is_recorded=record.is_recorded)))],
+        tables=[
+            *learnt_tables(record),
+            PageTable("Scores", list(_scores(summarise(record), is_recorded=record.is_recorded))),
+        ],
     )
     return Page(
         title=f"{_world(record)}: {record.policy}",
@@ -141,6 +145,7 @@ def _asked(record: Record) -> dict[str, str]:
         "Story": " ".join(scenario.story.split()) or "-",
         "Policy": record.policy,
         "Gates": record.gates,
+        "Models learn by": record.training,
         "Customers": f"{source(record.population)}, {scenario.time.customers:,} a {step_word(scenario.time)}",
         "Time": f"{len(record.steps)} steps of {scenario.time.step_days} days; {when}",
         "Seed": str(record.seed),
@@ -179,9 +184,11 @@ def _decision(record: Record, row: StepRow) -> dict[str, Any]:
 def _run_command(record: Record, folder: Path) -> str:
     """Return the command that plays the run again."""
     population = record.measured.get("population_arguments") or ["--population", record.population]
+    is_own = record.training != record.scenario.training.profile
+    training = ["--training", record.training] if is_own else []
     words = [
         *("retrainlab", "run", _scenario_text(record, folder), "--policy", _policy_text(record, folder)),
-        *("--gates", record.gates, *population),
+        *("--gates", record.gates, *training, *population),
         *("--seed", str(record.seed), "--trials", str(record.trials)),
         *_stores(folder),
     ]

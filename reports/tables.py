@@ -118,7 +118,7 @@ def news(record: Record, row: StepRow) -> Iterator[str]:
     if row.step == record.scenario.onset_step and not record.is_recorded:
         yield "drift begins"
     if row.job_ended is not None:
-        yield f"v{row.job_ended.version} {row.job_ended.status}{_doubt(row.job_ended)}"
+        yield f"v{row.job_ended.version} {row.job_ended.status}{doubt(row.job_ended)}"
     elif row.alias_changes:
         yield f"rolled back to v{row.version}"
     if row.decision.action is not Action.KEEP:
@@ -127,7 +127,7 @@ def news(record: Record, row: StepRow) -> Iterator[str]:
         yield f"kept: {row.decision.reason}"
 
 
-def _doubt(job: Job) -> str:
+def doubt(job: Job) -> str:
     """Tell a rejection for want of evidence from one for cause."""
     is_open = job.meeting is not None and job.meeting.verdict.outcome is Outcome.NOT_ENOUGH_EVIDENCE
     return " (not enough evidence)" if is_open else ""

@@ -14,7 +14,7 @@ from reports.amounts import difference_words, thousands_words
 from reports.caption import onset_words, seeds_words, source
 from reports.history import RECORDED
 from reports.steps import mark_onset, step_axis
-from reports.style import BLUE, LINES, RED, chart, legend, sheet
+from reports.style import BLUE, LINES, NO_VALUE, RED, chart, legend, sheet
 from scenarios.schema import Scenario
 from sim.study.comparison.boards import NOTHING, Difference, ends_of
 from sim.study.inference.contests import Floats, mean_interval
@@ -116,7 +116,7 @@ def before_after_chart(
         _draw_band(money, band(side, lambda life: money_so_far(life, scenario)), look)
         asked = side.lives[0].requested if side.lives else ()
         offset = 0.03 if side is before else 0.09
-        quality.plot(asked, [offset] * len(asked), "v", color=colour, markersize=5)
+        quality.plot(asked, [offset] * len(asked), "v", color=colour, markersize=5, label=NO_VALUE)
     quality.set(ylabel="F1, recorded labels" if is_history else "true F1", ylim=(0, 1))
     money.set_ylabel(f"net value so far ({thousands_words(scenario.prices.currency)})")
     money.yaxis.set_major_formatter("{x:,.0f}")

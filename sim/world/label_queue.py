@@ -1,21 +1,61 @@
 """The label queue: labels on their way."""
 
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
 from sim.world.labels import LabelEvents
+
+_LAST_ASCII = 127
 
 
 class LabelQueue:
-    """Holds label events until the day on which they arrive; each is delivered once, and never before its date."""
+    """Holds label events until the day on which they arrive; each is delivered once, and never before its date.
+
+    On their way they take a third of the memory: months of customers wait here.
+    """
 
     def __init__(self) -> None:
         self._on_the_way: list[LabelEvents] = []
 
     def send(self, events: LabelEvents) -> None:
         """Take label events of one batch."""
-        self._on_the_way.append(events)
+        self._on_the_way.append(_packed(events))
 
     def deliver(self, day: int) -> list[LabelEvents]:
         """Hand over all events due by `day`, in the order in which they were sent."""
-        due = [events.take(events.arrives_at <= day) for events in self._on_the_way]
-        late = [events.take(events.arrives_at > day) for events in self._on_the_way]
-        self._on_the_way = [events for events in late if len(events.label)]
-        return [events for events in due if len(events.label)]
+        due, late = [], []
+        for events in self._on_the_way:
+            is_due = events.arrives_at <= day
+            if is_due.any():
+                due.append(_unpacked(events if is_due.all() else events.take(is_due)))
+            if not is_due.all():
+                late.append(events.take(~is_due) if is_due.any() else events)
+        self._on_the_way = late
+        return due
+
+
+def _packed(events: LabelEvents) -> LabelEvents:
+    """Return the same events with ids of one byte a letter, where that is exact, and short numbers."""
+    return replace(
+        events,
+        customer_id=events.customer_id.astype(np.bytes_) if _is_ascii(events.customer_id) else events.customer_id,
+        row=events.row.astype(np.int32),
+        arrives_at=events.arrives_at.astype(np.int32),
+    )
+
+
+def _unpacked(events: LabelEvents) -> LabelEvents:
+    return replace(
+        events,
+        customer_id=events.customer_id.astype(np.str_),
+        row=events.row.astype(np.int64),
+        arrives_at=events.arrives_at.astype(np.int64),
+    )
+
+
+def _is_ascii(words: NDArray[np.str_]) -> bool:
+    if not words.dtype.itemsize or not len(words):
+        return False
+    return int(np.ascontiguousarray(words).view(np.uint32).max()) <= _LAST_ASCII

@@ -17,7 +17,7 @@ from sim.world.injectors.mix import Mix
 from sim.world.injectors.view import ColumnView
 from sim.world.labels import LabelEvents, settled
 from sim.world.population import Population
-from sim.world.schema.columns import Matrix, Schema
+from sim.world.schema.columns import Matrix, Schema, row_blocks
 from sim.world.schema.lots import lots
 from sim.world.schema.streams import Streams
 from sim.world.sizes import batch_size
@@ -80,7 +80,7 @@ class World:
     population
         Where the customers come from.
     kept_steps
-        How many steps are kept in memory; `None` keeps all.
+        How many steps are kept in memory; `None` keeps all. With 1, a step is forgotten before the next one is made.
 
     Raises
     ------
@@ -105,6 +105,7 @@ class World:
         self._label_faults = self._injectors(LabelFault)
         self._timeline = population.timeline(self.streams, sizes)
         self._hash_key = f"{seed:016d}"[-16:]
+        self._forgets = kept_steps == 1
         self._drawn = lru_cache(maxsize=kept_steps)(self._draw)
         self._delivered = lru_cache(maxsize=kept_steps)(self._deliver)
         self._drifted = lru_cache(maxsize=kept_steps)(self._drift)
@@ -211,6 +212,9 @@ class World:
 
     def _draw(self, step: int) -> Customers:
         """Return who the customers of a step would be if all were scored in time."""
+        if self._forgets:
+            for known in (self._drawn, self._delivered, self._drifted, self.batch, self.truth):
+                known.cache_clear()
         drawn = Customers.of(self._timeline.draw(step + self.scenario.time.warmup_steps))
         strangers = self.population.strangers(
             self.streams.generator("strangers", step), drawn.customer_id, f"S{step:05d}-"
@@ -276,7 +280,10 @@ class World:
 
     def _holdout(self, customer_id: NDArray[np.str_]) -> NDArray[np.bool_]:
         """Put a customer into the holdout by a hash of seed and id, so that the role is kept on every replay."""
-        return np.asarray(lots(customer_id, self._hash_key) < HOLDOUT_SHARE)
+        holdout = np.empty(len(customer_id), dtype=np.bool_)
+        for rows in row_blocks(len(customer_id)):
+            holdout[rows] = lots(customer_id[rows], self._hash_key) < HOLDOUT_SHARE
+        return holdout
 
 
 def _nameless(features: Matrix) -> Customers:

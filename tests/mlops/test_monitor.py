@@ -13,6 +13,7 @@ from sim.mlops.models.cohort import Cohort
 from sim.mlops.records.jobs import Deployed
 from sim.mlops.records.log import MemoryLog, usable_steps
 from sim.mlops.statistics.metrics import Confusion, confusion, roc_auc
+from sim.mlops.statistics.overlap import Sample
 from sim.mlops.statistics.stability import FeatureDrift, Reference
 from sim.world.telco.table import SCHEMA
 
@@ -182,8 +183,7 @@ def test_rows_without_a_label_are_left_out_and_counted():
 def half_labelled():
     return Cohort(
         step=0,
-        customer_id=np.array(["a", "b", "c"]),
-        features=np.zeros((3, 19)),
+        kept=Sample(np.array(["a", "b", "c"]), np.zeros((3, 19))),
         holdout=np.zeros(3, dtype=bool),
         held_out=np.zeros(3, dtype=bool),
         offered=np.zeros(3, dtype=bool),

@@ -36,6 +36,7 @@ from sim.mlops.models.training import (
 from sim.mlops.models.tuning import EARLY_STOPPING_ROUNDS, MAX_ROUNDS, search_recipe
 from sim.mlops.records.log import usable_steps
 from sim.mlops.statistics.metrics import f1
+from sim.mlops.statistics.overlap import Sample
 from sim.world.schema.columns import Column, Schema
 from sim.world.telco.table import SCHEMA
 
@@ -52,8 +53,10 @@ def cohort(step, n_rows, label=1.0):
     number = np.arange(n_rows)
     return Cohort(
         step=step,
-        customer_id=np.array([f"{step:+03d}/{each:04d}" for each in number]),
-        features=np.column_stack([np.full(n_rows, float(step)), number]),
+        kept=Sample(
+            np.array([f"{step:+03d}/{each:04d}" for each in number]),
+            np.column_stack([np.full(n_rows, float(step)), number]),
+        ),
         holdout=number % 5 == 0,
         held_out=np.zeros(n_rows, dtype=bool),
         offered=np.zeros(n_rows, dtype=bool),

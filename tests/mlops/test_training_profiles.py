@@ -39,8 +39,7 @@ def cohort(step: int, n_rows: int, n_holdout: int = 20) -> Cohort:
     nobody = np.zeros(n_rows, dtype=bool)
     return Cohort(
         step=step,
-        customer_id=np.array([f"{step:+03d}/{number:04d}" for number in range(n_rows)]),
-        features=sample(rng, n_rows),
+        kept=Sample(np.array([f"{step:+03d}/{number:04d}" for number in range(n_rows)]), sample(rng, n_rows)),
         holdout=np.arange(n_rows) < n_holdout,
         held_out=nobody,
         offered=nobody,

@@ -9,12 +9,13 @@ import pytest
 from figure_kit import check, words
 from test_leaderboard import cells
 
-from reports.amounts import difference_words
+from reports.amounts import difference_words, number_words
 from reports.board import MOST_ROWS
 from reports.caption import board_caption, seeds_words
 from reports.charts import before_after, leaderboard, ranks, recovery_cost, response_split, threshold, trigger_roc
 from reports.charts.before_after import Side
 from reports.families import Setting, SettingFamily, families, proposed_setting
+from reports.hover import spots
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Prices, Scenario, Time
 from sim.study.comparison.boards import Board, BoardRow, ScoreMean, ScoreRatio
@@ -121,6 +122,32 @@ def test_dots_and_bars_are_means_and_intervals():
         assert [end / 1000 for end in row.scores["net_value"].interval] in xs(worth)
         assert list(row.f1_recovery.interval) in xs(recovery)
     assert [row.f1_recovery.estimate for row in rows] in xs(recovery)
+
+
+def test_values_are_told_where_they_are_drawn():
+    figure = CHARTS["leaderboard"](board())
+    worth, recovery = figure.subfigs[0].axes
+    wanted = []
+    for axes, unit, score in ((worth, 1000, Score.NET_VALUE), (recovery, 1, Score.F1_RECOVERY)):
+        for place, row in enumerate(leaderboard.shown_rows(board(), "never")):
+            value = row.estimate(score).value / unit
+            x, y = axes.transData.transform((value, place)) / (figure.bbox.width, figure.bbox.height)
+            name = f"{row.policy}{' (baseline)' * (row.policy == 'never')}"
+            wanted.append((x, 1 - y, f"{axes.get_xlabel()}: {number_words(value)}; {name}"))
+    found = spots(figure)
+    assert [words for *_, words in found] == [words for *_, words in wanted]
+    assert [spot[:2] for spot in found] == [pytest.approx(spot[:2], abs=1e-3) for spot in wanted]
+
+
+def test_a_value_bears_the_name_of_its_line_and_a_mark_none():
+    before, after = both((1, 2, 3, 4, 5))
+    figure = before_after.before_after_chart(before, after, WORLD, (1, 2, 3, 4, 5), "twin", "none")
+    told = [words for *_, words in spots(figure)]
+    f1 = np.mean([each.f1[3] for each in after.lives])
+    money = np.mean([sum(net_values(each, PRICES)) for each in before.lives]) / 1000
+    assert f"proposal; month (30 days each): 3; true F1: {number_words(f1)}" in told
+    assert f"never; month (30 days each): 3; net value so far (thousands of USD): {number_words(money)}" in told
+    assert len(told) == 4 * len(after.lives[0].f1), "the triangles have no F1"
 
 
 def test_below_five_seeds_no_interval_is_drawn():

@@ -98,8 +98,10 @@ def test_a_run_page_tells_what_the_record_holds(run, run_page):
     assert f"a net value of {money_words(scores.net_value, 'USD')} and " in told
     assert f"retrained {scores.retrains:,} times; " in told
     assert "How much of this is luck: one life was played." in told
-    headings = 3
-    assert sum(tag == "tr" for tag, _ in page.seen) == len(record.steps) + len(scores.__slots__) + 3 + headings
+    headings = 4
+    assert sum(tag == "tr" for tag, _ in page.seen) == (
+        len(record.steps) + len(record.jobs) + len(scores.__slots__) + 3 + headings
+    )
     assert to_toml(DRIFTING) in told
     command = next(line for line in page.text if line.startswith("retrainlab run"))
     words = shlex.split(command)

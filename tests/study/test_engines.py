@@ -13,6 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Thread
 
 import psutil
 import pytest
@@ -301,9 +302,37 @@ def test_a_dask_cluster_is_refused_that_is_not_there_or_empty_or_of_another_vers
             assert "other code of the same version" in _refused("--engine", "dask", "--address", address)
 
 
+@contextmanager
+def a_stranger(answer: bytes) -> Iterator[str]:
+    """Serve as something else than a cluster does: it takes every connection, and answers the same to all."""
+    taken = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):  # closed
+                while True:
+                    taken.append(server.accept()[0])
+                    taken[-1].sendall(answer)
+
+        Thread(target=serve, daemon=True).start()
+        try:
+            yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            for connection in taken:
+                connection.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\nConnection: keep-alive\r\n\r\n"])
+def test_who_is_no_scheduler_is_not_taken_for_one(answer):
+    pytest.importorskip("distributed")
+    with a_stranger(answer) as address:
+        assert "nothing answers as one at" in _refused("--engine", "dask", "--address", address)
+
+
 def _refused(*words: str) -> str:
     """Return the one sentence with which a comparison is refused that leaves nothing behind."""
-    ended = subprocess.run(command(*words), check=False, capture_output=True, text=True)
+    ended = subprocess.run(command(*words), check=False, capture_output=True, text=True, timeout=_WAIT_SECONDS)
     assert ended.returncode == 2, ended.stderr
     assert not Path("away").exists()
     told = [line for line in ended.stderr.splitlines() if line.startswith("retrainlab: ")]

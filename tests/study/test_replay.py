@@ -26,6 +26,7 @@ from sim.mlops.live.run import LiveSettings, run_live
 from sim.mlops.loop.life import begin, play
 from sim.mlops.loop.monitor import Monitor
 from sim.mlops.loop.validator import Validator
+from sim.mlops.models.cohort import Cohort
 from sim.mlops.records.record import Served, tally
 from sim.study.replay import cache as replay_cache
 from sim.study.replay.cache import ReplayCache
@@ -287,8 +288,10 @@ class ShuffledLog:
 
     def _shuffled(self, cohort):
         order = self._rng.permutation(len(cohort.label))
-        arrays = {name: value[order] for name in cohort.__slots__ if np.ndim(value := getattr(cohort, name))}
-        return replace(cohort, **arrays)
+        parts = {name: value[order] for name in cohort.__slots__ if np.ndim(value := getattr(cohort, name))}
+        if isinstance(cohort, Cohort):
+            parts["kept"] = cohort.sample.take(order)
+        return replace(cohort, **parts)
 
 
 def test_the_order_of_rows_changes_no_signal_and_no_verdict():

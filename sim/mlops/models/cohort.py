@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,17 @@ from scenarios.schema import Offers
 from sim.mlops.statistics.overlap import Sample
 from sim.world.schema.columns import Matrix
 
+RowChoice = NDArray[np.int64] | NDArray[np.bool_] | slice
+"""Some rows of a cohort: their numbers in ascending order, a mask, or a slice."""
+
+
+class KeptRows(Protocol):
+    """The customers of a cohort with their features, wherever these are kept; read when they are asked for."""
+
+    def take(self, rows: RowChoice) -> Sample:
+        """Return some of the rows, in their order."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Cohort:
@@ -17,12 +30,12 @@ class Cohort:
 
     `prediction` is the answer of the model that scored them (`probability` is missing in the warm-up, which nobody
     scored), `offered` tells who got an offer, `held_out` who never does. `label` is 1 for a churner, 0 for a stayer,
-    `nan` where no label has arrived.
+    `nan` where no label has arrived. `kept` gives who they are and their features: a log of millions reads no more
+    of them than are wanted.
     """
 
     step: int
-    customer_id: NDArray[np.str_]
-    features: Matrix
+    kept: KeptRows
     holdout: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
     offered: NDArray[np.bool_]
@@ -38,7 +51,17 @@ class Cohort:
     @property
     def sample(self) -> Sample:
         """Who they are, with their features."""
-        return Sample(self.customer_id, self.features)
+        return self.kept.take(slice(None))
+
+    @property
+    def customer_id(self) -> NDArray[np.str_]:
+        """Who they are."""
+        return self.sample.customer_id
+
+    @property
+    def features(self) -> Matrix:
+        """Their encoded features, a row each."""
+        return self.sample.features
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +109,16 @@ def weights(outcomes: KnownOutcomes, offers: Offers) -> NDArray[np.int64]:
     return np.where(outcomes.offered, 0, counts)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class LabelledRows:
     """Labelled rows of some cohorts, sorted by (`scored_at`, `customer_id`).
 
     `weight` is how often each row counts, a whole number; `emphasis` how much each is to matter on top of that, where
-    a training profile weighs rows.
+    a training profile weighs rows. `kept` gives who they are and their features, which are read once they are asked
+    for: of rows that are only counted, or of which few are drawn, no more are read than are used.
     """
 
-    customer_id: NDArray[np.str_]
-    features: Matrix
+    kept: KeptRows
     label: NDArray[np.bool_]
     weight: NDArray[np.int64]
     emphasis: Matrix | None = None
@@ -103,14 +126,29 @@ class LabelledRows:
     @classmethod
     def alike(cls, customer_id: NDArray[np.str_], features: Matrix, label: NDArray[np.bool_]) -> "LabelledRows":
         """Return rows that count once each."""
-        return cls(customer_id, features, label, np.ones(len(label), dtype=np.int64))
+        return cls(Sample(customer_id, features), label, np.ones(len(label), dtype=np.int64))
+
+    @cached_property
+    def sample(self) -> Sample:
+        """Who they are, with their features."""
+        return self.kept.take(slice(None))
+
+    @property
+    def customer_id(self) -> NDArray[np.str_]:
+        """Who they are."""
+        return self.sample.customer_id
+
+    @property
+    def features(self) -> Matrix:
+        """Their encoded features, a row each."""
+        return self.sample.features
 
     def take(self, rows: NDArray[np.int64]) -> "LabelledRows":
         """Return these rows only, in the order given."""
         emphasis = None if self.emphasis is None else self.emphasis[rows]
-        return LabelledRows(
-            self.customer_id[rows], self.features[rows], self.label[rows], self.weight[rows], emphasis
-        )
+        is_read = "sample" in self.__dict__
+        kept = self.sample.take(rows) if is_read else _SomeRows(self.kept, rows)
+        return LabelledRows(kept, self.label[rows], self.weight[rows], emphasis)
 
     def repeated(self) -> "LabelledRows":
         """Return the rows with each as often as it counts."""
@@ -122,10 +160,46 @@ class LabelledRows:
 
 def sample_of(cohorts: Sequence[Cohort], *, holdout: bool) -> Sample:
     """Return the rows of the cohorts that are (or are not) in the holdout, one cohort after another."""
-    parts = [cohort.sample.take(cohort.holdout == holdout) for cohort in cohorts]
+    parts = [cohort.kept.take(cohort.holdout == holdout) for cohort in cohorts]
     return Sample(
         np.concatenate([part.customer_id for part in parts]), np.concatenate([part.features for part in parts])
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _SomeRows:
+    """Some rows of others, in any order."""
+
+    kept: KeptRows
+    rows: NDArray[np.int64]
+
+    def take(self, rows: RowChoice) -> Sample:
+        """Return some of the rows."""
+        chosen = self.rows[rows]
+        if (chosen[1:] > chosen[:-1]).all():
+            return self.kept.take(chosen)
+        distinct, places = np.unique(chosen, return_inverse=True)
+        return self.kept.take(distinct).take(places)
+
+
+@dataclass(frozen=True, slots=True)
+class _JoinedRows:
+    """Some rows of each of several cohorts, one cohort after another."""
+
+    parts: "Sequence[tuple[Cohort, NDArray[np.int64]]]"
+
+    def take(self, rows: RowChoice) -> Sample:
+        """Return some of the rows."""
+        starts = np.cumsum([0, *(len(own) for _, own in self.parts)])
+        wanted = np.arange(starts[-1])[rows]
+        cuts = np.searchsorted(wanted, starts)
+        found = [
+            cohort.kept.take(own[wanted[cuts[index] : cuts[index + 1]] - starts[index]])
+            for index, (cohort, own) in enumerate(self.parts)
+        ]
+        return Sample(
+            np.concatenate([part.customer_id for part in found]), np.concatenate([part.features for part in found])
+        )
 
 
 Rows = list[NDArray[np.int64]]
@@ -151,8 +225,7 @@ def rows_of(cohorts: Sequence[Cohort], rows: Rows, offers: Offers) -> LabelledRo
     """Return the given rows of each cohort, one cohort after another."""
     pairs = [(cohort, own) for cohort, own in zip(cohorts, rows, strict=True) if len(own)] or [(cohorts[0], rows[0])]
     return LabelledRows(
-        np.concatenate([cohort.customer_id[own] for cohort, own in pairs]),
-        np.concatenate([cohort.features[own] for cohort, own in pairs]),
+        _JoinedRows(pairs),
         np.concatenate([cohort.label[own] == 1 for cohort, own in pairs]),
         np.concatenate([weights(cohort.outcomes, offers)[own] for cohort, own in pairs]),
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sim.errors import WorkError
 from sim.mlops.models.recalibration import Scaling
-from sim.world.schema.columns import Column, Matrix, Schema, without_unseen
+from sim.world.schema.columns import Column, Matrix, Schema, row_blocks, without_unseen
 
 _TREES_FILE = "trees.txt"
 _CARD_FILE = "model.json"
@@ -45,11 +45,13 @@ class Model:
 
     def probability(self, features: Matrix) -> Matrix:
         """Return P(churn) for each row of an encoded n x columns matrix."""
+        probability = np.empty(len(features))
         if not len(features):
-            return np.empty(0)
+            return probability
         booster: lgb.Booster = self.__dict__["_booster"]
-        scores = booster.predict(without_unseen(features), num_threads=threads(len(features)))
-        probability = np.asarray(scores, dtype=np.float64)
+        for rows in row_blocks(len(features)):
+            scores = booster.predict(without_unseen(features[rows]), num_threads=threads(len(features)))
+            probability[rows] = np.asarray(scores, dtype=np.float64)
         return probability if self.scaling is None else self.scaling.applied(probability)
 
     def predict(self, frame: pd.DataFrame, params: Mapping[str, Any] | None = None) -> pd.DataFrame:  # noqa: ARG002 - MLflow passes it

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scenarios.schema import Scenario
 from sim.mlops.models.cohort import Cohort, KnownOutcomes
 from sim.mlops.records.record import Served
+from sim.mlops.statistics.overlap import Sample
 from sim.world.labels import LabelEvents
 from sim.world.schema.columns import Matrix
 from sim.world.world import Batch
@@ -94,8 +95,7 @@ class MemoryLog:
             self._scored_by[batch.step] = served.job
         self._cohorts[batch.step] = Cohort(
             step=batch.step,
-            customer_id=batch.customer_id,
-            features=batch.features,
+            kept=Sample(batch.customer_id, batch.features),
             holdout=batch.holdout,
             held_out=batch.held_out,
             offered=served.offered if served else np.zeros(n_rows, dtype=np.bool_),

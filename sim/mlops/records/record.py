@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from math import fsum
 from typing import Any
 
@@ -14,7 +15,7 @@ from scenarios.schema import Scenario
 from sim.mlops.records.business import HIGH_RISK, MEDIUM_RISK
 from sim.mlops.records.jobs import FIRST_JOB, AliasChange, Job
 from sim.mlops.statistics.stability import FeatureDrift
-from sim.world.schema.columns import Matrix
+from sim.world.schema.columns import Matrix, row_blocks
 from sim.world.world import Batch, GroundTruth
 
 N_CALIBRATION_BINS = 10
@@ -195,8 +196,8 @@ def _only(
 
 
 def _sum(values: Matrix) -> float:
-    """Return the correctly rounded sum; a list is read several times faster than an array."""
-    return fsum(values.tolist())
+    """Return the correctly rounded sum; a list is read several times faster than an array, and takes more memory."""
+    return fsum(chain.from_iterable(values[rows].tolist() for rows in row_blocks(len(values))))
 
 
 def _count(mask: NDArray[np.bool_]) -> int:

@@ -33,7 +33,7 @@ class Sample:
         """Return rows of whom each is a customer of its own; other prefixes are other customers."""
         return cls(np.array([f"{prefix}{number}" for number in range(len(features))], dtype=np.str_), features)
 
-    def take(self, rows: NDArray[np.bool_]) -> Self:
+    def take(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Self:
         """Return some of the rows."""
         return type(self)(self.customer_id[rows], self.features[rows])
 

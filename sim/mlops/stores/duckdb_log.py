@@ -1,6 +1,7 @@
 """The inference log in DuckDB: one row a scored customer, in readable values."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pyarrow as pa  # type: ignore[import-untyped] # it ships no type informat
 from numpy.typing import NDArray
 
 from sim.errors import InputError
-from sim.mlops.models.cohort import Cohort, KnownOutcomes
+from sim.mlops.models.cohort import Cohort, KnownOutcomes, RowChoice
 from sim.mlops.records.business import risk_category
 from sim.mlops.records.record import Served
+from sim.mlops.statistics.overlap import Sample
 from sim.world.labels import LabelEvents
-from sim.world.schema.columns import UNSEEN, Column, Matrix, Schema
+from sim.world.schema.columns import UNSEEN, Column, Matrix, Schema, row_blocks
 from sim.world.world import Batch
 
 _OWN_COLUMNS = """
@@ -34,12 +36,14 @@ _OWN_COLUMNS = """
 """
 _OUTCOMES = "held_out, coalesce(offered, false) AS offered, prediction_proba, prediction, ground_truth"
 _UNSEEN_TEXT = "unseen"
+_BLOCK_ROWS = 122_880  # what DuckDB stores as one group of rows
+_MEMORY_LIMIT = "1GB"  # of a larger log it keeps on disk what it does not need now
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
     """Open a log's database file; `InputError` if another process is using it, or it is none."""
     try:
-        return duckdb.connect(str(path))
+        return duckdb.connect(str(path), config={"memory_limit": _MEMORY_LIMIT})
     except duckdb.Error as error:
         if "Could not set lock" in str(error):
             msg = f"a run folder belongs to one run at a time, but another process uses {path}; wait, or use --out."
@@ -53,8 +57,9 @@ class DuckDBLog:
     """An inference log in a DuckDB table; days are counted from the first scored step, whose day is 0.
 
     Warm-up rows have no prediction. `holdout` marks customers who are never trained on, `held_out` those who never
-    get an offer. Rows come back in the order of (`scored_at`, `customer_id`), so that nothing computed from them
-    depends on how the database stores them.
+    get an offer. Rows are appended in the order of (`scored_at`, `customer_id`), are never moved, and come back in
+    the order in which they were appended, which DuckDB keeps; reading them checks it. So nothing is sorted again, and
+    millions are written and read block after block.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, schema: Schema) -> None:
@@ -62,36 +67,48 @@ class DuckDBLog:
         self._schema = schema
         features = ",\n".join(f"    {_quoted(column.name)} {_sql_type(column)}" for column in schema.columns)
         connection.execute(
-            f"CREATE TABLE IF NOT EXISTS inference_log ({_OWN_COLUMNS},\n{features},\n"
-            f"PRIMARY KEY (scored_at, customer_id))"
-        )
+            f"CREATE TABLE IF NOT EXISTS inference_log ({_OWN_COLUMNS},\n{features})"
+        )  # without an index over the customers, which would be larger than all the rest
         connection.execute("CREATE TABLE IF NOT EXISTS quarantine (step INTEGER PRIMARY KEY)")
-        self._select = f"""
-            SELECT step, customer_id, holdout, {_OUTCOMES},
-                {", ".join(_quoted(name) for name in schema.names)}
-            FROM inference_log WHERE step IN (SELECT unnest(?::INTEGER[])) ORDER BY scored_at, customer_id"""
 
     def append(self, batch: Batch, served: Served | None) -> None:
-        """Store a batch and what was served for it."""
-        n_rows = len(batch.customer_id)
+        """Store a batch, of customers in ascending order, and what was served for it.
+
+        Raises
+        ------
+        RuntimeError
+            If the customers of that day are there already, or one comes twice: each is scored once a day.
+        """
+        ids = batch.customer_id
+        known = "SELECT count(*) FROM (SELECT 1 FROM inference_log WHERE scored_at = ? LIMIT 1)"
+        is_known = self._connection.execute(known, [batch.scored_at]).fetchall()[0][0]
+        if is_known or not (ids[1:] > ids[:-1]).all():
+            msg = f"a customer must be scored once a day, but of day {batch.scored_at} there is one twice"
+            raise RuntimeError(msg)
+        for rows in row_blocks(len(ids), _BLOCK_ROWS):
+            table = self._to_table(batch, served, rows)
+            self._with_rows(table, "INSERT INTO inference_log BY NAME SELECT * FROM new_rows")
+
+    def _to_table(self, batch: Batch, served: Served | None, rows: slice) -> pa.Table:
+        features, n_rows = batch.features[rows], rows.stop - rows.start
         columns: dict[str, Any] = {
             "step": _repeated(batch.step, pa.int32(), n_rows),
             "scored_at": _repeated(batch.scored_at, pa.int32(), n_rows),
-            "customer_id": pa.array(batch.customer_id.tolist(), pa.string()),
-            "held_out": batch.held_out,
-            "holdout": batch.holdout,
-            **{column.name: _to_arrow(column, batch.features[:, i]) for i, column in enumerate(self._schema.columns)},
+            "customer_id": _texts(batch.customer_id[rows]),
+            "held_out": batch.held_out[rows],
+            "holdout": batch.holdout[rows],
+            **{column.name: _to_arrow(column, features[:, i]) for i, column in enumerate(self._schema.columns)},
         }
         if served is not None:
             columns |= {
-                "prediction": served.prediction.astype(np.int8),
-                "prediction_proba": served.probability,
-                "risk_category": pa.array(risk_category(served.probability).tolist(), pa.string()),
-                "offered": served.offered,
+                "prediction": served.prediction[rows].astype(np.int8),
+                "prediction_proba": served.probability[rows],
+                "risk_category": _texts(risk_category(served.probability[rows])),
+                "offered": served.offered[rows],
                 "model_version": _repeated(served.version, pa.int32(), n_rows),
                 "job": _repeated(served.job, pa.string(), n_rows),
             }
-        self._with_rows(pa.table(columns), "INSERT INTO inference_log BY NAME SELECT * FROM new_rows")
+        return pa.table(columns)
 
     def backfill(self, events: Sequence[LabelEvents], day: int) -> int:
         """Join labels to their own predictions by a MERGE on (`customer_id`, `scored_at`); return how many arrived.
@@ -109,7 +126,7 @@ class DuckDBLog:
         newest = [event.newest() for event in events]
         news = pa.table(
             {
-                "customer_id": pa.array(np.concatenate([e.customer_id for e in newest]).tolist(), pa.string()),
+                "customer_id": pa.chunked_array([_texts(each.customer_id) for each in newest], pa.string()),
                 "scored_at": np.concatenate([np.full(len(e.label), e.scored_at, dtype=np.int32) for e in newest]),
                 "label": np.concatenate([e.label for e in newest]).astype(np.int8),
             }
@@ -127,17 +144,17 @@ class DuckDBLog:
 
     def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
         """Return the cohorts of these steps, as known today, in the order asked for."""
-        table = self._connection.sql(self._select, params=[list(steps)]).to_arrow_table().combine_chunks()
-        step_of = table["step"].to_numpy()
-        found = {}
-        for step in steps:
-            start, end = np.searchsorted(step_of, [step, step + 1])
-            found[step] = self._to_cohort(step, table.slice(start, end - start))
-        return [found[step] for step in steps]
+        return [self._cohort(step) for step in steps]
+
+    def _cohort(self, step: int) -> Cohort:
+        query = f"SELECT holdout, {_OUTCOMES} FROM inference_log WHERE step = ?"
+        rows = self._connection.sql(query, params=[step]).to_arrow_table().combine_chunks()
+        kept = _StoredRows(self._connection, self._schema, step, len(rows))
+        return Cohort(step=step, kept=kept, holdout=rows["holdout"].to_numpy(), **_outcomes(rows))
 
     def outcomes(self, step: int) -> KnownOutcomes:
         """Return the answers and labels of a scored step."""
-        query = f"SELECT {_OUTCOMES} FROM inference_log WHERE step = ? ORDER BY customer_id"
+        query = f"SELECT {_OUTCOMES} FROM inference_log WHERE step = ?"
         return KnownOutcomes(**_outcomes(self._connection.sql(query, params=[step]).to_arrow_table()))
 
     def newest_step_scored_by(self, job: str, newest: int) -> int | None:
@@ -153,7 +170,7 @@ class DuckDBLog:
 
     def arrived_at(self, step: int) -> Matrix:
         """Return the day on which each label of a scored step arrived, `nan` where none has."""
-        query = "SELECT label_arrived_at FROM inference_log WHERE step = ? ORDER BY customer_id"
+        query = "SELECT label_arrived_at FROM inference_log WHERE step = ?"
         return _floats(self._connection.sql(query, params=[step]).to_arrow_table()["label_arrived_at"])
 
     def offered(self, step: int) -> NDArray[np.bool_]:
@@ -175,15 +192,38 @@ class DuckDBLog:
         self._connection.unregister("new_rows")  # a failed statement ends the transaction, which then forbids this
         return found
 
-    def _to_cohort(self, step: int, rows: pa.Table) -> Cohort:
-        features = [_from_arrow(column, rows[column.name]) for column in self._schema.columns]
-        return Cohort(
-            step=step,
-            customer_id=np.array(rows["customer_id"].to_pylist(), dtype=np.str_),
-            features=np.column_stack(features),
-            holdout=rows["holdout"].to_numpy(),
-            **_outcomes(rows),
-        )
+
+@dataclass(frozen=True, slots=True)
+class _StoredRows:
+    """The customers of a step as they lie in the log; each call reads those that are wanted, block after block."""
+
+    connection: duckdb.DuckDBPyConnection
+    schema: Schema
+    step: int
+    n_rows: int
+
+    def take(self, rows: RowChoice) -> Sample:
+        """Return some of the rows."""
+        is_wanted = np.zeros(self.n_rows, dtype=np.bool_)
+        is_wanted[rows] = True
+        names = ", ".join(_quoted(name) for name in ("customer_id", *self.schema.names))
+        query = f"SELECT {names} FROM inference_log WHERE step = ?"
+        features = np.empty((np.count_nonzero(is_wanted), len(self.schema.columns)))
+        ids, start, filled, last = [np.empty(0, dtype=np.str_)], 0, 0, ""
+        for block in self.connection.sql(query, params=[self.step]).to_arrow_reader(_BLOCK_ROWS):
+            words = np.array(block["customer_id"].to_pylist(), dtype=np.str_)
+            if not len(words):
+                continue
+            if not last < words[0] or not (words[1:] > words[:-1]).all():
+                msg = f"the rows of step {self.step} must lie in the order of their customers, but do not"
+                raise RuntimeError(msg)
+            own = is_wanted[start : start + len(words)]
+            end = filled + int(np.count_nonzero(own))
+            for index, column in enumerate(self.schema.columns):
+                features[filled:end, index] = _from_arrow(column, block[column.name])[own]
+            ids.append(words[own])
+            start, filled, last = start + len(words), end, words[-1]
+        return Sample(np.concatenate(ids), features)
 
 
 def _outcomes(rows: pa.Table) -> dict[str, Any]:
@@ -194,6 +234,10 @@ def _outcomes(rows: pa.Table) -> dict[str, Any]:
         "prediction": _floats(rows["prediction"]) == 1,
         "label": _floats(rows["ground_truth"]),
     }
+
+
+def _texts(words: NDArray[np.str_]) -> pa.Array:
+    return pa.array(words if words.dtype.itemsize else words.tolist(), pa.string())
 
 
 def _repeated(value: int | str, kind: pa.DataType, n_rows: int) -> pa.Array:
@@ -222,10 +266,10 @@ def _to_arrow(column: Column, values: Matrix) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array(codes, mask=missing), words)
 
 
-def _from_arrow(column: Column, values: pa.ChunkedArray) -> Matrix:
+def _from_arrow(column: Column, values: pa.Array) -> Matrix:
     if not column.is_category:
         return _floats(values)
-    codes = _floats(values.combine_chunks().indices)
+    codes = _floats(values.indices)
     return np.where(codes == len(column.categories), UNSEEN, codes)
 
 

@@ -1,8 +1,9 @@
 """Dask: the executor of a running scheduler, or of workers started here."""
 
+import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, Future
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -70,12 +71,30 @@ def _client(address: str, workers: int) -> Iterator["Client"]:
         return
     if address.startswith("tcp://") and not listens(address.removeprefix("tcp://")):
         raise _unanswered(address)
-    try:
-        client = Client(address, timeout=_CONNECT_SECONDS)  # type: ignore[no-untyped-call] # Dask's own
-    except (OSError, ValueError, TypeError) as error:
-        raise _unanswered(address) from error
-    with client:
+    _check_scheduler(address)
+    with Client(address, timeout=_CONNECT_SECONDS) as client:  # type: ignore[no-untyped-call] # Dask's own
         yield client
+
+
+def _check_scheduler(address: str) -> None:
+    """Raise `InputError` unless a scheduler says that it is one; for a stranger's answer Dask would wait for ever."""
+    with ThreadPoolExecutor(1) as apart:  # a notebook has a loop of its own
+        try:
+            told = apart.submit(asyncio.run, _identity(address)).result()
+        except Exception as error:  # of what a stranger answers Dask makes what it can, such as a MemoryError
+            raise _unanswered(address) from error
+    if told.get("type") != "Scheduler":
+        raise _unanswered(address)
+
+
+async def _identity(address: str) -> Mapping[str, Any]:
+    """Return what a server of Dask says that it is."""
+    from distributed import Security  # noqa: PLC0415 - an extra
+    from distributed.core import rpc  # noqa: PLC0415 - an extra
+
+    own = Security().get_connection_args("client")  # type: ignore[no-untyped-call] # Dask's own
+    async with rpc(address, timeout=_CONNECT_SECONDS, connection_args=own) as server:  # type: ignore[no-untyped-call]
+        return dict(await asyncio.wait_for(server.identity(), _CONNECT_SECONDS))
 
 
 def _unanswered(address: str) -> InputError:

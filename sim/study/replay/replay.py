@@ -31,6 +31,7 @@ from sim.mlops.records.jobs import FIRST_JOB, Alias, Deployed, Job, Validation, 
 from sim.mlops.records.log import MemoryLog
 from sim.mlops.records.record import Record, Served, StepRow, Tally, tally
 from sim.mlops.records.registry import MemoryRegistry
+from sim.mlops.statistics.overlap import Sample
 from sim.mlops.statistics.stability import Reference
 from sim.study.replay.memory import LifeMemory, Memory
 from sim.world.labels import LabelEvents
@@ -409,8 +410,7 @@ class _ReplayLog:
         events = self._replay.labels(served)
         return Cohort(
             step=step,
-            customer_id=batch.customer_id,
-            features=batch.features,
+            kept=Sample(batch.customer_id, batch.features),
             holdout=batch.holdout,
             held_out=batch.held_out,
             offered=served.offered,

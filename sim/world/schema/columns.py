@@ -1,6 +1,6 @@
 """The columns of a population, and the numbers that stand for them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,19 @@ Matrix = NDArray[np.float64]
 fixed vocabulary, `nan` for a missing value and `UNSEEN` for a category outside the vocabulary."""
 
 UNSEEN = -1.0
+
+BLOCK_ROWS = 100_000
+"""What is computed row by row is computed for so many rows at once: a batch of millions takes no more memory."""
+
+
+def row_blocks(n_rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
+    """Yield slices of at most `size` rows that cover `n_rows`; an empty one for none.
+
+    >>> [(block.start, block.stop) for block in row_blocks(5, 2)]
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    for start in range(0, max(n_rows, 1), size):
+        yield slice(start, min(start + size, n_rows))
 
 
 @dataclass(frozen=True)
@@ -126,6 +139,10 @@ def read_back(values: Matrix, written: Callable[[str], str] = lambda text: text)
 def _encode(column: Column, values: "pd.Series[Any]") -> Matrix:
     if not column.is_category:
         return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    if isinstance(values.dtype, pd.CategoricalDtype):  # each word is looked up once, not once a row
+        found = [column.code_of.get(word, UNSEEN) for word in values.cat.categories]
+        known = np.array([*found, np.nan], dtype=np.float64)
+        return np.asarray(known[values.cat.codes.to_numpy()])  # a missing value has the code -1, which is the last
     codes = pd.Index(column.categories, dtype=object).get_indexer(pd.Index(values, dtype=object)).astype(np.float64)
     return np.where(values.isna().to_numpy(), np.nan, codes)
 
