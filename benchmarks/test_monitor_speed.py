@@ -23,7 +23,7 @@ def test_the_checks_of_36_batches(benchmark: Any, tell: Tell) -> None:
     batches = [sample(rng, 600) for _ in range(_BATCHES)]
 
     def check() -> None:
-        reference = Reference(SCHEMA, rows, scores)
+        reference = Reference.of(SCHEMA, rows, scores)
         for batch in batches:
             reference.compare(batch)
 
@@ -37,7 +37,7 @@ def test_the_checks_of_36_batches(benchmark: Any, tell: Tell) -> None:
 def test_the_tests_of_36_batches(benchmark: Any, tell: Tell) -> None:
     """What is measured on request: the p-values of PSI, and KS and chi-squared."""
     rng = np.random.default_rng(0)
-    reference = Reference(SCHEMA, sample(rng, 5000), rng.random(1000))
+    reference = Reference.of(SCHEMA, sample(rng, 5000), rng.random(1000))
     batches = [sample(rng, 600) for _ in range(_BATCHES)]
 
     def check() -> None:

@@ -1,6 +1,6 @@
 """Small lives for tests: scenarios that are drawn, a life played in memory, and what happened in it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, cast
 
@@ -65,9 +65,10 @@ class DiaryLog(MemoryLog):
         super().__init__()
         self.diary: list[tuple[int, LabelEvents]] = []
 
-    def backfill(self, events: Sequence[LabelEvents], day: int) -> int:
-        self.diary += [(day, event) for event in events]
-        return super().backfill(events, day)
+    def backfill(self, events: Iterable[LabelEvents], day: int) -> int:
+        brought = list(events)
+        self.diary += [(day, event) for event in brought]
+        return super().backfill(brought, day)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """The label queue: labels on their way."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
@@ -23,17 +24,17 @@ class LabelQueue:
         """Take label events of one batch."""
         self._on_the_way.append(_packed(events))
 
-    def deliver(self, day: int) -> list[LabelEvents]:
-        """Hand over all events due by `day`, in the order in which they were sent."""
+    def deliver(self, day: int) -> Iterator[LabelEvents]:
+        """Hand over all events due by `day`, in the order in which they were sent, one batch after another."""
         due, late = [], []
         for events in self._on_the_way:
             is_due = events.arrives_at <= day
             if is_due.any():
-                due.append(_unpacked(events if is_due.all() else events.take(is_due)))
+                due.append(events if is_due.all() else events.take(is_due))
             if not is_due.all():
                 late.append(events.take(~is_due) if is_due.any() else events)
         self._on_the_way = late
-        return due
+        return map(_unpacked, due)
 
 
 def _packed(events: LabelEvents) -> LabelEvents:

@@ -111,7 +111,7 @@ def _check_drift(life, row, job):
     """Compare the drift signals of a step with those of a reference made from the recorded windows."""
     recent, gate = life.log.cohorts(job.window.recent_steps), life.log.cohorts(job.meeting.gate_steps)
     model = life.registry.model(job.version)
-    reference = Reference(
+    reference = Reference.of(
         SCHEMA,
         np.concatenate([cohort.features[~cohort.holdout] for cohort in recent]),
         model.probability(np.concatenate([cohort.features[cohort.holdout] for cohort in gate])),

@@ -132,7 +132,7 @@ def test_on_a_finite_table_each_feature_is_called_moved_as_often_as_its_p_value_
     for seed in range(500):
         reference, today = months(seed, table)
         seen = Seen.of(reference)
-        kept = Reference(SCHEMA, reference.features, np.zeros(1), seen)
+        kept = Reference.of(SCHEMA, reference.features, np.zeros(1), seen)
         overlap = kept.overlap(today)
         corrected.append(kept.psi_p_values(today.features, overlap) + kept.test_p_values(today.features, overlap))
         strangers.append(kept.psi_p_values(today.features) + kept.test_p_values(today.features))
@@ -150,12 +150,12 @@ def test_what_is_missing_is_counted_of_strangers_and_holds_its_level():
     found = 0
     for seed in range(400):
         reference, today = months(seed, table)
-        kept = Reference(SCHEMA, reference.features, np.zeros(1), Seen.of(reference))
+        kept = Reference.of(SCHEMA, reference.features, np.zeros(1), Seen.of(reference))
         found += kept.test_p_values(today.features, kept.overlap(today))[tenure] < LEVEL
     assert 0.015 < found / 400 < 0.08
     reference, today = months(1, table)
     today.features[np.random.default_rng(5).random(N_TODAY) < 0.1, tenure] = np.nan
-    kept = Reference(SCHEMA, reference.features, np.zeros(1), Seen.of(reference))
+    kept = Reference.of(SCHEMA, reference.features, np.zeros(1), Seen.of(reference))
     assert kept.test_p_values(today.features, kept.overlap(today))[tenure] < 0.001
 
 
@@ -179,7 +179,7 @@ def test_a_moved_table_is_found_sooner_with_the_correction():
     for seed in range(60):
         reference, today = months(seed, table)
         today.features[: N_TODAY // 12, charges] *= 1.3
-        kept = Reference(SCHEMA, reference.features, np.zeros(1), Seen.of(reference))
+        kept = Reference.of(SCHEMA, reference.features, np.zeros(1), Seen.of(reference))
         found["corrected"] += adjusted_p(kept.test_p_values(today.features, kept.overlap(today))) < LEVEL
         found["as strangers"] += adjusted_p(kept.test_p_values(today.features)) < LEVEL
     assert found["corrected"] > found["as strangers"]

@@ -58,7 +58,7 @@ def test_the_index_has_the_distribution_that_its_p_value_says(n, m):
 
 def batches(seed, n=2400, m=1000):
     rng = np.random.default_rng(seed)
-    return Reference(SCHEMA, sample(rng, n), rng.random(500)), sample(rng, m), rng
+    return Reference.of(SCHEMA, sample(rng, n), rng.random(500)), sample(rng, m), rng
 
 
 def test_each_feature_gets_its_own_test():
@@ -76,7 +76,10 @@ def test_a_feature_that_has_not_moved_is_called_so_as_often_as_its_p_value_says(
     n_batches, level = 600, 0.05
     rng = np.random.default_rng(8)
     found = np.array(
-        [Reference(SCHEMA, sample(rng, 2400), rng.random(50)).psi_p_values(sample(rng, m)) for _ in range(n_batches)]
+        [
+            Reference.of(SCHEMA, sample(rng, 2400), rng.random(50)).psi_p_values(sample(rng, m))
+            for _ in range(n_batches)
+        ]
     )
     rates = (found < level).mean(axis=0)
     assert rates.max() < level + 4 * np.sqrt(level * (1 - level) / n_batches)
@@ -115,7 +118,7 @@ def test_a_number_that_comes_back_is_found():
     today = sample(rng, 1000)
     never = today.copy()
     never[:, tenure] = np.nan
-    reference = Reference(SCHEMA, rows, rng.random(500))
+    reference = Reference.of(SCHEMA, rows, rng.random(500))
     assert reference.test_p_values(today)[tenure] < 1e-6
     assert reference.test_p_values(never)[tenure] == 1, "never there: nothing can differ"
 
@@ -128,7 +131,7 @@ def without_missing(rows):
 def test_where_nothing_is_missing_a_number_has_its_kolmogorov_smirnov_p_value():
     rng = np.random.default_rng(6)
     rows, today = without_missing(sample(rng, 2400)), without_missing(sample(rng, 1000))
-    reference = Reference(SCHEMA, rows, rng.random(500))
+    reference = Reference.of(SCHEMA, rows, rng.random(500))
     found, ks = reference.test_p_values(today), [drift.ks_p for drift in reference.compare(today)]
     assert [found[index] for index in NUMBERS] == [ks[index] for index in NUMBERS]
 
@@ -137,7 +140,7 @@ def test_one_value_missing_is_chance_and_costs_a_number_no_more_than_a_second_te
     rng = np.random.default_rng(6)
     rows, today = without_missing(sample(rng, 2400)), without_missing(sample(rng, 1000))
     today[0, NUMBERS] = np.nan
-    reference = Reference(SCHEMA, rows, rng.random(500))
+    reference = Reference.of(SCHEMA, rows, rng.random(500))
     found, ks = reference.test_p_values(today), [drift.ks_p for drift in reference.compare(today)]
     one = missing_p(0, len(rows), 1, len(today))
     assert one > 0.5
@@ -188,7 +191,7 @@ def test_missing_numbers_at_a_constant_rate_raise_no_more_alarms_than_they_may(r
         for part in (rows, today):
             holes = rng.random((len(part), len(NUMBERS))) < rate
             part[:, NUMBERS] = np.where(holes, np.nan, part[:, NUMBERS])
-        found += adjusted_p(Reference(SCHEMA, rows, rng.random(500)).test_p_values(today)) < 0.05
+        found += adjusted_p(Reference.of(SCHEMA, rows, rng.random(500)).test_p_values(today)) < 0.05
     assert found <= 32
 
 

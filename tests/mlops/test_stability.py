@@ -66,7 +66,7 @@ def test_a_reference_without_values_still_tells_missing_from_present():
 
 
 def test_categories_have_a_bin_each_besides_unseen_and_missing():
-    binning = Binning.of_column(Column("plan", ("basic", "plus")), np.array([0.0]))
+    binning = Binning.of_categories(Column("plan", ("basic", "plus")))
     assert binning.counts(np.array([UNSEEN, 0, 0, 1, np.nan])).tolist() == [1, 2, 1, 1]
 
 
@@ -98,7 +98,7 @@ def test_a_batch_is_compared_column_by_column():
     rng = np.random.default_rng(2)
     features = np.column_stack([rng.random(500), rng.integers(0, 2, 500)])
     scores = rng.random(200)
-    reference = Reference(SCHEMA, features, scores)
+    reference = Reference.of(SCHEMA, features, scores)
     today = features[:100].copy()
     today[:10, 0] = np.nan
     today[:25, 1] = UNSEEN
@@ -118,14 +118,16 @@ def test_the_order_of_rows_changes_no_bit(random):
     rng = np.random.default_rng(random.randrange(2**32))
     features = np.column_stack([rng.random(80), rng.integers(-1, 2, 80)])
     features[rng.random(features.shape) < 0.1] = np.nan
-    reference = Reference(SCHEMA, features, rng.random(30))
-    shuffled = Reference(SCHEMA, features[rng.permutation(80)], rng.random(30))
+    reference = Reference.of(SCHEMA, features, rng.random(30))
+    shuffled = Reference.of(SCHEMA, features[rng.permutation(80)], rng.random(30))
     today = features[rng.integers(0, 80, 40)]
     assert reference.compare(today) == shuffled.compare(today[rng.permutation(40)])
 
 
 def test_the_rise_of_missing_values_is_against_the_reference_and_of_the_worst_column():
-    reference = Reference(SCHEMA, np.array([[1.0, 0.0], [np.nan, 1.0], [3.0, 0.0], [np.nan, 1.0]]), np.array([0.5]))
+    reference = Reference.of(
+        SCHEMA, np.array([[1.0, 0.0], [np.nan, 1.0], [3.0, 0.0], [np.nan, 1.0]]), np.array([0.5])
+    )
     assert reference.null_rate_rise(np.array([[1.0, 0.0], [np.nan, 1.0]])) == 0.0, "half of age was always missing"
     assert reference.null_rate_rise(np.array([[1.0, np.nan], [2.0, 1.0]])) == 0.5
     assert reference.null_rate_rise(np.array([[1.0, 0.0]])) == 0.0, "the worst column is the one that fell least"

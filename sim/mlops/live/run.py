@@ -49,6 +49,7 @@ from sim.world.schema.columns import Matrix
 from sim.world.world import World
 
 _LATENCY_ROWS = 10
+_MANY_CUSTOMERS = 100_000
 _STEPS_PER_LOGGING = 12  # a call to MLflow costs as much for a year of metrics as for a month
 _PACKAGES = ("retrainlab", "duckdb", "lightgbm", "mlflow", "numpy", "optuna", "pandas")
 
@@ -137,7 +138,7 @@ def run_live(settings: LiveSettings, *, resume: bool, listener: Listener | None 
     """
     listener = listener or Listener()
     stopwatch = Stopwatch()
-    world = World(settings.scenario, settings.seed, settings.population)
+    world = World(settings.scenario, settings.seed, settings.population, _kept_steps(settings.scenario))
     if not resume:
         check_trainable(world, trials=settings.trials)
     life = check_settings(settings) if resume else uuid4().hex
@@ -168,6 +169,11 @@ def run_live(settings: LiveSettings, *, resume: bool, listener: Listener | None 
         with suppress(duckdb.Error):  # what was committed is kept; a full disk forbids no more than the rest
             connection.close()
     return record
+
+
+def _kept_steps(scenario: Scenario) -> int:
+    """Return how many steps of a world stay in memory: one of a large world, which the loop looks at step by step."""
+    return 1 if scenario.time.customers > _MANY_CUSTOMERS else 4
 
 
 def _stopped(folder: Path, error: Exception) -> WorkError:

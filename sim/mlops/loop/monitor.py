@@ -1,6 +1,6 @@
 """The monitor: computes the signals of a day from the log."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from math import hypot
@@ -9,13 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 
 from policies.signals import Signals
-from sim.mlops.models.cohort import sample_of, weights
+from sim.mlops.models.cohort import blocks_of, weights
 from sim.mlops.models.model import Model
 from sim.mlops.records.jobs import Deployed
 from sim.mlops.records.log import LogReader, usable_steps
 from sim.mlops.statistics.metrics import Confusion, confusion, roc_auc
-from sim.mlops.statistics.overlap import Seen
+from sim.mlops.statistics.overlap import Keys, Sample, Seen
+from sim.mlops.statistics.reference_rows import ReferenceRows
 from sim.mlops.statistics.stability import FeatureDrift, Reference
+from sim.world.schema.columns import Matrix
 from sim.world.world import World
 
 
@@ -93,8 +95,8 @@ class Monitor:
         duplicate_rate = duplicates / (duplicates + len(cohort.label))
         if not reference.n_rows:
             return BatchDrift((), None, duplicate_rate)
-        overlap = reference.overlap(cohort.sample)
-        features = tuple(reference.compare(cohort.features, overlap))
+        today = cohort.sample
+        features = tuple(reference.compare(today.features, reference.overlap(today)))
         return BatchDrift(features, reference.score_psi(cohort.probability), duplicate_rate)
 
     def performance(self, step: int, champion: Deployed) -> Performance | None:
@@ -134,16 +136,36 @@ class Monitor:
 
 def make_reference(world: World, log: LogReader, models: Models, champion: Deployed) -> Reference:
     """Return what a champion's batches are compared with: its recent training rows, and its scores at its gate."""
-    recent = sample_of(log.cohorts(champion.reference_steps), holdout=False)
-    gate = sample_of(log.cohorts(champion.gate_steps), holdout=True)
+    model = models.model(champion.version)
+    recent, gate = _Keys([], []), _Keys([], [])
     learnt = max(champion.reference_steps, default=champion.requested_day // world.scenario.time.step_days)
-    return Reference(
+    rows = ReferenceRows.of(
         world.known_schema(learnt),  # a category that came later is unseen by this model
-        recent.features,
-        models.model(champion.version).probability(gate.features),
-        Seen.of(recent),
-        Seen.of(gate),
+        recent.noted(blocks_of(log.cohorts(champion.reference_steps), holdout=False)),
     )
+    judged = gate.noted(blocks_of(log.cohorts(champion.gate_steps), holdout=True))
+    scores = np.concatenate([np.empty(0), *map(model.probability, judged)])
+    return Reference(rows, scores, recent.seen(), gate.seen())
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The numbers of rows and of their customers, noted while the rows go by."""
+
+    rows: list[Keys]
+    customers: list[Keys]
+
+    def noted(self, blocks: Iterable[Sample]) -> Iterator[Matrix]:
+        """Yield the features of the blocks."""
+        for block in blocks:
+            self.rows.append(block.rows)
+            self.customers.append(block.customers)
+            yield block.features
+
+    def seen(self) -> Seen:
+        """Return what is recognised of all rows that went by."""
+        nobody = [np.empty(0, dtype=np.uint64)]
+        return Seen.of_keys(np.concatenate(nobody + self.rows), np.concatenate(nobody + self.customers))
 
 
 def signals(

@@ -1,6 +1,6 @@
 """Whether a world is large enough for models to be trained in it and to meet their gates."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -36,19 +36,34 @@ def check_trainable(world: World, *, trials: int = 0) -> None:
         of one class, or if a retraining or a gate of a small world would find no row.
     """
     splits = trials > 0 or world.scenario.recipe.threshold_rule != "half"
-    log = MemoryLog()
-    label_queue = LabelQueue()
-    for step in world.warmup:
+    is_large = len(world.steps) * len(world.batch(0).holdout) > _MANY_ROWS
+    if is_large and _too_few(world, world.warmup[:1], _warmed_up(world, world.warmup[:1])[0], splits=splits) is None:
+        return  # what is enough in the first part of the warm-up is enough in all of it
+    log, label_queue = _warmed_up(world, world.warmup)
+    n_few = _too_few(world, world.warmup, log, splits=splits)
+    if n_few is not None:
+        _refuse(world, f"{LEAST_ROWS} trainable rows of both classes", f"{n_few} of the warm-up")
+    if not is_large:
+        _check_windows(world, log, label_queue, splits=splits)
+
+
+def _warmed_up(world: World, steps: Sequence[int]) -> tuple[MemoryLog, LabelQueue]:
+    """Return a log of some steps of the warm-up, and the labels that are still on their way."""
+    log, label_queue = MemoryLog(), LabelQueue()
+    for step in steps:
         log.append(_without_features(world.batch(step)), None)
         label_queue.send(world.labels(step, np.zeros(len(world.batch(step).holdout), dtype=np.bool_)))
     log.backfill(label_queue.deliver(0), 0)
-    first = labelled_rows(log.cohorts(world.warmup), world.scenario.offers, holdout=False)
-    for part in (first, *(inner_split(first) if splits else ())):
-        if len(part.label) < LEAST_ROWS or part.label.all() or not part.label.any():
-            _refuse(world, f"{LEAST_ROWS} trainable rows of both classes", f"{len(part.label)} of the warm-up")
-    if len(world.steps) * len(world.batch(0).holdout) > _MANY_ROWS:
-        return
-    _check_windows(world, log, label_queue, splits=splits)
+    return log, label_queue
+
+
+def _too_few(world: World, steps: Sequence[int], log: MemoryLog, *, splits: bool) -> int | None:
+    """Return how many rows a part has that is too small or of one class for the first model, `None` if none is."""
+    first = labelled_rows(log.cohorts(steps), world.scenario.offers, holdout=False)
+    parts = (first, *(inner_split(first) if splits else ()))
+    return next(
+        (len(p.label) for p in parts if len(p.label) < LEAST_ROWS or p.label.all() or not p.label.any()), None
+    )
 
 
 def _check_windows(world: World, log: MemoryLog, label_queue: LabelQueue, *, splits: bool) -> None:

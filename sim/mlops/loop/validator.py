@@ -17,7 +17,7 @@ from sim.mlops.records.jobs import Validation
 from sim.mlops.records.log import LogReader, usable_steps
 from sim.mlops.records.quarantine import without_quarantined
 from sim.mlops.statistics.metrics import confusion, log_loss
-from sim.world.schema.columns import Matrix, Schema, read_back
+from sim.world.schema.columns import Matrix, Schema, read_back, row_blocks
 from sim.world.schema.lots import lots
 from sim.world.world import World
 
@@ -146,8 +146,12 @@ class Validator:
     def _stressed(self, step: int, rows: LabelledRows, model: Model) -> Mapping[str, Matrix]:
         if isinstance(model, LoggedModel):
             return {}  # nobody can ask it about customers whom it never scored
-        stressed = stress(rows.features, self._world.schema, self._world.streams.generator("stress", step))
-        return {name: model.probability(features) for name, features in stressed.items()}
+        rng = self._world.streams.generator("stress", step)
+        found: dict[str, list[Matrix]] = {}
+        for block in row_blocks(len(rows.label)):
+            for name, features in stress(rows.features[block], self._world.schema, rng).items():
+                found.setdefault(name, []).append(model.probability(features))
+        return {name: np.concatenate(parts) for name, parts in found.items()}
 
     def _kept(self, key: Hashable, compute: Callable[[], Mapping[str, Matrix]]) -> Mapping[str, Matrix]:
         if self._scores is None:

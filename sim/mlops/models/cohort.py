@@ -1,6 +1,6 @@
 """Cohorts: the rows of one step as the inference log knows them today."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol
@@ -24,6 +24,14 @@ class KeptRows(Protocol):
         ...
 
 
+class CohortRows(KeptRows, Protocol):
+    """All customers of a cohort, which can also be read block after block."""
+
+    def blocks(self, rows: NDArray[np.bool_]) -> Iterator[Sample]:
+        """Yield the rows of a mask in their order, as many at once as memory has room for."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Cohort:
     """The customers of one step, sorted by `customer_id`, with what is known of them today.
@@ -35,7 +43,7 @@ class Cohort:
     """
 
     step: int
-    kept: KeptRows
+    kept: CohortRows
     holdout: NDArray[np.bool_]
     held_out: NDArray[np.bool_]
     offered: NDArray[np.bool_]
@@ -164,6 +172,12 @@ def sample_of(cohorts: Sequence[Cohort], *, holdout: bool) -> Sample:
     return Sample(
         np.concatenate([part.customer_id for part in parts]), np.concatenate([part.features for part in parts])
     )
+
+
+def blocks_of(cohorts: Sequence[Cohort], *, holdout: bool) -> Iterator[Sample]:
+    """Yield the rows of the cohorts that are (or are not) in the holdout, block after block."""
+    for cohort in cohorts:
+        yield from cohort.kept.blocks(cohort.holdout == holdout)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """The inference log: what was served, and what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -52,7 +52,7 @@ class InferenceLog(LogReader, Protocol):
         """Store a batch and what was served for it; `None` for the warm-up, which nobody scored."""
         ...
 
-    def backfill(self, events: Sequence[LabelEvents], day: int) -> int:
+    def backfill(self, events: Iterable[LabelEvents], day: int) -> int:
         """Join labels that arrive on `day` to their own predictions; return how many."""
         ...
 
@@ -104,9 +104,11 @@ class MemoryLog:
             label=np.full(n_rows, np.nan),
         )
 
-    def backfill(self, events: Sequence[LabelEvents], day: int) -> int:
+    def backfill(self, events: Iterable[LabelEvents], day: int) -> int:
         """Join labels to their own predictions; return how many."""
+        n_events = 0
         for event in events:
+            n_events += len(event.label)
             cohort = self._cohorts[event.step]
             label = cohort.label.copy()
             newest = event.newest()
@@ -114,7 +116,7 @@ class MemoryLog:
             label[rows] = newest.label
             self._arrived_at[event.step][rows] = day
             self._cohorts[event.step] = replace(cohort, label=label)
-        return sum(len(event.label) for event in events)
+        return n_events
 
     def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
         """Return the cohorts of these steps, as known today."""

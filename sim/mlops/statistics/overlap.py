@@ -5,6 +5,7 @@ Both samples are then nearer to each other than independent ones, and a test tha
 less than it promises.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -13,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sim.world.schema.columns import Matrix
+from sim.world.schema.columns import BLOCK_ROWS, Matrix, row_blocks
 
 LEAST_RATIO = 0.01
 """Samples that share nearly all rows differ in too few for an asymptotic test: no smaller ratio is claimed."""
@@ -37,18 +38,33 @@ class Sample:
         """Return some of the rows."""
         return type(self)(self.customer_id[rows], self.features[rows])
 
+    def blocks(self, rows: NDArray[np.bool_]) -> Iterator[Self]:
+        """Yield the rows of a mask, block after block."""
+        if len(rows) <= BLOCK_ROWS:
+            yield self.take(rows)
+            return
+        for block in row_blocks(len(rows)):
+            yield type(self)(self.customer_id[block], self.features[block]).take(rows[block])
+
     @cached_property
     def customers(self) -> Keys:
         """A number for the customer of each row."""
-        return _hashed(self.customer_id.astype(object))
+        keys = np.empty(len(self.customer_id), dtype=np.uint64)
+        for rows in row_blocks(len(keys)):
+            keys[rows] = _hashed(self.customer_id[rows].astype(object))
+        return keys
 
     @cached_property
     def rows(self) -> Keys:
         """A number for each row: equal where a customer comes with the same values, missing ones among them."""
-        values = np.where(np.isnan(self.features), np.nan, self.features) + 0.0  # one nan and one zero
-        mixed = _hashed(np.ascontiguousarray(values).ravel()).reshape(values.shape)
-        column = 2 * _hashed(np.arange(values.shape[1])) + np.uint64(1)
-        return np.asarray(self.customers + (mixed * column).sum(axis=1, dtype=np.uint64))
+        column = 2 * _hashed(np.arange(self.features.shape[1])) + np.uint64(1)
+        keys = self.customers.copy()
+        for rows in row_blocks(len(keys)):
+            features = self.features[rows]
+            values = np.where(np.isnan(features), np.nan, features) + 0.0  # one nan and one zero
+            mixed = _hashed(np.ascontiguousarray(values).ravel()).reshape(values.shape)
+            keys[rows] += (mixed * column).sum(axis=1, dtype=np.uint64)
+        return keys
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +99,14 @@ class Seen:
     @classmethod
     def of(cls, sample: Sample) -> Self:
         """Return what is recognised of a sample."""
-        rows, times = np.unique(sample.rows, return_counts=True)
-        customers, last = np.unique(sample.customers[::-1], return_index=True)
-        return cls(rows, times, customers, np.sort(len(sample.customers) - 1 - last))
+        return cls.of_keys(sample.rows, sample.customers)
+
+    @classmethod
+    def of_keys(cls, rows: Keys, customers: Keys) -> Self:
+        """Return what is recognised of a sample, given the number of each row and of its customer."""
+        distinct, times = np.unique(rows, return_counts=True)
+        known, last = np.unique(customers[::-1], return_index=True)
+        return cls(distinct, times, known, np.sort(len(customers) - 1 - last))
 
     def overlap(self, batch: Sample) -> Overlap:
         """Return how far a batch holds the same customers.

@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from scipy.special import chdtrc, kolmogorov
 from scipy.stats import hypergeom
 
+from sim.mlops.statistics.distribution import Distribution
 from sim.mlops.statistics.overlap import STRANGERS, Overlap, Sample, Seen
-from sim.world.schema.columns import UNSEEN, Column, Matrix, Schema
+from sim.mlops.statistics.reference_rows import ReferenceRows, category_bins
+from sim.world.schema.columns import UNSEEN, Column, Matrix, Schema, row_blocks
 
 N_BINS = 10
 SMOOTHING = 0.5
@@ -35,10 +37,8 @@ class Binning:
         return cls(edges, len(edges) + 2)
 
     @classmethod
-    def of_column(cls, column: Column, reference: Matrix) -> Self:
-        """Return the bins of a feature, given its values in the reference."""
-        if not column.is_category:
-            return cls.of_numbers(reference)
+    def of_categories(cls, column: Column) -> Self:
+        """Return a bin for each category of a feature."""
         return cls(np.arange(UNSEEN, len(column.categories) - 1) + 0.5, len(column.categories) + 2)
 
     def bins(self, values: Matrix) -> NDArray[np.int64]:
@@ -79,11 +79,15 @@ def kolmogorov_smirnov_p(reference: Matrix, today: Matrix, ratio: float = 1.0) -
     -----
     p = Q(D sqrt(n m / (n + m)) / sqrt(ratio)) with Kolmogorov's limiting survival function Q (Smirnov, 1948).
     """
-    n, m = len(reference), len(today)
+    return _largest_gap_p(Distribution.of(reference), Distribution.of(today), ratio)
+
+
+def _largest_gap_p(reference: Distribution, today: Distribution, ratio: float) -> float | None:
+    n, m = reference.n_values, today.n_values
     if not n or not m:
         return None
-    values = np.concatenate([reference, today])
-    gaps = np.searchsorted(reference, values, side="right") / n - np.searchsorted(today, values, side="right") / m
+    values = np.concatenate([reference.values, today.values])
+    gaps = reference.counts_up_to(values) / n - today.counts_up_to(values) / m
     return float(kolmogorov(np.abs(gaps).max() * np.sqrt(n * m / (n + m) / ratio)))
 
 
@@ -161,10 +165,8 @@ class Reference:
 
     Parameters
     ----------
-    schema
-        The features.
-    features
-        The recent part of the rows that the champion was trained on.
+    rows
+        What is kept of the recent part of the rows that the champion was trained on.
     scores
         Its probabilities on the rows of its gate.
     recent, gate
@@ -174,23 +176,32 @@ class Reference:
     """
 
     def __init__(
-        self, schema: Schema, features: Matrix, scores: Matrix, recent: Seen | None = None, gate: Seen | None = None
+        self, rows: ReferenceRows, scores: Matrix, recent: Seen | None = None, gate: Seen | None = None
     ) -> None:
-        self.n_rows = len(features)
+        self.n_rows = rows.n_rows
         self._recent, self._gate = recent, gate
-        self.schema = schema
+        self.schema = rows.schema
         self._binnings = [
-            Binning.of_column(column, features[:, index]) for index, column in enumerate(schema.columns)
+            Binning.of_categories(column) if column.is_category else Binning.of_numbers(rows.numbers[index])
+            for index, column in enumerate(self.schema.columns)
         ]
         self._sizes = np.array([binning.n_bins for binning in self._binnings])
         self._starts = np.concatenate([[0], np.cumsum(self._sizes)[:-1]])
-        self._counts = self._count(features)
-        once = features if recent is None else features[recent.newest]
-        self._n_customers, self._missing_of_customers = len(once), np.isnan(once).sum(axis=0).tolist()
-        self._sorted = {index: _sorted_present(features[:, index]) for index in schema.number_positions}
+        self._counts = self._count_rows(rows)
+        newest = slice(None) if recent is None else recent.newest
+        self._n_customers = rows.n_rows if recent is None else len(recent.newest)
+        self._missing_of_customers = {at: _missing(values[newest]) for at, values in rows.numbers.items()}
+        self._present = {at: _present(values) for at, values in rows.numbers.items()}
         self._score_binning = Binning.of_numbers(scores)
         self._score_counts = self._score_binning.counts(scores)
-        self._sorted_scores = np.sort(scores)
+        self._scores = Distribution.of(np.sort(scores))
+
+    @classmethod
+    def of(
+        cls, schema: Schema, features: Matrix, scores: Matrix, recent: Seen | None = None, gate: Seen | None = None
+    ) -> Self:
+        """Return the reference of rows whose features are at hand."""
+        return cls(ReferenceRows.of(schema, [features]), scores, recent, gate)
 
     def null_rate_rise(self, features: Matrix) -> float:
         """Return by how much the share of missing values has risen in the feature in which it rose most.
@@ -241,19 +252,20 @@ class Reference:
         counts = self._count(features)
         chi_squared = chi_squared_p(self._counts, counts, self._starts, self._sizes, overlap.ratio).tolist()
         strangers = features if overlap.is_stranger is None else features[overlap.is_stranger]
-        missing = zip(self._missing_of_customers, np.isnan(strangers).sum(axis=0).tolist(), strict=True)
+        n_before, n_today = self._n_customers, len(strangers)
         return [
             chi_squared[index]
             if column.is_category
             else _either_p(
-                self._ks_p(index, features, overlap), missing_p(before, self._n_customers, today, len(strangers))
+                self._ks_p(index, features, overlap),
+                missing_p(self._missing_of_customers[index], n_before, _missing(strangers[:, index]), n_today),
             )
-            for index, (column, (before, today)) in enumerate(zip(self.schema.columns, missing, strict=True))
+            for index, column in enumerate(self.schema.columns)
         ]
 
     def score_ks_p(self, scores: Matrix, overlap: Overlap = STRANGERS) -> float | None:
         """Return the Kolmogorov-Smirnov p-value of a batch's scores."""
-        return kolmogorov_smirnov_p(self._sorted_scores, np.sort(scores), overlap.ratio)
+        return _largest_gap_p(self._scores, Distribution.of(np.sort(scores)), overlap.ratio)
 
     def score_psi(self, scores: Matrix) -> float:
         """Return the population stability index of a batch's scores."""
@@ -264,19 +276,26 @@ class Reference:
 
         The bins of a category are its codes, one up for the unseen, so that all categories are counted at once.
         """
+        blocks = (self._count_block(features[rows]) for rows in row_blocks(len(features)))
+        return np.asarray(np.sum(list(blocks), axis=0, dtype=np.int64))
+
+    def _count_block(self, features: Matrix) -> NDArray[np.int64]:
         bins = np.empty(features.shape, dtype=np.int64)
         categories = list(self.schema.category_positions)
-        codes = features[:, categories] - UNSEEN
-        codes[codes > self._sizes[categories] - 2] = (
-            0.0  # the schema is that of the reference: later codes are unseen
-        )
-        bins[:, categories] = np.where(np.isnan(codes), self._sizes[categories] - 1, codes)
+        bins[:, categories] = category_bins(self.schema, features)
         for index in self.schema.number_positions:
             bins[:, index] = self._binnings[index].bins(features[:, index])
         return np.bincount((bins + self._starts).ravel(), minlength=int(self._sizes.sum()))
 
     def _ks_p(self, index: int, features: Matrix, overlap: Overlap) -> float | None:
-        return kolmogorov_smirnov_p(self._sorted[index], _sorted_present(features[:, index]), overlap.ratio)
+        return _largest_gap_p(self._present[index], _present(features[:, index]), overlap.ratio)
+
+    def _count_rows(self, rows: ReferenceRows) -> NDArray[np.int64]:
+        parts = [
+            rows.categories[index] if column.is_category else self._binnings[index].counts(rows.numbers[index])
+            for index, column in enumerate(self.schema.columns)
+        ]
+        return np.concatenate(parts)
 
 
 def _stability(
@@ -325,5 +344,9 @@ def _either_p(one: float | None, other: float | None) -> float:
     return min(1.0, len(made) * min(made)) if made else 1.0
 
 
-def _sorted_present(values: Matrix) -> Matrix:
-    return np.sort(values[~np.isnan(values)])
+def _present(values: Matrix) -> Distribution:
+    return Distribution.of(np.sort(values[~np.isnan(values)]))
+
+
+def _missing(values: Matrix) -> int:
+    return int(np.count_nonzero(np.isnan(values)))

@@ -1,6 +1,6 @@
 """The inference log in DuckDB: one row a scored customer, in readable values."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,7 @@ class DuckDBLog:
             }
         return pa.table(columns)
 
-    def backfill(self, events: Sequence[LabelEvents], day: int) -> int:
+    def backfill(self, events: Iterable[LabelEvents], day: int) -> int:
         """Join labels to their own predictions by a MERGE on (`customer_id`, `scored_at`); return how many arrived.
 
         Of several labels for one prediction the newest is joined.
@@ -120,9 +120,18 @@ class DuckDBLog:
         RuntimeError
             If a label has no prediction, or two labels the same one: nothing of the backfill is kept then.
         """
-        n_events = sum(len(event.label) for event in events)
-        if not n_events:
-            return 0
+        n_events, waiting, n_waiting = 0, list[LabelEvents](), 0
+        for event in events:
+            waiting.append(event)
+            n_events, n_waiting = n_events + len(event.label), n_waiting + len(event.label)
+            if n_waiting >= _BLOCK_ROWS:
+                self._merge(waiting, day)
+                waiting, n_waiting = [], 0
+        if n_waiting:
+            self._merge(waiting, day)
+        return n_events
+
+    def _merge(self, events: Sequence[LabelEvents], day: int) -> None:
         newest = [event.newest() for event in events]
         news = pa.table(
             {
@@ -140,7 +149,6 @@ class DuckDBLog:
         except (duckdb.ConstraintException, duckdb.InvalidInputException) as error:
             msg = f"every label must meet exactly its own prediction, but on day {day} one did not: {error}"
             raise RuntimeError(msg) from error
-        return n_events
 
     def cohorts(self, steps: Sequence[int]) -> list[Cohort]:
         """Return the cohorts of these steps, as known today, in the order asked for."""
@@ -206,10 +214,19 @@ class _StoredRows:
         """Return some of the rows."""
         is_wanted = np.zeros(self.n_rows, dtype=np.bool_)
         is_wanted[rows] = True
+        features = np.empty((np.count_nonzero(is_wanted), len(self.schema.columns)))
+        ids, filled = [np.empty(0, dtype=np.str_)], 0
+        for block in self.blocks(is_wanted):
+            features[filled : filled + len(block.features)] = block.features
+            ids.append(block.customer_id)
+            filled += len(block.features)
+        return Sample(np.concatenate(ids), features)
+
+    def blocks(self, rows: NDArray[np.bool_]) -> Iterator[Sample]:
+        """Yield the rows of a mask, block after block."""
         names = ", ".join(_quoted(name) for name in ("customer_id", *self.schema.names))
         query = f"SELECT {names} FROM inference_log WHERE step = ?"
-        features = np.empty((np.count_nonzero(is_wanted), len(self.schema.columns)))
-        ids, start, filled, last = [np.empty(0, dtype=np.str_)], 0, 0, ""
+        start, last = 0, ""
         for block in self.connection.sql(query, params=[self.step]).to_arrow_reader(_BLOCK_ROWS):
             words = np.array(block["customer_id"].to_pylist(), dtype=np.str_)
             if not len(words):
@@ -217,13 +234,12 @@ class _StoredRows:
             if not last < words[0] or not (words[1:] > words[:-1]).all():
                 msg = f"the rows of step {self.step} must lie in the order of their customers, but do not"
                 raise RuntimeError(msg)
-            own = is_wanted[start : start + len(words)]
-            end = filled + int(np.count_nonzero(own))
+            own = rows[start : start + len(words)]
+            features = np.empty((np.count_nonzero(own), len(self.schema.columns)))
             for index, column in enumerate(self.schema.columns):
-                features[filled:end, index] = _from_arrow(column, block[column.name])[own]
-            ids.append(words[own])
-            start, filled, last = start + len(words), end, words[-1]
-        return Sample(np.concatenate(ids), features)
+                features[:, index] = _from_arrow(column, block[column.name])[own]
+            start, last = start + len(words), words[-1]
+            yield Sample(words[own], features)
 
 
 def _outcomes(rows: pa.Table) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
 
@@ -22,7 +23,7 @@ from sim.mlops.stores.sqlite_store import make_store
 from sim.mlops.stores.standing import check_alias_is_free, check_champion, check_stands, stands
 from sim.mlops.stores.telling import Telling
 from sim.mlops.stores.tenancy import JOB_TAG, LIFE_TAG
-from sim.world.schema.columns import Matrix, Schema
+from sim.world.schema.columns import Matrix, Schema, row_blocks
 
 
 class MlflowRegistry:
@@ -174,8 +175,12 @@ class MlflowRegistry:
         if self._scorer is None:
             with fetched(champion) as folder:
                 self._scorer = load_scorer(folder)
-        answers = self._scorer.predict(readable(self._schema, features))
-        return Predictions(answers["probability"].to_numpy(), answers["prediction"].to_numpy() == 1)
+        probability, prediction = np.empty(len(features)), np.empty(len(features), dtype=np.bool_)
+        for rows in row_blocks(len(features)):  # a frame of texts takes many times the memory of the rows
+            answers = self._scorer.predict(readable(self._schema, features[rows]))
+            probability[rows] = answers["probability"].to_numpy()
+            prediction[rows] = answers["prediction"].to_numpy() == 1
+        return Predictions(probability, prediction)
 
     def describe(self, job: Job) -> None:
         """Have it told on a version how its job ended: status, gate results and description."""
