@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from policies.expression import number_text
 from reports.amounts import number_words
+from reports.board import ORACLE
 from sim.study.comparison.boards import Board, BoardRow
 from sim.study.comparison.rule_form import NUMBER, rule_form
 from sim.study.scores.table import RANKED_BY
@@ -23,7 +24,7 @@ def condensed(board: Board, baseline: str) -> tuple[Board, list[str]]:
     lives: dict[str, list[BoardRow]] = {}
     for row in board.policies:
         told = (row.seeds, dict(row.scores), row.f1_recovery, dict(row.never_share))
-        is_alone = row.policy in {baseline, "oracle"}
+        is_alone = row.policy in {baseline, ORACLE}
         lives.setdefault(row.policy if is_alone else repr(told), []).append(row)
     if len(lives) == len(board.policies):
         return board, []
