@@ -44,6 +44,35 @@ def difference_words(value: float, currency: str = "", ends: Ends | None = None)
     return f"{told} ({_more(low, step)} to {_more(high, step)})"
 
 
+def thousands_words(currency: str = "") -> str:
+    """Return the unit of an axis or a table of money.
+
+    >>> thousands_words("USD"), thousands_words()
+    ('thousands of USD', 'thousands')
+    """
+    return f"thousands of {currency}" if currency else "thousands"
+
+
+def signed_words(value: float, ends: Ends | None = None) -> str:
+    """Return a difference as a number with its sign, and its range if it has one, rounded as a person writes it.
+
+    >>> signed_words(459915.4, (358303.0, 561528.0)), signed_words(5.0)
+    ('+460,000 (+360,000 to +560,000)', '+5')
+    """
+    step = max(_step(value, ends), 1.0)
+    told, *range_ = (f"{round(each / step) * step + 0.0:+,.0f}" for each in (value, *(ends or ())))
+    return f"{told} ({' to '.join(range_)})" if range_ else told
+
+
+def count_words(value: float) -> str:
+    """Return a mean count as a person writes it.
+
+    >>> count_words(6.25), count_words(36.0), count_words(1178.4), count_words(0.04)
+    ('6.2', '36', '1,180', '0.04')
+    """
+    return number_words(round(value, 1) if round(value, 1) else value)
+
+
 def prices_words(prices: Prices) -> str:
     """Return what a customer, an offer and a retraining are worth, in one line."""
     customer, offer, retraining = (
@@ -62,15 +91,15 @@ def other_prices_words(change: PriceChange, what: str) -> str:
     return f"All money is at other prices than the {what} was played with: {told}." if told else ""
 
 
-def number_words(value: float) -> str:
-    """Return a number with at most three digits that count, as a person writes it.
+def number_words(value: float, digits: int = _DIGITS) -> str:
+    """Return a number with at most so many digits that count, as a person writes it.
 
     >>> number_words(0.121052631579), number_words(12), number_words(1234567.8), number_words(0.00004)
     ('0.121', '12', '1,230,000', '0.00004')
     """
     if not value:
         return "0"
-    places = _DIGITS - 1 - floor(log10(abs(value)))
+    places = digits - 1 - floor(log10(abs(value)))
     rounded = round(value, places)
     if places <= 0:
         return f"{rounded:,.0f}"
@@ -107,7 +136,11 @@ def _step(value: float, ends: Ends | None) -> float:
     size = abs(value) if ends is None else (ends[1] - ends[0]) / 2
     if not size:
         return 1.0
-    return float(10.0 ** (floor(log10(size)) - (_DIGITS - 1 if ends is None else 1)))
+    step = float(10.0 ** (floor(log10(size)) - (_DIGITS - 1 if ends is None else 1)))
+    nearest = 0.0 if ends is None or ends[0] * ends[1] <= 0 else min(map(abs, ends))
+    while nearest and not round(nearest / step):  # what is shown to be more than nothing must not read as nothing
+        step /= 10
+    return step
 
 
 def _places(step: float) -> int:

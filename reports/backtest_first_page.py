@@ -63,9 +63,9 @@ def _not_shown(result: Backtest) -> Iterator[str]:
     yield "What a retrained model would have earned: the comparison beside this page retrains, this page does not."
     for reason in result.missing:
         yield f"Not known: {reason}."
-    silent = [trigger.policy for trigger in result.triggers if not trigger.dates]
+    silent = [trigger.policy for trigger in result.triggers if not trigger.dates and trigger.policy != "never"]
     if silent:
-        yield f"Whether these ever speak: {', '.join(silent)} said nothing in this log."
+        yield f"Whether these would ever speak: in this log nothing was said by {', '.join(silent)}."
 
 
 def _days(days: int) -> str:

@@ -11,6 +11,8 @@ from sim.study.comparison.boards import Board, BoardRow, ScoreEstimate
 from sim.study.scores.table import Score
 
 MOST_ROWS = 24
+ORACLE = "oracle"
+"""The policy that knows the future: a bound, none to choose."""
 _MOST_ENTRIES = 18
 
 
@@ -38,6 +40,8 @@ def look(index: int) -> tuple[str, str]:
 
 def side_legend(axes: Axes, handles: Sequence[Artist], labels: Sequence[str], width: float = 2.7) -> None:
     """Put a legend to the right of the axes; of many entries the first are listed, and the rest counted."""
+    for handle, label in zip(handles, labels, strict=True):
+        handle.set_label(label)  # what a reader is told who points at a value
     told = [fit(label, width, SMALL_SIZE) for label in labels[:_MOST_ENTRIES]]
     shown = list(handles[:_MOST_ENTRIES])
     if len(labels) > _MOST_ENTRIES:

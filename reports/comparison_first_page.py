@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reports.amounts import difference_words, money_words, number_words, prices_words, time_words
-from reports.board import ordered
+from reports.amounts import count_words, difference_words, money_words, number_words, prices_words, time_words
+from reports.board import ORACLE, ordered
 from reports.caption import source
 from reports.families import families, proposed_setting
 from reports.first_page import NET_VALUE_WORDS, QUALITY, RANGE_WORDS, FirstPage
-from reports.plain_words import rule_words, signal_words
+from reports.plain_words import policy_story, rule_words, signal_words
 from reports.same_lives import are_one_rule, condensed, idle_numbers
 from reports.study_folder import StudyFolder
 from sim.study.comparison.boards import NOTHING, Board, BoardRow, Difference
@@ -46,10 +46,10 @@ class Choice:
 
 def comparison_first_page(study: StudyFolder, board: Board) -> FirstPage:
     """Return the first page of a comparison, which speaks of one board: the overall one where there is one."""
-    rows = [row for row in ordered(board, RANKED_BY) if row.policy != "oracle"]
+    rows = [row for row in ordered(board, RANKED_BY) if row.policy != ORACLE]
     if not rows:
         return FirstPage(_question(study, board), "Nothing can be said: every cell of the comparison failed.")
-    choice = Choice(study, board, rows[0], board.row(study.leaderboard.baseline), currency_of(study), span_of(study))
+    choice = Choice(study, board, rows[0], board.row(study.leaderboard.baseline), study.currency, span_of(study))
     return FirstPage(
         question=_question(study, board),
         answer=_answer(choice),
@@ -76,12 +76,6 @@ def _count(board: Board) -> str:
 def _title(study: StudyFolder, board: Board) -> str:
     scenario = study.scenarios.get(board.scenario)
     return board.scenario if scenario is None else scenario.title.rstrip(".")
-
-
-def currency_of(study: StudyFolder) -> str:
-    """Return the currency of the scenarios, nothing where they have several."""
-    found = {scenario.prices.currency for scenario in study.scenarios.values()}
-    return found.pop() if len(found) == 1 else ""
 
 
 def span_of(study: StudyFolder) -> str:
@@ -128,6 +122,8 @@ def _points(choice: Choice) -> Iterator[tuple[str, str]]:
     if choice.best.policy != choice.study.leaderboard.baseline:
         kind = "The setting to choose" if choice.is_shown else "What earned most"
         yield kind, rule_words(choice.best.policy)
+        if story := policy_story(choice.best.policy):
+            yield "What it does", story
     worth = choice.best.estimate(RANKED_BY)
     if worth is not None:
         ends = None if worth.low is None or worth.high is None else (worth.low, worth.high)
@@ -199,13 +195,18 @@ def _sides(choice: Choice) -> Iterator[Mapping[str, Any]]:
     before, after = choice.baseline, choice.best
     if before is None or before.policy == after.policy:
         return
-    money, number = (lambda value: money_words(value, choice.currency)), number_words
+    worth = after.estimate(RANKED_BY)
+    ends = None if worth is None or worth.low is None or worth.high is None else (worth.low, worth.high)
+
+    def money(value: float) -> str:  # rounded as beside its range above
+        return money_words(value, choice.currency, ends).split(" (")[0]
+
     quality = f"{QUALITY}{'' if choice.study.asked.is_history else ' after the change'}"
     rows = (
         ("net value", Score.NET_VALUE, money),
         (quality, quality_of(choice.study), lambda value: f"{value:.2f}"),
-        ("retrainings", Score.RETRAINS, number),
-        ("new models that went into service", Score.PROMOTIONS, number),
+        ("retrainings", Score.RETRAINS, count_words),
+        ("new models that went into service", Score.PROMOTIONS, count_words),
     )
     for name, score, told in rows:
         values = [row.estimate(score) for row in (before, after)]
@@ -251,12 +252,13 @@ def _not_shown(choice: Choice, lives: Board) -> Iterator[str]:
         if verdict is Verdict.SAME and not are_one_rule(first, second):
             yield f"{first} and {second} led the same lives: it does not matter which is chosen."
         elif verdict not in {Verdict.SAME, Verdict.MORE, Verdict.LESS} and seeds >= MIN_SEEDS:
-            more = f" It would take about {needed.seeds:,} lives of each." if needed and needed.seeds else ""
+            lives_needed = number_words(needed.seeds, 2) if needed and needed.seeds else ""
+            more = f" It would take about {lives_needed} lives of each." if lives_needed else ""
             yield f"That {first} is better than the next best, {second}, was not shown.{more}"
     open_rows = [
         row.policy
         for row in lives.policies
-        if row.policy != "oracle" and row.against_baseline[RANKED_BY].verdict is Verdict.UNTOLD
+        if row.policy != ORACLE and row.against_baseline[RANKED_BY].verdict is Verdict.UNTOLD
     ]
     if open_rows and seeds >= MIN_SEEDS:
         told = ", ".join(open_rows[:3]) + (f" and {len(open_rows) - 3:,} more" if len(open_rows) > 3 else "")

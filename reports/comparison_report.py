@@ -9,8 +9,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from policies.catalogue import load_policy
-from reports.amounts import other_prices_words
-from reports.board import ordered
+from reports.amounts import other_prices_words, thousands_words
+from reports.board import ORACLE, ordered
 from reports.caption import board_caption, seeds_words, source
 from reports.charts.before_after import Side, before_after_chart
 from reports.charts.leaderboard import leaderboard_chart
@@ -21,8 +21,9 @@ from reports.charts.threshold import threshold_chart
 from reports.charts.trigger_roc import trigger_roc_chart
 from reports.comparison_first_page import comparison_first_page
 from reports.families import families
-from reports.leaderboard_tables import clause_rows, response_row, sentences, worth_row
+from reports.leaderboard_tables import clause_rows, response_row, sentences, verdict_words, worth_row
 from reports.page import Page, PageTable, Section, report_command, scenario_text
+from reports.same_lives import by_worth
 from reports.save import Picture, file_name, save
 from reports.study_folder import StudyFolder, lives_of, read_study
 from scenarios.files import to_toml
@@ -78,15 +79,18 @@ def _title(study: StudyFolder) -> str:
 def _section(study: StudyFolder, board: Board, pictures: Path) -> Section:
     scenario, gates, baseline = board.scenario, board.gates, study.leaderboard.baseline
     charts = dict(board_charts(study, board))
+    best_first = by_worth(board)
     drawn: list[Picture] = [
         save(figure, pictures, file_name(name, scenario, gates)) for name, figure in charts.items()
     ]
-    told = [(_policy_of(sentence, study.policies), sentence) for sentence in sentences(board, baseline)]
+    told = [(_policy_of(sentence, study.policies), sentence) for sentence in sentences(best_first, baseline)]
+    told += [("", sentence) for sentence in verdict_words(board)]
     of = {"is_history": study.asked.is_history}
+    thousands = thousands_words(study.currency)
     tables = [
-        PageTable("Worth (money in thousands)", [worth_row(row, **of) for row in board.policies]),
-        PageTable("Response (days; false alarms a year)", [response_row(row, **of) for row in board.policies]),
-        PageTable("Clauses (steps of a world; net value in thousands)", list(clause_rows(board))),
+        PageTable(f"Worth (money in {thousands})", [worth_row(row, **of) for row in best_first.policies]),
+        PageTable("Response (days; false alarms a year)", [response_row(row, **of) for row in best_first.policies]),
+        PageTable(f"Clauses (steps of a world; net value in {thousands})", list(clause_rows(best_first))),
     ]
     one = f"The history {study.asked.population}" if study.asked.is_history else scenario
     title = "All scenarios together" if board.is_overall else one
@@ -97,7 +101,7 @@ def board_charts(study: StudyFolder, board: Board) -> Iterator[tuple[str, Figure
     """Yield every chart of one board by name."""
     baseline, population = study.leaderboard.baseline, study.asked.population
     caption = board_caption(board, study.leaderboard.seeds, population, is_of_one_past=not study.resampled.empty)
-    yield "leaderboard", leaderboard_chart(board, baseline, caption)
+    yield "leaderboard", leaderboard_chart(board, baseline, caption, study.currency)
     sides = _sides(study, board)
     if sides is not None:
         before, after, seeds = sides
@@ -109,7 +113,7 @@ def board_charts(study: StudyFolder, board: Board) -> Iterator[tuple[str, Figure
     if any(row.estimate(Score.DETECTION_DAYS) for row in rows):
         yield "response_split", response_split_chart(board, caption)
     for number, family in enumerate(families([row.policy for row in rows])[:_MOST_FAMILIES], start=1):
-        yield f"threshold_{number}", threshold_chart(family, board, caption)
+        yield f"threshold_{number}", threshold_chart(family, board, caption, study.currency)
         if any(row.estimate(Score.DETECTION_DAYS) for row in rows):
             yield f"trigger_roc_{number}", trigger_roc_chart(family, board, caption)
     if any(row.rank is not None for row in rows) and len(rows) > 1:
@@ -125,7 +129,7 @@ def _gain(board: Board, policy: str) -> Difference:
 def _sides(study: StudyFolder, board: Board) -> tuple[Side, Side, list[int]] | None:
     """Return the baseline and the policy of the highest net value, oracle aside, over the seeds that both lived."""
     baseline = study.leaderboard.baseline
-    best = [row.policy for row in ordered(board, RANKED_BY) if row.policy not in {baseline, "oracle"}]
+    best = [row.policy for row in ordered(board, RANKED_BY) if row.policy not in {baseline, ORACLE}]
     if not best or board.is_overall:
         return None
     again = [] if study.resampled.empty else [cells for _, cells in study.resampled.groupby(RESAMPLE)]
@@ -164,7 +168,7 @@ def _log(study: StudyFolder, boards: Sequence[Board]) -> Iterator[dict[str, Any]
     for board in boards:
         if board.is_overall:
             continue
-        for row in board.policies:
+        for row in by_worth(board).policies:
             life = lives_of(study.cells, board, row.policy).get(first)
             yield {
                 "policy": row.policy,
@@ -212,7 +216,7 @@ def _notes(study: StudyFolder, change: PriceChange) -> Iterator[str]:
 
 
 def _is_loadable(policy: str) -> bool:
-    if policy == "oracle" or policy.startswith("coin("):
+    if policy == ORACLE or policy.startswith("coin("):
         return True
     try:
         load_policy(policy)

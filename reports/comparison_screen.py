@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from reports.amounts import number_words
-from reports.comparison_first_page import comparison_first_page, currency_of, quality_of, span_of
+from reports.board import ORACLE
+from reports.comparison_first_page import comparison_first_page, quality_of, span_of
 from reports.labels import by_numbers
 from reports.same_lives import by_worth, condensed
 from reports.study_folder import StudyFolder
@@ -49,7 +50,7 @@ def comparison_screen(study: StudyFolder, width: int, *, is_beside: bool = False
 
 
 def _table(study: StudyFolder, board: Board, width: int, most: int) -> Iterator[str]:
-    currency, unit, told = currency_of(study), 1, ""
+    currency, unit, told = study.currency, 1, ""
     if any(abs(mean.mean) >= _THOUSANDS_FROM for row in board.policies if (mean := row.scores[RANKED_BY])):
         unit, told = 1000, "thousands of "
     money = f"{told}{currency}" if currency else f"{told}money"
@@ -107,7 +108,7 @@ def _gain(found: Difference, unit: int) -> str:
 
 
 def _best(study: StudyFolder, board: Board) -> Mapping[str, str]:
-    rows = [row for row in by_worth(board).policies if row.policy != "oracle" and row.scores[RANKED_BY] is not None]
+    rows = [row for row in by_worth(board).policies if row.policy != ORACLE and row.scores[RANKED_BY] is not None]
     best = rows[0] if rows else None
     return {
         "scenario": f"{'all scenarios' if board.is_overall else board.scenario}, gates {board.gates}",

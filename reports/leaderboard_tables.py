@@ -6,12 +6,15 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from reports.amounts import number_words, signed_words
 from reports.same_lives import condensed
 from reports.tables import rows_table
 from sim.study.comparison.boards import Board, BoardRow, Difference, Ends, Rank, ScoreMean, ScoreRatio
 from sim.study.inference.contests import MIN_SEEDS
 from sim.study.inference.verdicts import Verdict
 from sim.study.scores.table import RANKED_BY, Score
+
+_UNTOLD = "can't be told from"
 
 
 def board_tables(board: Board, baseline: str, *, is_history: bool = False) -> RenderableType:
@@ -61,12 +64,21 @@ def contest_words(found: Difference) -> tuple[str, str] | None:
         return None
     if found.verdict is Verdict.SAME:
         return "did the same as", f", in all {found.n} seeds"
-    number = f": {found.mean:+,.0f} in net value"
     if found.interval is None:
-        return "can't be told from", f"{number}, no interval can be given ({found.reason})"
-    low, high = found.interval
-    said = {Verdict.MORE: "earns more than", Verdict.LESS: "earns less than"}.get(found.verdict, "can't be told from")
-    return said, f"{number} ({low:+,.0f} to {high:+,.0f}, p {found.p_value:.3g})"
+        told = f": {signed_words(found.mean)} in net value, no interval can be given ({found.reason})"
+        return _UNTOLD, told
+    mean, ends = signed_words(found.mean, found.interval).split(" (")
+    said = {Verdict.MORE: "earns more than", Verdict.LESS: "earns less than"}.get(found.verdict, _UNTOLD)
+    return said, f": {mean} in net value ({ends.rstrip(')')}, p {found.p_value:.3g})"
+
+
+def verdict_words(board: Board) -> Iterator[str]:
+    """Yield in plain words what the verdicts of a board mean, where it has any."""
+    found = [row.against_baseline[RANKED_BY] for row in board.policies]
+    if any(each.p_value is not None and each.interval is not None for each in found):
+        yield "p: how often luck alone would make a difference as large as this; below 0.05 it counts as shown."
+    if any((told := contest_words(each)) and told[0] == _UNTOLD for each in found):
+        yield "Can't be told from: the difference may be luck."
 
 
 def _closest_words(first: str, second: str, found: Difference) -> str:
@@ -79,10 +91,9 @@ def _closest_words(first: str, second: str, found: Difference) -> str:
         return f"{first} can't be told from {second}, nor how many seeds would do: {found.reason}."
     if needed.seeds is None:
         return f"To tell {first} from {second} takes more seeds than can be told from these."
-    reach = (
-        f"{needed.least:,} to {needed.most:,}" if needed.most else f"{needed.least:,} or more, without an upper end"
-    )
-    return f"To tell {first} from {second} takes about {needed.seeds:,} seeds ({reach})."
+    least = number_words(needed.least or 0, 2)
+    reach = f"{least} to {number_words(needed.most, 2)}" if needed.most else f"{least} or more, without an upper end"
+    return f"To tell {first} from {second} takes about {number_words(needed.seeds, 2)} seeds ({reach})."
 
 
 def worth_row(row: BoardRow, *, is_history: bool = False) -> dict[str, Any]:
@@ -159,7 +170,12 @@ def _recovery(ratio: ScoreRatio | None) -> str:
     if ratio.missing is not None or ratio.interval is None:
         return "within noise" if ratio.n >= MIN_SEEDS else "-"
     low, high = ratio.interval
-    return f"{ratio.estimate:.2f} ({low:.2f} to {high:.2f})"
+    return f"{ratio.estimate:.2f} ({_unsigned(low):.2f} to {high:.2f})"
+
+
+def _unsigned(value: float) -> float:
+    """Return a number that two places tell from nothing, or nothing without a sign."""
+    return round(value, 2) + 0.0
 
 
 def _thousands(found: ScoreMean | Difference | None) -> str:

@@ -1,5 +1,7 @@
 """The page: one HTML file that needs nothing else, from what it should say."""
 
+import json
+import re
 import shlex
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
@@ -10,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from reports.explorer import Explorer
 from reports.first_page import FirstPage
@@ -20,6 +22,8 @@ from scenarios.schema import Scenario
 from sim.errors import InputError
 from sim.shown_text import redacted, visible
 from sim.study.scores.pricing import PriceChange
+
+_BACKTICKS = re.compile(r"`([^`]+)`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,8 @@ def render(page: Page) -> str:
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
     environment.filters["data_uri"] = _data_uri
+    environment.filters["code"] = _code
+    environment.filters["json"] = lambda values: json.dumps(values, separators=(",", ":"), ensure_ascii=False)
     template = environment.from_string(_part("report.html"))
     return template.render(
         page=page,
@@ -115,6 +121,11 @@ def render(page: Page) -> str:
 def _shown(value: Any) -> Any:
     """Return what the page shows for a value of any expression; the package's own style and script stay."""
     return visible(redacted(value)) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _code(text: str) -> Markup:
+    """Return a text with what stands between backticks set as code."""
+    return Markup(_BACKTICKS.sub(r"<code>\1</code>", str(escape(_shown(text)))))  # escaped before
 
 
 def _part(name: str) -> str:

@@ -1,12 +1,14 @@
 """Plain words: what the signals of a rule are, said to somebody who has never met them."""
 
 from collections.abc import Iterator, Sequence
+from math import isinf
 
 from policies.catalogue import load_policy
 from policies.expression import Expression
 from policies.signals import CATALOGUE
 from sim.errors import InputError
 from sim.mlops.models.profiles import load_training, training_profiles
+from sim.study.lives.box import Axis, Grain, Span
 
 _PLAIN = {
     "f1": "how well the model found churners lately (F1; 1 is perfect), on customers whose outcome is known",
@@ -47,6 +49,48 @@ def rule_words(policy: str) -> str:
     if rule is None:
         return policy
     return f"retrain when {rule.text}" if rule.text == policy else f"{policy}, which retrains when {rule.text}"
+
+
+def policy_story(policy: str) -> str:
+    """Return what a policy without a rule does, the first sentence of its story; nothing where a rule says it.
+
+    >>> policy_story("expected_value")[:47], policy_story("age_days > 30")
+    ('Retrains when the drop of F1, less its bias and', '')
+    """
+    if ".py:" in policy or _rule(policy) is not None or policy == "never":
+        return ""
+    try:
+        story = " ".join(load_policy(policy).story.split())
+    except InputError:
+        return ""
+    return story[: story.find(". ") + 1] if ". " in story else story
+
+
+def span_words(axis: Axis, numbers: Span) -> str:
+    """Return in plain words which numbers a span of an axis holds.
+
+    >>> from sim.study.lives.box import LINE, Cut
+    >>> axis = Axis("a", Grain.REAL, LINE)
+    >>> span_words(axis, Span(Cut(0.1, is_after=False), Cut(0.2, is_after=False)))
+    'from 0.1 to just below 0.2'
+    >>> span_words(axis, LINE), span_words(axis, Span(Cut(0.1, is_after=True), LINE.high))
+    ('any number', 'above 0.1')
+    >>> span_words(axis, Span(LINE.low, Cut(0.2, is_after=True))), span_words(axis, Span(Cut(2, False), LINE.high))
+    ('up to 0.2', 'from 2 on')
+    """
+    if axis.grain is Grain.WHOLE:
+        told = axis.text(numbers)
+        return f"from {told}" if " " in told else f"exactly {told}"
+    low, high = str(numbers).strip("[]()").split(", ")
+    first = low if not numbers.low.is_after else f"just above {low}"
+    last = high if numbers.high.is_after else f"just below {high}"
+    if isinf(numbers.low.value) and isinf(numbers.high.value):
+        return "any number"
+    if isinf(numbers.low.value):
+        return f"{'up to' if numbers.high.is_after else 'below'} {high}"
+    if isinf(numbers.high.value):
+        return f"above {low}" if numbers.low.is_after else f"from {low} on"
+    return f"exactly {low}" if low == high else f"from {first} to {last}"
 
 
 def training_words(name: str) -> str:

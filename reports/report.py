@@ -42,7 +42,8 @@ def write_report(folder: Path, change: PriceChange | None = None, against: Path 
     draw = _drawer(folder)
     if draw is None:
         msg = (
-            f"a report needs the folder of a finished run or comparison, but {folder} holds none; give another path."
+            f"a report needs the folder of a finished run, comparison, backtest, surface or tuning, but {folder} "
+            f"holds none; give another path."
         )
         raise InputError(msg)
     if against is not None and draw is not run_page:

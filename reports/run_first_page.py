@@ -5,7 +5,7 @@ from math import fsum
 from typing import Any
 
 from reports.amounts import money_words, number_words, prices_words, time_words
-from reports.caption import source
+from reports.caption import source, step_word
 from reports.findings import findings
 from reports.first_page import NET_VALUE_WORDS, QUALITY, FirstPage
 from reports.plain_words import rule_words, signal_words, training_words
@@ -88,7 +88,7 @@ def _rows(record: Record, parts: Mapping[str, tuple[StepRow, ...]]) -> Iterator[
     quality = {name: [value for row in rows if (value := f1(row.tally)) is not None] for name, rows in parts.items()}
     if all(quality.values()):
         yield {"": QUALITY} | {name: f"{fsum(values) / len(values):.2f}" for name, values in quality.items()}
-    yield {"": "earned by offers, a step"} | {
+    yield {"": f"earned by offers, a {step_word(record.scenario.time)}"} | {
         name: money_words(fsum(offer_value(row.tally, prices) for row in rows) / len(rows), prices.currency)
         for name, rows in parts.items()
     }

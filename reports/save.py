@@ -1,6 +1,7 @@
 """Pictures: a figure as SVG and PNG, the same for the same figure."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -11,6 +12,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from reports.hover import Spot, spots
 from reports.style import STYLE
 from sim.shown_text import visible
 
@@ -23,13 +25,14 @@ _LONG_NUMBER = re.compile(r"\d+\.\d{4,}")
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A figure that was drawn: its file name without ending, alternative text, size in pixels, and SVG text."""
+    """A figure that was drawn: its file name without ending, alternative text, size in pixels, SVG and values."""
 
     name: str
     alt: str
     width: int
     height: int
     svg: str
+    spots: Sequence[Spot] = ()
 
 
 def save(figure: Figure, folder: Path, name: str) -> Picture:
@@ -51,10 +54,11 @@ def save(figure: Figure, folder: Path, name: str) -> Picture:
         told = {"Software": None, "Title": alt}
         raster.print_png(folder / f"{name}.png", metadata=told)  # type: ignore[no-untyped-call] # nor here
         figure.set_dpi(STYLE["figure.dpi"])
+        values = spots(figure)
     svg = _steady(drawn.getvalue().decode("utf-8"))
     (folder / f"{name}.svg").write_text(svg, encoding="utf-8")
     width, height = figure.get_size_inches() * 96
-    return Picture(name, alt, round(width), round(height), svg)
+    return Picture(name, alt, round(width), round(height), svg, values)
 
 
 def _steady(svg: str) -> str:

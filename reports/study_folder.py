@@ -38,6 +38,12 @@ class StudyFolder:
         return list(dict.fromkeys(row.policy for board in self.leaderboard.boards for row in board.policies))
 
     @property
+    def currency(self) -> str:
+        """The currency of the scenarios, nothing where they have several."""
+        found = {scenario.prices.currency for scenario in self.scenarios.values()}
+        return found.pop() if len(found) == 1 else ""
+
+    @property
     def steps(self) -> int | None:
         """The steps of a life, `None` where scenarios have different ones."""
         found = {scenario.time.steps for scenario in self.scenarios.values()}

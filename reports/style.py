@@ -121,12 +121,18 @@ def sheet(title: str, finding: str, caption: str, height: float) -> Sheet:
     return Sheet(figure, body)
 
 
+NO_VALUE = "_no value"
+"""The label of a line whose place says nothing along one of its axes, so that no value is told of it."""
+
+
 def legend(
     axes: Axes, handles: Sequence[Artist | Container], labels: Sequence[str], width: float = WIDTH - 1.0
 ) -> None:
     """Put a legend above the axes, in as many columns as `width` inches allow; long labels are broken or cut."""
     if not handles:
         return
+    for handle, label in zip(handles, labels, strict=True):
+        handle.set_label(label)  # what a reader is told who points at a value
     room = width - _HANDLE_INCHES
     told = ["\n".join(wrap(label, room, SMALL_SIZE, most_lines=_LINES_A_LABEL)) for label in labels]
     widest = max(text_width(line, SMALL_SIZE) for label in told for line in label.split("\n"))

@@ -4,15 +4,14 @@ from collections.abc import Iterator
 
 from reports.amounts import difference_words, money_words, number_words
 from reports.first_page import NET_VALUE_WORDS, RANGE_WORDS, FirstPage
-from reports.plain_words import signal_words
+from reports.plain_words import signal_words, span_words
 from reports.surface_view import SurfaceView
 from sim.study.comparison.boards import ends_of
 from sim.study.inference.contests import MIN_SEEDS
-from sim.study.lives.box import Setting
+from sim.study.lives.box import Box, Setting
 from sim.study.lives.template import PLACEHOLDER
 from sim.study.surface.answers import RatedSettings
 from sim.study.surface.tuned_file import TunedFile
-from sim.study.surface.words import box_words
 
 _MOST_BOXES = 2
 
@@ -47,7 +46,7 @@ def filled(text: str, setting: Setting) -> str:
 def _answer(view: SurfaceView) -> str:
     tuned = view.tuned
     if tuned is not None:
-        gain = difference_words(tuned.confirmed.mean or 0.0, _currency(view), ends_of(tuned.confirmed.interval))
+        gain = difference_words(tuned.confirmed.mean or 0.0, view.currency, ends_of(tuned.confirmed.interval))
         lives = f"on {tuned.confirm_seeds} lives of each scenario that the search never saw"
         rule = filled(tuned.rule, tuned.setting) + _levers(tuned)
         if tuned.is_shown:
@@ -56,7 +55,7 @@ def _answer(view: SurfaceView) -> str:
     best = view.said.best
     return (
         f"Of all settings, {filled(view.folder.template.text, best.setting)} earned most: "
-        f"{money_words(best.net_value.mean, _currency(view), ends_of(best.net_value.interval))} a life."
+        f"{money_words(best.net_value.mean, view.currency, ends_of(best.net_value.interval))} a life."
     )
 
 
@@ -73,21 +72,21 @@ def _points(view: SurfaceView) -> Iterator[tuple[str, str]]:
         yield "What the search promised", _promise(view)
     yield "The best settings seen", f"{_boxes(view, said.best)}: the same in every life that was played"
     alarms = said.best.false_alarms_per_year
-    told = "" if alarms is None else f", and {number_words(alarms)} false alarms a year"
-    yield "What they ask for", f"{number_words(said.best.retrains_per_year)} retrainings a year{told}"
+    told = "" if alarms is None else f", and {number_words(alarms, 2)} false alarms a year"
+    yield "What they ask for", f"{number_words(said.best.retrains_per_year, 2)} retrainings a year{told}"
     if said.candidates is not None and said.candidate_share is not None:
         yield (
             "What may be as good",
             (
                 f"{said.candidate_share:.0%} of the kinds of settings are not shown to be worse, all within "
-                f"{box_words(folder.template.axes, said.candidates)}"
+                f"{_box_words(view, said.candidates)}"
             ),
         )
     gap = said.reference_less_best
     yield (
         f"What {folder.reference.name} earns",
         (
-            f"{difference_words(gap.mean, _currency(view), ends_of(gap.interval))} a life than the best, in the same "
+            f"{difference_words(gap.mean, view.currency, ends_of(gap.interval))} a life than the best, in the same "
             f"lives"
         ),
     )
@@ -100,7 +99,7 @@ def _promise(view: SurfaceView) -> str:
     if tuned is None or tuned.promised.mean is None or tuned.optimism is None:
         return "not known"
     return (
-        f"{money_words(tuned.promised.mean, _currency(view))} a life; {money_words(tuned.optimism)} of that was luck "
+        f"{money_words(tuned.promised.mean, view.currency)} a life; {money_words(tuned.optimism)} of that was luck "
         f"of the search and did not hold on lives that it left out"
     )
 
@@ -111,20 +110,21 @@ def _not_shown(view: SurfaceView) -> Iterator[str]:
         yield f"How sure this is: {seeds} lives of each scenario are too few; {MIN_SEEDS} or more give a range."
     if view.tuned is None:
         yield (
-            "What the best earns in other lives: the best of many looks better than it is. retrainlab tune chooses "
+            "What the best earns in other lives: the best of many looks better than it is. `retrainlab tune` chooses "
             "and confirms on lives that the search never saw."
         )
     elif not view.tuned.hold_out:
-        yield "What the choice earns in other scenarios: none was held out (--hold-out)."
+        yield "What the choice earns in other scenarios: none was held out (`--hold-out`)."
     yield "Other rules: only the numbers of this one were searched."
 
 
-def _currency(view: SurfaceView) -> str:
-    found = {scenario.prices.currency for scenario in view.folder.scenarios}
-    return found.pop() if len(found) == 1 else ""
+def _box_words(view: SurfaceView, box: Box) -> str:
+    """Return in which numbers of each placeholder a box lies, in plain words."""
+    axes = view.folder.template.axes
+    return ", ".join(f"{axis.name} {span_words(axis, numbers)}" for axis, numbers in zip(axes, box, strict=True))
 
 
 def _boxes(view: SurfaceView, place: RatedSettings) -> str:
-    told = " or ".join(box_words(view.folder.template.axes, box) for box in place.boxes[:_MOST_BOXES])
+    told = " or ".join(_box_words(view, box) for box in place.boxes[:_MOST_BOXES])
     more = len(place.boxes) - _MOST_BOXES
     return told if more <= 0 else f"{told} or {more} parts more"

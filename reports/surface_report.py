@@ -24,6 +24,7 @@ from sim.study.surface.words import box_words, interval_words, setting_words
 
 _MOST_MAPS, _MOST_KINDS = 3, 20
 _NONE = "-"
+_BRACKETS = " ([ or ]: the number itself is in; ( or ): it is not)"
 
 
 def surface_page(folder: Path, pictures: Path) -> Page:
@@ -76,7 +77,7 @@ def _own_population(view: SurfaceView) -> str:
 
 def _sections(view: SurfaceView, pictures: list[Picture]) -> Iterator[Section]:
     tables = [
-        PageTable(f"Along {each.axis.name}, the others as in the best", list(_steps(each)))
+        PageTable(f"Along {each.axis.name}, the others as in the best{_BRACKETS}", list(_steps(each)))
         for each in view.said.slices
     ]
     yield Section("The settings along each placeholder", "", pictures=pictures, tables=tables)
@@ -85,7 +86,11 @@ def _sections(view: SurfaceView, pictures: list[Picture]) -> Iterator[Section]:
             title = "What choosing among the settings of one rule, training profile and gates earns"
             yield Section(title, "", tables=[PageTable("Cross-fitted", list(_combinations(view.tuned)))])
         rows = [
-            {"scenario": name, "earns more (new lives)": _figure(each), "held out": name in view.tuned.hold_out}
+            {
+                "scenario": name,
+                "earns more (new lives)": _figure(each),
+                "held out": "yes" if name in view.tuned.hold_out else "no",
+            }
             for name, each in view.tuned.by_scenario.items()
         ]
         title = "What the choice earns on lives that the search never saw"

@@ -38,6 +38,12 @@ class SurfaceView:
         """The settings that are marked: the best, the reference's own numbers and the chosen, if there are any."""
         return tuple(self._marks())
 
+    @property
+    def currency(self) -> str:
+        """The currency of the scenarios, nothing where they have several."""
+        found = {scenario.prices.currency for scenario in self.folder.scenarios}
+        return found.pop() if len(found) == 1 else ""
+
     def class_of(self, setting: Setting) -> int:
         """Return the class of a setting; -1 outside what was searched."""
         return self.folder.surface.overlay.class_of(setting)

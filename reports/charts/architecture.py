@@ -6,12 +6,13 @@ from matplotlib.figure import Figure
 
 from reports.caption import record_caption, source
 from reports.diagram import Box, Diagram
-from reports.style import BLUE, GREEN, MUTED, ORANGE, PAPER, chart, sheet
+from reports.style import BLUE, GREEN, MUTED, ORANGE, PAPER, SMALL_SIZE, chart, sheet
+from reports.text import wrap
 from sim.mlops.records.jobs import Alias
 from sim.mlops.records.record import Record
 
 _HEIGHT = 4.75
-_WORLD = Box(0.2, 1.75, 2.0, 1.25)
+_WORLD = Box(0.2, 1.65, 2.0, 1.45)
 _LOOP = Box(3.25, 0.25, 2.35, 4.25)
 _LOG = Box(6.75, 2.45, 3.05, 2.05)
 _REGISTRY = Box(6.75, 0.45, 3.05, 1.2)
@@ -47,9 +48,10 @@ def architecture_chart(record: Record, tables: Mapping[str, int] | None = None) 
     finding = f"The run left {len(found):,} model versions in the registry and {kept}."
     page = sheet("What the loop is made of", finding, record_caption(record), _HEIGHT)
     diagram = Diagram(page.body, _HEIGHT)
-    population = source(record.population).removeprefix("the ")
+    told = source(record.population).removeprefix("the ")
+    population = wrap(told, _WORLD.width - 0.2, SMALL_SIZE, most_lines=2)
     diagram.box(
-        _WORLD, "World", (record.scenario.name, population, "customers, outcomes,", "late labels"), edge=GREEN
+        *(_WORLD, "World", (record.scenario.name, *population, "customers, outcomes,", "late labels")), edge=GREEN
     )
     diagram.box(_LOOP, "The loop", (f"policy {record.policy}", f"gates {record.gates}"), fill=PAPER)
     for number, part in enumerate(_PARTS):

@@ -10,13 +10,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from reports.amounts import difference_words
+from reports.amounts import difference_words, thousands_words
 from reports.caption import onset_words, seeds_words, source
 from reports.history import RECORDED
 from reports.steps import mark_onset, step_axis
-from reports.style import BLUE, LINES, RED, chart, legend, sheet
+from reports.style import BLUE, LINES, NO_VALUE, RED, chart, legend, sheet
 from scenarios.schema import Scenario
-from sim.study.comparison.boards import NOTHING, Difference
+from sim.study.comparison.boards import NOTHING, Difference, ends_of
 from sim.study.inference.contests import Floats, mean_interval
 from sim.study.inference.one_past import over_customers
 from sim.study.scores.monthly import Monthly, net_value, net_values
@@ -116,9 +116,9 @@ def before_after_chart(
         _draw_band(money, band(side, lambda life: money_so_far(life, scenario)), look)
         asked = side.lives[0].requested if side.lives else ()
         offset = 0.03 if side is before else 0.09
-        quality.plot(asked, [offset] * len(asked), "v", color=colour, markersize=5)
+        quality.plot(asked, [offset] * len(asked), "v", color=colour, markersize=5, label=NO_VALUE)
     quality.set(ylabel="F1, recorded labels" if is_history else "true F1", ylim=(0, 1))
-    money.set_ylabel("net value so far (thousands)")
+    money.set_ylabel(f"net value so far ({thousands_words(scenario.prices.currency)})")
     money.yaxis.set_major_formatter("{x:,.0f}")
     onset = mark_onset(quality, scenario)
     mark_onset(money, scenario)
@@ -149,12 +149,26 @@ def _finding(before: Side, after: Side, scenario: Scenario, gain: Difference) ->
         told += f"F1 {when} {f1[1]:.2f} against {f1[0]:.2f}, "
     if not before.lives or not after.lives:
         return told.rstrip(", ") + "."
-    worth = gain.mean if gain.mean is not None else _mean_worth(after, scenario) - _mean_worth(before, scenario)
-    return f"{told}net value {difference_words(worth, scenario.prices.currency, gain.interval)}."
+    return f"{told}net value {_gain_words(before, after, scenario, gain)}."
 
 
-def _mean_worth(side: Side, scenario: Scenario) -> float:
-    return float(np.mean([net_value(life, scenario.prices) for life in side.lives]))
+def _gain_words(before: Side, after: Side, scenario: Scenario, gain: Difference) -> str:
+    """Return what the one earns more, with its range: as the board says, or by these lives alone, paired."""
+    currency, lives = scenario.prices.currency, len(after.lives)
+    if gain.mean is not None:
+        mean, ends, why = gain.mean, gain.interval, gain.reason
+    else:
+        worth = [[net_value(life, scenario.prices) for life in side.lives] for side in (before, after)]
+        paired = np.subtract(worth[1], worth[0])
+        mean, why = float(paired.mean()), None
+        ends = None if after.resampled else ends_of(mean_interval(paired.tolist()))
+    told = difference_words(mean, currency, ends)
+    if ends is not None:
+        told = told.replace(" (", " (95 % interval ", 1)
+        return f"{told}, which may be luck" if ends[0] <= 0 <= ends[1] else told
+    if lives == 1:
+        return f"{told} in this one life"
+    return f"{told} on average over {lives} lives, with no range{f': {why}' if why else ''}"
 
 
 def _late_f1(side: Side, onset: int) -> float | None:

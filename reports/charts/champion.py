@@ -87,7 +87,7 @@ def _finding(job: Job) -> str:
     ends = {Status.PROMOTED: "It was promoted", Status.REJECTED: "It was rejected", Status.OPEN: "It awaits approval"}
     rows = f"on the same {meeting.challenger.rows:,} holdout rows"
     failed = f", failed: {', '.join(meeting.verdict.failed)}" if meeting.verdict.failed else ""
-    return f"{ends[job.status]} on day {job.ended_day or meeting.day}: {passed} {rows}{failed}."
+    return f"{ends[job.status]} on day {job.ended_day or meeting.day:,}: {passed} {rows}{failed}."
 
 
 def _draw_scores(axes: Axes, challenger: Confusion, champion: Confusion | None) -> None:

@@ -45,7 +45,7 @@ def label_timeline_chart(record: Record, arrivals: Sequence[Arrival]) -> Figure:
     rows = sum(arrival.rows for arrival in arrivals)
     unknown = sum(arrival.rows for arrival in arrivals if arrival.arrived_day is None)
     finding = (
-        f"Of {rows:,} scored customers {unknown:,} have no label on day {last_day}; a batch is complete after "
+        f"Of {rows:,} scored customers {unknown:,} have no label on day {last_day:,}; a batch is complete after "
         f"{horizon} days, so the last {horizon} days are blind."
     )
     page = sheet("Ground truth comes late", finding, record_caption(record), _HEIGHT)

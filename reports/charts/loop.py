@@ -100,7 +100,7 @@ def _stations(record: Record, facts: LoopFacts) -> list[tuple[str, tuple[str, ..
 
 def _connect(diagram: Diagram, upper: list[Box], lower: list[Box], record: Record, facts: LoopFacts) -> None:
     step, horizon = step_word(record.scenario.time), record.scenario.labels.horizon_days
-    told = ["same day", "same day", f"within {horizon} d", "same day"]
+    told = ["same day", "same day", f"within {horizon} days", "same day"]
     for box, after, words in zip(upper, upper[1:], told, strict=False):
         diagram.arrow(box.right, after.left)
         diagram.label(box.right[0] + _GAP / 2, _TOP + _BOX_HEIGHT + 0.12, words, 1.5, most_lines=1)

@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from reports.board import draw_interval, look, side_legend
+from reports.board import ORACLE, draw_interval, look, side_legend
 from reports.style import INK, MUTED, chart, sheet
 from sim.study.comparison.boards import Board, BoardRow
 from sim.study.scores.table import Score
 
 _HEIGHT = 4.6
-_ORACLE = "oracle"
 
 
 def pareto_front(rows: Sequence[BoardRow]) -> list[BoardRow]:
@@ -46,10 +45,10 @@ def recovery_cost_chart(board: Board, caption: str) -> Figure:
         retrains, recovered = row.estimate(Score.RETRAINS), row.estimate(Score.F1_RECOVERY)
         if retrains is None or recovered is None:
             continue
-        colour, marker = (INK, "*") if row.policy == _ORACLE else look(index)
+        colour, marker = (INK, "*") if row.policy == ORACLE else look(index)
         draw_interval(axes, retrains.value, recovered.value, recovered, colour, is_upright=True)
         draw_interval(axes, retrains.value, recovered.value, retrains, colour)
-        size = 14 if row.policy == _ORACLE else 8
+        size = 14 if row.policy == ORACLE else 8
         handles += axes.plot([retrains.value], [recovered.value], marker, color=colour, markersize=size, linestyle="")
         names.append(row.policy)
     ends = [(row.estimate(Score.RETRAINS), row.estimate(Score.F1_RECOVERY)) for row in front]

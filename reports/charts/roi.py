@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from reports.amounts import prices_words, thousands_words
 from reports.caption import record_caption
 from reports.style import BLUE, GREEN, INK, MISSING, ORANGE, RED, SMALL_SIZE, chart, legend, sheet
 from sim.mlops.records.record import Record
@@ -63,14 +64,13 @@ def roi_chart(record: Record) -> Figure:
     """Draw offers, churners reached and saved; the way from value to net value; and the return by three counts."""
     facts, prices = roi_facts(record), record.scenario.prices
     note = (
-        f"Prices: {prices.customer_value:,.0f} a saved customer, {prices.offer_cost:,.0f} an offer, "
-        f"{prices.success_rate:.0%} success, {prices.retrain_cost:,.0f} a retraining. The usual formula takes every "
+        f"Prices: {prices_words(prices)}. The usual formula takes every "
         f"customer of high risk for a churner; held-out: what the company could know, 95 % interval."
     )
     page = sheet("What the offers brought", _finding(facts), record_caption(record, note), _HEIGHT)
     reach, way, returns = page.body.subplots(1, 3, width_ratios=(1.0, 1.35, 1.0))
     _draw_reach(reach, facts)
-    _draw_waterfall(way, facts)
+    _draw_waterfall(way, facts, prices.currency)
     _draw_returns(returns, facts)
     return page.figure
 
@@ -79,8 +79,8 @@ def _finding(facts: RoiFacts) -> str:
     if not facts.offers:
         return "No offer was made, so nothing was earned."
     told = f"{facts.offers:,} offers reached {facts.reached:,} churners and saved {facts.saved:,}"
-    usual = "" if facts.usual is None else f", where the usual formula promises {facts.usual:.0%}"
-    return f"{told}: a return of {facts.realised or 0:.0%}{usual}."
+    usual = "" if facts.usual is None else f", where the usual formula promises {facts.usual:,.0%}"
+    return f"{told}: a return of {facts.realised or 0:,.0%}{usual}."
 
 
 def _draw_reach(axes: Axes, facts: RoiFacts) -> None:
@@ -95,7 +95,7 @@ def _draw_reach(axes: Axes, facts: RoiFacts) -> None:
     axes.set_ylim(*_room(axes.get_ylim()))
 
 
-def _draw_waterfall(axes: Axes, facts: RoiFacts) -> None:
+def _draw_waterfall(axes: Axes, facts: RoiFacts, currency: str) -> None:
     parts = np.array([facts.value, facts.offer_cost, facts.retrain_cost]) / _THOUSAND
     ends = np.cumsum(parts)
     starts = np.concatenate([[0.0], ends[:-1]])
@@ -122,7 +122,7 @@ def _draw_waterfall(axes: Axes, facts: RoiFacts) -> None:
         axes.plot([place, place + 1], [end, end], color=INK, linewidth=0.8)
     mark = axes.plot([2.6, 3.4], [facts.net_expected / _THOUSAND] * 2, color=INK, linestyle="--", linewidth=1.6)[0]
     axes.axhline(0, color=INK, linewidth=0.8)
-    axes.set_ylabel("money (thousands), realised")
+    axes.set_ylabel(f"{thousands_words(currency)}, realised")
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.grid(visible=False, axis="x")
     axes.set_ylim(*_room(axes.get_ylim()))
@@ -146,7 +146,7 @@ def _draw_returns(axes: Axes, facts: RoiFacts) -> None:
         hatch=("xx", "", "//"),
         width=0.65,
     )
-    texts = ["missing" if value is None else f"{value:.0%}" for value in values]
+    texts = ["missing" if value is None else f"{value:,.0%}" for value in values]
     tops = [max(value, 0.0) for value in shown]
     if estimate:
         low, high = estimate.low * 100, estimate.high * 100

@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from reports.amounts import thousands_words
 from reports.charts.surface_map import MARKERS, REFERENCE_MARKER, window
+from reports.plain_words import span_words
 from reports.style import BLUE, INK, TEXT_SIZE, chart, legend, sheet
 from reports.surface_view import SurfaceView
 from reports.text import fit
@@ -43,7 +45,7 @@ def surface_curve_chart(view: SurfaceView, caption: str) -> Figure:
     picture.axhline(0, color=INK, linewidth=0.8)
     picture.set(
         xlabel=fit(f"{name} in {view.folder.template.text}", 8.0, TEXT_SIZE),
-        ylabel="net value less the best (thousands)",
+        ylabel=f"net value less the best ({thousands_words(view.currency)})",
         xlim=(edges[0], edges[-1]),
     )
     picture.yaxis.set_major_formatter("{x:,.0f}")
@@ -53,8 +55,8 @@ def surface_curve_chart(view: SurfaceView, caption: str) -> Figure:
 
 def _finding(view: SurfaceView) -> str:
     axis, said = view.folder.surface.overlay.axes[0], view.said
-    best = " or ".join(axis.text(box[0]) for box in said.best.boxes[:_MOST_BOXES])
-    told = f"The best is {axis.name} in {best}{' or more' if len(said.best.boxes) > _MOST_BOXES else ''}"
+    best = " or ".join(span_words(axis, box[0]) for box in said.best.boxes[:_MOST_BOXES])
+    told = f"The best is {axis.name} {best}{' or more' if len(said.best.boxes) > _MOST_BOXES else ''}"
     if said.candidates is None:
         return f"{told}; below 5 seeds nothing is shown to be worse."
-    return f"{told}; all settings not shown to be worse lie in {axis.text(said.candidates[0])}."
+    return f"{told}; all settings not shown to be worse have {axis.name} {span_words(axis, said.candidates[0])}."

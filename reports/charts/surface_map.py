@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
+from reports.amounts import thousands_words
 from reports.style import GREEN, INK, ORANGE, PAPER, RED, TEXT_SIZE, chart, legend, sheet
 from reports.surface_view import THE_BEST, THE_CHOSEN, SurfaceView
 from reports.text import fit
@@ -45,7 +46,7 @@ def surface_map_chart(view: SurfaceView, axes: tuple[int, int], caption: str) ->
         rasterized=True,
     )
     bar = drawn.figure.colorbar(mesh, ax=picture, extend="min", pad=0.02)
-    bar.set_label("net value less the best (thousands)")
+    bar.set_label(f"net value less the best ({thousands_words(view.currency)})")
     lines = list(_borders(codes == view.best, *edges))
     picture.add_collection(LineCollection(lines, colors=INK, linewidths=3.2))
     picture.add_collection(LineCollection(lines, colors=PAPER, linewidths=1.6))

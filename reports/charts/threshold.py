@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from reports.amounts import money_words, thousands_words
 from reports.charts.trigger_roc import family_scores
 from reports.families import Setting, SettingFamily, proposed_setting
 from reports.style import BLUE, GREEN, INK, RED, TEXT_SIZE, chart, legend, sheet
@@ -18,14 +19,14 @@ _THOUSAND = 1000
 
 
 @chart
-def threshold_chart(family: SettingFamily, board: Board, caption: str) -> Figure:
+def threshold_chart(family: SettingFamily, board: Board, caption: str, currency: str = "") -> Figure:
     """Draw the mean regret at each threshold with its interval; net value where the board has no regret."""
     found = family_scores(family, board, Score.REGRET)
     is_regret = bool(found)
     if not is_regret:
         found = family_scores(family, board, Score.NET_VALUE)
     best = _best(found, is_regret=is_regret)
-    finding = _finding(best, found, is_regret=is_regret)
+    finding = _finding(best, found, currency, is_regret=is_regret)
     page = sheet(f"The threshold of {family.text}", finding, caption, _HEIGHT)
     axes = page.body.subplots()
     x = [setting.value for setting, _ in found]
@@ -47,7 +48,7 @@ def threshold_chart(family: SettingFamily, board: Board, caption: str) -> Figure
         handles, names = [*handles, line], [*names, f"the proposal's: {proposed:g}"]
     axes.set(
         xlabel=fit(f"x in {family.text}", 8.0, TEXT_SIZE),
-        ylabel=f"{'regret' if is_regret else 'net value'} (thousands)",
+        ylabel=f"{'regret' if is_regret else 'net value'} ({thousands_words(currency)})",
     )
     axes.yaxis.set_major_formatter("{x:,.0f}")
     if is_regret:
@@ -62,13 +63,19 @@ def _best(found: Sequence[tuple[Setting, ScoreEstimate]], *, is_regret: bool) ->
 
 
 def _finding(
-    best: tuple[Setting, ScoreEstimate] | None, found: Sequence[tuple[Setting, ScoreEstimate]], *, is_regret: bool
+    best: tuple[Setting, ScoreEstimate] | None,
+    found: Sequence[tuple[Setting, ScoreEstimate]],
+    currency: str,
+    *,
+    is_regret: bool,
 ) -> str:
     if best is None:
         return "No setting has a score."
     setting, estimate = best
     name = "regret" if is_regret else "net value"
-    told = f"The best of {len(found)} settings is {setting.value:g}, with a {name} of {estimate.value:,.0f}"
+    ends = None if estimate.low is None or estimate.high is None else (estimate.low, estimate.high)
+    amount = money_words(estimate.value, currency, ends)
+    told = f"The best of {len(found)} settings is {setting.value:g}, with a {name} of {amount}"
     if estimate.low is None or estimate.high is None:
         return f"{told}; the seeds are too few for an interval."
     alike = sum(
@@ -76,4 +83,4 @@ def _finding(
         for other, each in found
         if other != setting
     )
-    return f"{told} ({estimate.low:,.0f} to {estimate.high:,.0f}); the intervals of {alike} others overlap its own."
+    return f"{told}; the intervals of {alike} others overlap its own."

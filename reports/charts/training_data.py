@@ -12,6 +12,7 @@ from sim.mlops.models.profiles import load_training, training_profiles
 from sim.mlops.records.record import Record
 
 _HEIGHT = 5.3
+_ROOM = 1.05  # above the highest bar
 
 
 @chart
@@ -38,8 +39,8 @@ def training_data_chart(record: Record) -> Figure:
         where, [job.window.n_historical for job in jobs], bottom=recent, color=SKY, hatch="///", width=0.8
     )
     newer = rows.bar(where, recent, color=BLUE, width=0.8)
-    tallest = max(job.window.n_recent + job.window.n_historical for job in jobs)
-    rows.set(ylabel="rows", ylim=(0, 1.05 * max(tallest, 1)))
+    highest = max(job.window.n_recent + job.window.n_historical for job in jobs)
+    rows.set(ylabel="rows", ylim=(0, _ROOM * max(highest, 1)))
     for axes in (rows, labels):
         axes.yaxis.set_major_formatter("{x:,.0f}")
     legend(rows, [newer, older], ["recent cohorts", "historical cohorts"], 5.0)
@@ -50,7 +51,7 @@ def training_data_chart(record: Record) -> Figure:
     steps = [row.step for row in record.steps]
     above = labels.step(steps, scored, where="post", color=ORANGE)[0]
     below = labels.step(steps, labelled, where="post", color=BLUE, linestyle="--")[0]
-    labels.set(ylabel="rows so far", ylim=(0, None))
+    labels.set(ylabel="rows so far", ylim=(0, _ROOM * max(scored[-1] if scored else 0, 1)))
     onset = mark_onset(labels, record.scenario)
     legend(
         labels,

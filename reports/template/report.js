@@ -1,6 +1,6 @@
 (function () {
   "use strict";
-  const MOST_ROWS = 10;
+  const MOST_ROWS = 10, REACH = 18;
   const form = document.getElementById("filter");
   const scenario = document.getElementById("filter-scenario");
   const policy = document.getElementById("filter-policy");
@@ -49,6 +49,11 @@
     const rows = [...table.tBodies[0].rows].filter((row) => !row.hidden);
     const folds = rows.length > MOST_ROWS && !table.dataset.whole;
     rows.forEach((row, index) => row.classList.toggle("folded", folds && index >= MOST_ROWS));
+    if (folds) {
+      table.dataset.printed = "the first " + MOST_ROWS + " of " + rows.length;
+    } else {
+      delete table.dataset.printed;
+    }
     const more = table.querySelector("button.more");
     if (more) {
       more.hidden = rows.length <= MOST_ROWS;
@@ -127,6 +132,58 @@
     fold(table);
   }
 
+  // Pictures: the value that is nearest to the pointer, or the next one by the arrow keys
+
+  function tellValues(picture) {
+    const spots = JSON.parse(picture.dataset.spots), image = picture.querySelector("img");
+    if (!spots.length) {
+      return;
+    }
+    const tip = document.createElement("div");
+    let at = -1;
+    tip.className = "tip";
+    tip.setAttribute("role", "status");
+    tip.hidden = true;
+    picture.append(tip);
+    picture.tabIndex = 0;
+    picture.setAttribute("role", "group");
+    picture.setAttribute("aria-label", "Picture: the arrow keys go from value to value");
+    const show = (index) => {
+      const [left, top, words] = spots[index];
+      at = index;
+      tip.textContent = words;
+      tip.style.left = image.offsetLeft + left * image.clientWidth + "px";
+      tip.style.top = image.offsetTop + top * image.clientHeight + "px";
+      tip.style.transform = "translate(" + (left > 0.5 ? "calc(-100% - 8px)" : "8px") + ", " + (top > 0.5 ? "-110%" : "10%") + ")";
+      tip.hidden = false;
+    };
+    const hide = () => {
+      tip.hidden = true;
+    };
+    picture.addEventListener("pointermove", (event) => {
+      const box = image.getBoundingClientRect();
+      const away = spots.map(([left, top]) =>
+        Math.hypot(box.left + left * box.width - event.clientX, box.top + top * box.height - event.clientY));
+      const nearest = away.indexOf(Math.min(...away));
+      if (away[nearest] <= REACH) {
+        show(nearest);
+      } else {
+        hide();
+      }
+    });
+    picture.addEventListener("pointerleave", hide);
+    picture.addEventListener("blur", hide);
+    picture.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (step) {
+        event.preventDefault();
+        show((at + step + spots.length) % spots.length);
+      } else if (event.key === "Escape") {
+        hide();
+      }
+    });
+  }
+
   function openAll() {
     for (const details of document.querySelectorAll("details")) {
       details.open = true;
@@ -145,6 +202,9 @@
   form.hidden = scenario.options.length <= 2 && policy.options.length <= 2;
   for (const table of document.querySelectorAll("table")) {
     equip(table);
+  }
+  for (const picture of document.querySelectorAll(".picture")) {
+    tellValues(picture);
   }
   apply();
   follow();

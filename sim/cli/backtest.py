@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sim.cli.interrupt import resumable
 from sim.cli.options import RUNS_FOLDER, AsJson, seeds
 from sim.cli.screen import Whole, show_screen
 from sim.cli.sizes import check_backtest, file_bytes
@@ -67,6 +68,7 @@ class BacktestOptions:
     scenario: Annotated[str, typer.Option(help="What sets prices, offers and jobs.")] = "steady"
     lives: Annotated[int, typer.Option("--seeds", help="How many lives of retrainings; 0 compares nothing.")] = 5
     out: Annotated[Path | None, typer.Option(help="The folder of results; a new one under runs/ by default.")] = None
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an interrupted backtest.")] = False
     as_json: AsJson = False
     whole: Whole = False
 
@@ -77,17 +79,18 @@ def backtest(options: BacktestOptions) -> None:
     check_backtest(len(options.policy), options.lives, sum(file_bytes(text) for text in texts))
 
     from reports.report import write_report
-    from sim.study.backtest.result_file import write_backtest
+    from sim.study.backtest.result_file import claim_backtest
     from sim.study.run_folder import run_folder
 
     result, opened = _found(options)
-    folder = options.out or run_folder(RUNS_FOLDER, f"{result.name}-backtest", resume=False)
-    write_backtest(result, folder)
-    page = write_report(folder)
+    folder = options.out or run_folder(RUNS_FOLDER, f"{result.name}-backtest", resume=options.resume)
+    claim_backtest(result, folder, resume=options.resume)
     problems: list[str] = []
     compared = None
-    if opened is not None and opened.has_features and options.lives:
-        compared, problems = _compared(options, folder / "comparison")
+    with resumable(folder):
+        page = write_report(folder)
+        if opened is not None and opened.has_features and options.lives:
+            compared, problems = _compared(options, folder / "comparison")
     if options.as_json:
         told = json.loads((folder / "backtest.json").read_text(encoding="utf-8"))
         board = None if compared is None else compared.leaderboard
@@ -178,6 +181,7 @@ def _compared(options: BacktestOptions, folder: Path) -> Any:
     from sim.study.comparison.compare import compare
     from sim.study.comparison.plan import OF_ONE_HISTORY, StudyRequest, plan_study
     from sim.study.comparison.problems import problems
+    from sim.study.comparison.study_file import STUDY_FILE
     from sim.world.population_spec import PopulationSpec
 
     request = StudyRequest(
@@ -189,7 +193,8 @@ def _compared(options: BacktestOptions, folder: Path) -> Any:
     )
     study = plan_study(request, lambda _: None).study
     with counting(len(study.orders())) as on_world:
-        done = compare(study, folder, cache_folder=cache_folder(), on_world=on_world)
+        begun = (folder / STUDY_FILE).exists()
+        done = compare(study, folder, resume=begun, cache_folder=cache_folder(), on_world=on_world)
     write_report(folder)
     tell(OF_ONE_HISTORY)
     return done, problems(study, done, [], "", folder)

@@ -16,7 +16,7 @@ from sim.errors import InputError
 class ReportOptions:
     """What is to be drawn, and at which prices."""
 
-    path: Annotated[Path, typer.Argument(help="The folder of a run, a comparison, a surface or a tuning.")]
+    path: Annotated[Path, typer.Argument(help="The folder of a run, comparison, backtest, surface or tuning.")]
     prices: Annotated[list[str] | None, typer.Argument(metavar="NAME=VALUE", help="More prices, after --price.")] = (
         None
     )

@@ -9,6 +9,8 @@ import time
 from pathlib import Path
 
 import pytest
+from lives import TWIN, small
+from logs import simulated, written
 
 SCENARIO = 'id = "mine"\ntitle = "Mine"\n[time]\nsteps = 20\ncustomers = 200\n'
 RUN = ["run", "mine.toml", "--population", "twin", "--trials", "0", "--gates", "none", "--out", "out"]
@@ -114,11 +116,42 @@ def test_a_search_or_comparison_that_is_interrupted_goes_on_and_tells_what_an_un
     assert {path: path.stat().st_mtime_ns for path in kept} == kept, "what was done is not done again"
 
 
+@pytest.mark.slow
+def test_a_backtest_that_is_interrupted_goes_on_and_tells_what_an_undisturbed_one_does(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, frame = simulated(small(steps=8, customers=200, delay_days=30), TWIN)
+    written(frame.drop(columns="phase"), Path("log.parquet"))
+    columns = ["--score", "score", "--label", "outcome", "--date", "day", "--id", "customer", "--warmup-steps", "4"]
+    columns += ["--label-date", "outcome_day", "--prediction", "decision"]
+    work = ["backtest", "log.parquet", *columns, "--policy", "f1_drop > 0.05", "--seeds", "3", "--json"]
+    process = started(*work, "--out", "out")
+    until = time.monotonic() + 60
+    while not done_worlds() and time.monotonic() < until:
+        time.sleep(0.02)
+    told = interrupted(process)
+    assert "retrainlab: interrupted; add --resume --out out." in told
+    kept = {path: path.stat().st_mtime_ns for path in done_worlds()}
+    assert kept
+    boards = []
+    for options in (["--out", "out", "--resume"], ["--out", "whole"]):
+        process = started(*work, *options)
+        answer, told = process.communicate(timeout=300)
+        assert process.returncode == 0, told
+        assert json.loads(answer)["compared"]
+        boards.append((Path(options[1]) / "comparison/leaderboard.json").read_text(encoding="utf-8"))
+    assert boards[0] == boards[1]
+    assert Path("out/backtest.json").read_bytes() == Path("whole/backtest.json").read_bytes()
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept, "what was done is not done again"
+    process = started(*work, "--out", "out", "--resume", "--policy", "psi_max > 0.3")
+    assert "holds another backtest; use another --out" in process.communicate(timeout=300)[1]
+    assert process.returncode == 2
+
+
 def done_worlds():
     """Return a file of each world that is played whole, of the study in the folder `out`."""
     regions = Path("out").glob("**/worlds/*.regions.parquet")
     whole = [path for path in regions if path.with_name(path.name.replace(".regions.", ".lives.")).exists()]
-    return [*whole, *Path("out").glob("cells/*.json")]
+    return [*whole, *Path("out").glob("**/cells/*.json")]
 
 
 @pytest.mark.slow

@@ -69,6 +69,13 @@ def test_no_word_is_clipped_or_covered(odd):
     check(alarms_chart(ODD[odd]))
 
 
+def test_every_mark_is_named():
+    told = words(alarms_chart(ODD["a loss"]))
+    for name in ("F1 of the model", "95 % interval", "F1 of the reference", "F1 is lost from here on", "alarm"):
+        assert name in told
+    assert "lost from here" not in words(alarms_chart(ODD["nothing fired"]))
+
+
 def test_what_is_drawn_is_what_was_found():
     figure = alarms_chart(ODD["a loss"])
     upper, lower = figure.subfigs[0].axes

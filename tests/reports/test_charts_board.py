@@ -9,12 +9,13 @@ import pytest
 from figure_kit import check, words
 from test_leaderboard import cells
 
-from reports.amounts import difference_words
+from reports.amounts import difference_words, number_words
 from reports.board import MOST_ROWS
 from reports.caption import board_caption, seeds_words
 from reports.charts import before_after, leaderboard, ranks, recovery_cost, response_split, threshold, trigger_roc
 from reports.charts.before_after import Side
 from reports.families import Setting, SettingFamily, families, proposed_setting
+from reports.hover import spots
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Prices, Scenario, Time
 from sim.study.comparison.boards import Board, BoardRow, ScoreMean, ScoreRatio
@@ -123,6 +124,32 @@ def test_dots_and_bars_are_means_and_intervals():
     assert [row.f1_recovery.estimate for row in rows] in xs(recovery)
 
 
+def test_values_are_told_where_they_are_drawn():
+    figure = CHARTS["leaderboard"](board())
+    worth, recovery = figure.subfigs[0].axes
+    wanted = []
+    for axes, unit, score in ((worth, 1000, Score.NET_VALUE), (recovery, 1, Score.F1_RECOVERY)):
+        for place, row in enumerate(leaderboard.shown_rows(board(), "never")):
+            value = row.estimate(score).value / unit
+            x, y = axes.transData.transform((value, place)) / (figure.bbox.width, figure.bbox.height)
+            name = f"{row.policy}{' (baseline)' * (row.policy == 'never')}"
+            wanted.append((x, 1 - y, f"{axes.get_xlabel()}: {number_words(value)}; {name}"))
+    found = spots(figure)
+    assert [words for *_, words in found] == [words for *_, words in wanted]
+    assert [spot[:2] for spot in found] == [pytest.approx(spot[:2], abs=1e-3) for spot in wanted]
+
+
+def test_a_value_bears_the_name_of_its_line_and_a_mark_none():
+    before, after = both((1, 2, 3, 4, 5))
+    figure = before_after.before_after_chart(before, after, WORLD, (1, 2, 3, 4, 5), "twin", "none")
+    told = [words for *_, words in spots(figure)]
+    f1 = np.mean([each.f1[3] for each in after.lives])
+    money = np.mean([sum(net_values(each, PRICES)) for each in before.lives]) / 1000
+    assert f"proposal; month (30 days each): 3; true F1: {number_words(f1)}" in told
+    assert f"never; month (30 days each): 3; net value so far (thousands of USD): {number_words(money)}" in told
+    assert len(told) == 4 * len(after.lives[0].f1), "the triangles have no F1"
+
+
 def test_below_five_seeds_no_interval_is_drawn():
     for odd in ("one seed", "four seeds"):
         worth, _ = CHARTS["leaderboard"](odd_board(odd)).subfigs[0].axes
@@ -130,6 +157,26 @@ def test_below_five_seeds_no_interval_is_drawn():
         assert "no interval can be given" in words(CHARTS["leaderboard"](odd_board(odd)))
         axes = CHARTS["threshold"](odd_board(odd)).subfigs[0].axes[0]
         assert not axes.collections
+
+
+def test_money_is_told_in_its_currency_rounded_with_its_interval():
+    told = words(leaderboard.leaderboard_chart(board(), "never", CAPTION, "EUR"))
+    best = leaderboard.shown_rows(board(), "never")[0]
+    gain = best.against_baseline[Score.NET_VALUE]
+    worth = difference_words(gain.mean, "EUR", gain.interval)
+    assert worth.startswith("EUR ")
+    assert worth.replace(" (", " than never (95 % interval ") in " ".join(told.split())
+    assert "net value (thousands of EUR)" in told
+    told = words(threshold.threshold_chart(family_of(board()), board(), CAPTION, "EUR"))
+    assert "regret (thousands of EUR)" in told
+    assert "with a regret of EUR " in told
+
+
+def test_the_oracle_is_set_aside_where_it_is_the_highest():
+    shown = board_of(["never", "proposal", "oracle"])
+    assert leaderboard.shown_rows(shown, "never")[0].policy == "oracle"
+    assert leaderboard.answer(shown, "never").startswith("Oracle aside, proposal has the highest mean net value: ")
+    assert leaderboard.answer(board(), "never").startswith(f"{GRID[-1]} has the highest mean net value: ")
 
 
 def test_of_many_policies_the_best_and_the_baseline_are_drawn():
@@ -287,7 +334,14 @@ def test_before_and_after_are_means_with_bands_over_seeds():
             for a, b in zip(after.lives, before.lives, strict=True)
         ]
     )
-    assert f"net value {difference_words(gain, 'USD')}" in told
+    gains = [
+        sum(net_values(a, PRICES)) - sum(net_values(b, PRICES))
+        for a, b in zip(after.lives, before.lives, strict=True)
+    ]
+    interval = mean_interval(gains)
+    worth = difference_words(gain, "USD", (interval.low, interval.high)).replace(" (", " (95 % interval ")
+    assert f"net value {worth}" in " ".join(told.split())
+    assert "net value so far (thousands of USD)" in told
     assert "drift begins in month 2" in told
 
 
@@ -297,7 +351,9 @@ def test_too_few_seeds_have_no_band(seeds):
     figure = before_after.before_after_chart(before, after, WORLD, seeds, "twin", "none")
     check(figure)
     assert not any(axes.collections for axes in figure.subfigs[0].axes)
-    assert "there is no interval" in words(figure)
+    told = " ".join(words(figure).split())
+    assert "there is no interval" in told
+    assert ("in this one life" if len(seeds) == 1 else "on average over 4 lives, with no range") in told
 
 
 def test_a_step_without_f1_is_a_gap():

@@ -192,6 +192,8 @@ def test_bars_of_training_rows_are_those_of_the_jobs(record):
     assert [bar.get_height() for bar in recent] == [job.window.n_recent for job in record.jobs]
     assert [bar.get_height() for bar in older] == [job.window.n_historical for job in record.jobs]
     assert [bar.get_y() for bar in older] == [job.window.n_recent for job in record.jobs]
+    highest = max(job.window.n_recent + job.window.n_historical for job in record.jobs)
+    assert rows.get_ylim() == pytest.approx((0, 1.05 * highest))
     middles = [bar.get_x() + bar.get_width() / 2 for bar in recent]
     assert middles == pytest.approx([-1, *(job.requested_step for job in record.jobs[1:])])
     shares = [job.window.n_recent / (job.window.n_recent + job.window.n_historical) for job in record.jobs]

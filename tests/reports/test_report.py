@@ -1,5 +1,6 @@
 """The report: true words, pictures that are there, and a page that works in a real browser without a request."""
 
+import html
 import json
 import re
 import shlex
@@ -137,6 +138,24 @@ def test_every_picture_has_words_and_every_table_headings(run_page, study_page):
         assert len(set(identifiers)) == len(identifiers)
 
 
+def test_of_many_policies_the_best_come_first_and_no_nothing_has_a_sign(study, study_page):
+    boards = json.loads((study / "leaderboard.json").read_text())["boards"]
+    page = study_page.read_text(encoding="utf-8")
+    for board in boards:
+        worth = {row["policy"]: row["scores"]["net_value"]["mean"] for row in board["policies"]}
+        part = page[page.index(f'<section class="board" data-scenario="{board["scenario"]}"') :]
+        table = part[part.index("<caption>Worth (money in thousands of USD)") : part.index("</table>")]
+        listed = [html.unescape(name) for name in re.findall(r'<tr data-policy="([^"]*)"', table)]
+        assert sorted(worth, key=lambda policy: worth[policy], reverse=True) == listed
+    assert not re.search(r"-0\.0+\b(?!\d)", page[page.index("<body>") : page.index("How it was played")])
+
+
+def test_a_command_in_a_sentence_is_set_as_code(run_page):
+    page = run_page.read_text(encoding="utf-8")
+    assert "<code>retrainlab compare</code> plays several" in page
+    assert "`" not in page[page.index('<section class="first"') : page.index("</section>")]
+
+
 def test_a_study_has_a_part_for_each_board_and_overall(study, study_page):
     page = read(study_page)
     boards = json.loads((study / "leaderboard.json").read_text())["boards"]
@@ -223,7 +242,10 @@ def test_the_ledger_agrees_with_the_life_step_by_step(study, run):
 # The command
 
 REFUSED = {
-    "nothing there": (["report", "nowhere"], "nowhere holds none"),
+    "nothing there": (
+        ["report", "nowhere"],
+        "finished run, comparison, backtest, surface or tuning, but nowhere holds none",
+    ),
     "an unknown price": (["report", ".", "--price", "vlaue=1"], "did you mean 'value'"),
     "no number": (["report", ".", "--price", "value=much"], "must be a number, got 'value=much'"),
     "out of range": (["report", ".", "--price", "success_rate=1.5"], "success_rate must be right, got 1.5"),

@@ -98,7 +98,7 @@ def test_the_keyboard_reaches_the_filter(tab, study_page):
         for kind in ("keyDown", "keyUp"):
             tab.call("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab", windowsVirtualKeyCode=9)
         reached.append(tab.evaluate("document.activeElement.id || document.activeElement.className"))
-    assert reached[:3] == ["skip", "filter-scenario", "filter-policy"]
+    assert reached == ["skip", "picture", "filter-scenario", "filter-policy"]
 
 
 CONTRAST = """
@@ -189,6 +189,29 @@ def test_a_table_is_copied_as_csv_and_reads_back(tab, study_page):
     assert rows[0][:3] == ["policy", "scenario", "gates"]
     assert [row[0] for row in rows[1:]] == column(tab, "#log-table", 0)
     assert visible(tab, "#log-table button.copy") == ["copied"]
+
+
+def test_a_picture_tells_the_value_under_the_pointer_and_by_the_keyboard(tab, study_page):
+    opened(tab, study_page)
+    place = """(() => {
+        const picture = document.querySelector(".picture"), spots = JSON.parse(picture.dataset.spots);
+        picture.scrollIntoView();
+        const box = picture.querySelector("img").getBoundingClientRect();
+        const [left, top, words] = spots[spots.length - 1];
+        return [box.left + left * box.width, box.top + top * box.height, words, spots[0][2]];
+    })()"""
+    x, y, words, first = tab.evaluate(place)
+    told = "[...document.querySelectorAll('.tip')].filter(tip => !tip.hidden).map(tip => tip.textContent)"
+    tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
+    assert tab.evaluate(told) == [words]
+    tab.call("Input.dispatchMouseEvent", type="mouseMoved", x=1, y=1)
+    assert tab.evaluate(told) == []
+    tab.evaluate("document.querySelector('.picture').focus()")
+    for kind in ("keyDown", "keyUp"):
+        tab.call("Input.dispatchKeyEvent", type=kind, key="ArrowRight", code="ArrowRight")
+    assert tab.evaluate(told) == [first]
+    tab.evaluate("document.activeElement.blur()")
+    assert tab.evaluate(told) == []
 
 
 def test_an_address_leads_to_a_scenario_and_a_policy(tab, study_page):

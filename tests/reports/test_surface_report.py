@@ -220,6 +220,15 @@ def test_what_came_from_data_runs_nowhere(tab, tmp_path):
     assert "too few" in page.read_text()
 
 
+def test_who_decides_reads_no_mathematical_intervals(page):
+    text = page.read_text(encoding="utf-8")
+    first = text[text.index('<section class="first"') : text.index("</section>")]
+    assert "What may be as good" in first
+    assert "just below" in first or "any number" in first or " on, " in first
+    assert "the number itself is in" in text
+    assert not re.search(r"[\[(]-?[\d.]+, -?[\d.]+[\])]", re.sub("<img[^>]*>", "", first))
+
+
 def test_a_surface_has_its_own_prices(folder):
     with pytest.raises(InputError, match="set prices in its scenario"):
         write_report(folder, {"success_rate": 0.4})

@@ -5,19 +5,19 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from sim.errors import InputError
-from sim.json_file import read_json, write_json
+from sim.json_file import read_json
 from sim.study.backtest.findings import Backtest
+from sim.study.claim import Claim
 
 BACKTEST_FILE = "backtest.json"
 _ADAPTER = TypeAdapter(Backtest)
 
 
-def write_backtest(result: Backtest, folder: Path) -> Path:
-    """Write the result into a folder, which is made if need be, and return the path of its file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / BACKTEST_FILE
-    write_json(_ADAPTER, result, path)
-    return path
+def claim_backtest(result: Backtest, folder: Path, *, resume: bool) -> None:
+    """Write the result into a folder of its own, or find it there to go on with; `InputError` if it holds another."""
+    claim = Claim("backtest", BACKTEST_FILE, _ADAPTER, result, ".")
+    claim.check(folder, resume=resume)
+    claim.take(folder)
 
 
 def read_backtest(folder: Path) -> Backtest:

@@ -18,7 +18,7 @@ def sentences(answer: Answer, study: SurfaceStudy) -> Iterator[str]:
     """Yield what an answer says, at most forty lines for rules of up to three placeholders."""
     axes = study.template.axes
     yield (
-        f"{study.template.text}: {answer.n_classes:,} classes of settings in {len(study.scenarios)} scenario(s) x "
+        f"{study.template.text}: {answer.n_classes:,} classes of settings in {_scenarios(len(study.scenarios))} x "
         f"{len(study.seeds)} seeds; {answer.n_lives:,} lives."
     )
     for name in answer.without_effect:
@@ -72,16 +72,20 @@ def plain_answer(answer: Answer, study: SurfaceStudy) -> dict[str, Any]:
     }
 
 
+def _scenarios(count: int) -> str:
+    return "1 scenario" if count == 1 else f"{count:,} scenarios"
+
+
 def _table(line: Slice, most: int) -> Iterator[str]:
     """Yield the settings along an axis: those that may be the best, the best itself, and their neighbours."""
     yield f"Along {{{line.axis.name}}}, the others as in the best:"
-    yield f"  {'settings':<22}{'against the best':>30}{'retrains/year':>15}{'false/year':>11}"
+    yield f"  {'settings':<22}{'against the best':>31}{'retrains/y':>12}{'false/y':>9}"
     for numbers, place in _chosen(line, most):
         alarms = "-" if place.false_alarms_per_year is None else f"{place.false_alarms_per_year:.2f}"
         mark = "" if not place.may_be_best else " *"
         yield (
-            f"  {line.axis.text(numbers):<22}{_money(place.less_best):>30}{place.retrains_per_year:>15.1f}"
-            f"{alarms:>11}{mark}"
+            f"  {line.axis.text(numbers):<22}{_money(place.less_best):>31}{place.retrains_per_year:>12.1f}"
+            f"{alarms:>9}{mark}"
         )
 
 
