@@ -8,9 +8,9 @@ from policies.expression import number_text
 from reports.amounts import number_words
 from reports.board import ORACLE
 from sim.study.comparison.boards import Board, BoardRow
+from sim.study.comparison.rule_form import NUMBER, rule_form
 from sim.study.scores.table import RANKED_BY
 
-_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?![\w.])")
 _ASKED = re.compile(r"([A-Za-z_][\w ]*?)\s*[<>=(,]*\s*$")
 
 
@@ -46,7 +46,7 @@ def idle_numbers(board: Board) -> Iterator[str]:
     for form, members in _forms(scores).items():
         if len(members) < 2:
             continue
-        settings = {tuple(_NUMBER.findall(name)): scores[name] for name in members}
+        settings = {tuple(NUMBER.findall(name)): scores[name] for name in members}
         for place in range(form.count("#")):
             values = {setting[place] for setting in settings}
             groups: dict[tuple[str, ...], set[str]] = {}
@@ -68,7 +68,7 @@ def range_name(names: Sequence[str]) -> str:
     """
     if len(names) == 1:
         return names[0]
-    columns = zip(*(map(float, _NUMBER.findall(name)) for name in names), strict=True)
+    columns = zip(*(map(float, NUMBER.findall(name)) for name in names), strict=True)
     ranges = iter(
         [
             number_text(min(column))
@@ -77,7 +77,7 @@ def range_name(names: Sequence[str]) -> str:
             for column in columns
         ]
     )
-    return f"{_NUMBER.sub(lambda _: next(ranges), names[0])} ({len(names)} settings)"
+    return f"{NUMBER.sub(lambda _: next(ranges), names[0])} ({len(names)} settings)"
 
 
 def are_one_rule(one: str, other: str) -> bool:
@@ -93,7 +93,7 @@ def _forms(names: Iterable[str]) -> dict[str, list[str]]:
     """Return names by what they are without numbers."""
     found: dict[str, list[str]] = {}
     for name in names:
-        found.setdefault(_NUMBER.sub("#", name), []).append(name)
+        found.setdefault(rule_form(name), []).append(name)
     return found
 
 

@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 from lives import small
+from mlflow import MlflowClient
 
 from reports.labels import by_numbers, cut_labels
 from reports.same_lives import condensed, idle_numbers, range_name
@@ -13,23 +14,27 @@ from scenarios.injectors import ConceptDrift
 from sim.mlops.gates.profiles import load_profile
 from sim.study.comparison.compare import Study, compare
 from sim.study.comparison.contestants import contestants
+from sim.study.comparison.tracking import EXPERIMENT, own_store, track
+from sim.study.scores.table import RANKED_BY
 from sim.world.population_spec import PopulationSpec
 
 DRIFT = (ConceptDrift(kind="concept", onset_step=3, shifts={"InternetService=DSL": 2.0}),)
 RULE = "f1_drop > {a} or n_labelled < {b}"
 
 
+STUDY = Study(
+    scenarios=(small(6, drift=DRIFT, delay_days=30),),
+    contestants=contestants(["never", RULE], {"a": tuple(at / 50 for at in range(12)), "b": (-2.0, -1.0)}),
+    profiles=(load_profile("none"),),
+    seeds=(1, 2),
+    baseline="never",
+    population=PopulationSpec("twin"),
+)
+
+
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
-    study = Study(
-        scenarios=(small(6, drift=DRIFT, delay_days=30),),
-        contestants=contestants(["never", RULE], {"a": tuple(at / 50 for at in range(12)), "b": (-2.0, -1.0)}),
-        profiles=(load_profile("none"),),
-        seeds=(1, 2),
-        baseline="never",
-        population=PopulationSpec("twin"),
-    )
-    return compare(study, tmp_path_factory.mktemp("grid") / "study")
+    return compare(STUDY, tmp_path_factory.mktemp("grid") / "study")
 
 
 def test_each_life_is_one_row_and_no_setting_is_lost(result):
@@ -43,6 +48,26 @@ def test_each_life_is_one_row_and_no_setting_is_lost(result):
     assert len(rows) == len(lives) < 12
     counts = [int(found[1]) if (found := re.search(r"\((\d+) settings\)", row.policy)) else 1 for row in rows]
     assert sum(counts) == 24
+
+
+def test_mlflow_has_a_run_for_each_life_that_settings_led_and_names_every_setting(tmp_path, result):
+    store = own_store(tmp_path)
+    track(STUDY, result, store, tmp_path)
+    client = MlflowClient(store)
+    runs = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    (board,) = result.leaderboard.boards
+    assert len(children) == len(condensed(board, "never")[0].policies) < len(board.policies)
+    means = {row.policy: row.scores[RANKED_BY].mean for row in board.policies}
+    named = {}
+    for run in children:
+        names = run.data.tags.get("policies", run.data.tags["policy"]).split("; ")
+        assert names[0] == run.data.tags["policy"]
+        assert len(names) == int(run.data.tags.get("settings", 1))
+        named |= dict.fromkeys(names, run.data.metrics["net_value"])
+    assert named == means
+    late = "f1_drop > 0.22 or n_labelled < -1"
+    assert len(client.search_runs([runs[0].info.experiment_id], f"tags.policies LIKE '%{late}%'")) == 1
 
 
 def test_a_number_that_does_nothing_is_said_to_do_nothing_and_one_that_does_is_not(result):

@@ -20,6 +20,7 @@ from sim.mlops.models.profiles import load_training
 from sim.mlops.records.jobs import Job
 from sim.mlops.records.record import Record
 from sim.study.comparison.cells import Bench, bench_of, judged
+from sim.study.comparison.contestants import Arena, contestants
 from sim.study.comparison.results import ScoreValue
 from sim.study.lives.box import LINE, Axis, Box, Cut, Grain, Span, holds, merged, overlap
 from sim.study.lives.continuum import Region, regions
@@ -27,6 +28,7 @@ from sim.study.lives.forks import follow
 from sim.study.lives.herd import Herd
 from sim.study.lives.template import Template, read_template
 from sim.study.replay.replay import Replay
+from sim.study.scores.judge import clause_counts
 from sim.study.scores.table import Score
 from sim.world.world import World
 
@@ -167,6 +169,21 @@ def test_a_herd_of_any_kinds_lives_as_each_of_them_does(name):
             single = replay.record(specs[member].build(), gates, member)
             assert bare(single) == bare(lived.record), member
     assert len(found) < len(texts)
+
+
+@pytest.mark.parametrize("name", ["plain", "feedback"])
+def test_rules_that_are_played_together_keep_their_own_decisions(name):
+    replay, gates = opened(name), load_profile("telco_churn")
+    texts = [f"f1_drop > {a} or psi_max > {b}" for a in (0.01, 0.05, 0.3) for b in (0.05, 0.2, 9.0)]
+    rivals = contestants([*texts, "f1_drop_p < 0.2", "never"], {})
+    arena = Arena(replay, gates)
+    arena.play_together(rivals)
+    for each in rivals:
+        assert each.spec is not None
+        single, shared = replay.record(each.spec.build(), gates, each.name), arena.play(each, each.spec)
+        assert [row.decision for row in shared.steps] == [row.decision for row in single.steps], each.name
+        assert clause_counts(shared) == clause_counts(single)
+        assert bare(shared) == bare(single), each.name
 
 
 def test_a_policy_that_fails_leaves_the_herd_and_the_others_go_on():

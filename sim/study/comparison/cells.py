@@ -105,9 +105,12 @@ def _play_profile(
         return _failed_profile(order, profile, error)
     known: dict[str, Record] = {}
     arena = Arena(replay, profile)
+    calm = None if undrifted is None else Arena(undrifted, profile)
+    for each in (arena, calm):
+        if each is not None:
+            each.play_together(order.contestants)
     played = {contestant: _attempt(contestant, arena, known, bench) for contestant in _in_turn(order)}
     lives += _references(bench, replay, profile)
-    calm = None if undrifted is None else Arena(undrifted, profile)
     judge = _Judge(bench, known.get(order.baseline), calm, lives)
     return [_cell(order, profile, contestant, played[contestant], judge) for contestant in order.contestants]
 

@@ -3,10 +3,12 @@
 import re
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from policies.catalogue import catalogue, load_policy
 from policies.conditions import AtLeast
+from policies.decision import wanted
 from policies.expression import Expression
 from policies.spec import PolicySpec
 from sim.errors import InputError, did_you_mean
@@ -14,6 +16,8 @@ from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.models.profiles import TrainingProfile
 from sim.mlops.records.record import Record
 from sim.study.comparison.grid import expand, placeholders
+from sim.study.lives.forks import follow
+from sim.study.lives.herd import Herd
 from sim.study.replay.replay import Replay
 from sim.study.replay.schedule import coins
 from sim.study.scores.oracle import Plan
@@ -126,11 +130,39 @@ class Arena:
 
     def play(self, contestant: Contestant, spec: PolicySpec) -> Record:
         """Return the record of a contestant whose policy is given."""
-        life = (spec.kind, tuple(spec.parameters.items()), spec.code, spec.training, contestant.training)
+        life = _life(contestant, spec)
         if life not in self._played:
             policy = spec.build()
             self._played[life] = self.replay.record(policy, self.profile, "", training=contestant.training)
         return replace(self._played[life], policy=contestant.name, policy_toml=spec.to_toml())
+
+    def play_together(self, contestants: Sequence[Contestant]) -> None:
+        """Play the rules among contestants as herds, in which what several live alike is lived once.
+
+        A rule that fails, or asks for signals that are measured on request, is left to `play`. What a job of such a
+        record gives as its reason may be the words of another rule that acted alike.
+        """
+        herds: dict[TrainingProfile | None, dict[Hashable, PolicySpec]] = {}
+        for each in contestants:
+            if each.spec is not None and each.spec.kind == "rule":
+                herds.setdefault(each.training, {})[_life(each, each.spec)] = each.spec
+        for training, specs in herds.items():
+            with suppress(Exception):  # `play` meets the same error, and says whose it is
+                self._play_herd(training, specs)
+
+    def _play_herd(self, training: TrainingProfile | None, specs: Mapping[Hashable, PolicySpec]) -> None:
+        built = {str(number): (life, spec.build()) for number, (life, spec) in enumerate(specs.items())}
+        herd = Herd({name: policy for name, (_, policy) in built.items() if not wanted(policy)})
+        if not herd.members:
+            return
+        for lived in follow(self.replay, self.profile, herd, training, most=len(herd.members) + 1):
+            for name in lived.crowd.names:
+                self._played[built[name][0]] = herd.own_record(name, lived.record)
+
+
+def _life(contestant: Contestant, spec: PolicySpec) -> Hashable:
+    """Return what tells the life of a contestant from others, which is not its name."""
+    return spec.kind, tuple(spec.parameters.items()), spec.code, spec.training, contestant.training
 
 
 def play_contestant(contestant: Contestant, arena: Arena, known: Mapping[str, Record], best: Plan) -> Record | None:

@@ -35,6 +35,7 @@ _SUMS = [Score.RECOVERY_GAINED.value, Score.RECOVERY_ATTAINABLE.value]
 _AVERAGED = tuple(score for score in Score if score.is_averaged)
 _ENDLESS = tuple(score for score in Score if score.may_never_end)
 _PAIRED = (RANKED_BY, *(score for score in Score if score.is_paired and score is not RANKED_BY))
+_OF_A_ROW = [*_NUMBERS, *(f"{score}_never" for score in _ENDLESS)]
 BOOTSTRAP_SEED = 20_250_101
 """Where the bootstrap of every recovery begins, so that one study is told the same each time."""
 _HOPELESS = 0.5
@@ -139,8 +140,13 @@ def _board(cells: pd.DataFrame, scenario: str, gates: str, baseline: str, polici
         for score in _PAIRED
     }
     ranks = families[RANKED_BY].ranks()
+    known: dict[bytes, BoardRow] = {}
     rows = [
-        _row(name, lives, {score: _against(families[score], index, reference) for score in _PAIRED})
+        replace(
+            _row(name, lives, known),
+            clauses=tuple(_clauses(lives.past[name])),
+            against_baseline={score: _against(families[score], index, reference) for score in _PAIRED},
+        )
         for index, name in enumerate(present)
     ]
     return Board(
@@ -190,6 +196,13 @@ class _Lives:
         """Return a score of policies, seeds by policies."""
         return _table(self.past, names, score)
 
+    def contents(self, name: str) -> bytes:
+        """Return all numbers and words of a policy's lives from which its row follows, as one key."""
+        own = [self.past[name], *(each[name] for each in self.again)]
+        numbers = b"|".join(cells[_OF_A_ROW].to_numpy(dtype=np.float64).tobytes() for cells in own)
+        words = [cells[["error", "regret_missing"]].to_numpy(dtype=object).tolist() for cells in own]
+        return numbers + repr(words).encode()
+
     def resampled(self, names: Sequence[str], score: Score) -> Floats | None:
         """Return a score of policies in the resamples: [luck, seed, policy]; `None` where nothing was resampled."""
         if not self.again:
@@ -206,7 +219,15 @@ def _against(family: BoardFamily, index: int, reference: int | None) -> Differen
     return NOTHING if reference is None else family.difference(index, reference)
 
 
-def _row(name: str, lives: _Lives, against_baseline: Mapping[Score, Difference]) -> BoardRow:
+def _row(name: str, lives: _Lives, known: dict[bytes, BoardRow]) -> BoardRow:
+    """Return what a policy's own lives say of it; `known` has what was said, by all that it follows from."""
+    life = lives.contents(name)
+    if life not in known:
+        known[life] = _told(name, lives)
+    return replace(known[life], policy=name)
+
+
+def _told(name: str, lives: _Lives) -> BoardRow:
     cells = lives.past[name]
     is_beyond_oracle = cells["regret_missing"].notna().any()  # what is left would be the mean over the other seeds
     return BoardRow(
@@ -219,8 +240,8 @@ def _row(name: str, lives: _Lives, against_baseline: Mapping[Score, Difference])
         f1_recovery=_recovery(cells),
         never_share={score: _share(cells[_never(score)]) for score in _ENDLESS},
         regret_missing=next(iter(cells["regret_missing"].dropna()), None),
-        clauses=tuple(_clauses(cells)),
-        against_baseline=against_baseline,
+        clauses=(),
+        against_baseline={},
     )
 
 

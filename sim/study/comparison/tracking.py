@@ -1,6 +1,9 @@
-"""Tracking: a comparison as MLflow runs, one parent with a child for each policy of each board."""
+"""Tracking: a comparison as MLflow runs, one parent with a child for each policy of each board.
 
-from collections.abc import Iterator
+Settings of one rule that scored alike are one child, as they are one row on the screen.
+"""
+
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mlflow.entities import Metric
@@ -8,11 +11,14 @@ from mlflow.entities import Metric
 from sim.mlops.stores.mlflow_setting import quiet_client, told_as_input
 from sim.mlops.stores.sqlite_store import make_store
 from sim.mlops.stores.tenancy import COMPARISON_TAG, check_experiment_is_ours
-from sim.study.comparison.boards import BoardRow
+from sim.study.comparison.boards import Board, BoardRow
 from sim.study.comparison.compare import Study, StudyResult
+from sim.study.comparison.rule_form import rule_form
 from sim.study.scores.table import Score
 
 EXPERIMENT = "retrainlab/compare"
+_LONGEST_TAG = 5_000
+"""Characters of a tag that every store of MLflow 3 takes."""
 
 
 def check_store(tracking_uri: str) -> None:
@@ -63,15 +69,30 @@ def track(study: Study, comparison: StudyResult, tracking_uri: str, folder: Path
     }
     parent = client.create_run(experiment, run_name=title, tags={**tags, COMPARISON_TAG: _quoted(folder)}).info.run_id
     for board in comparison.leaderboard.boards:
-        for row in board.policies:
-            labels = {"scenario": board.scenario, "gates": board.gates, "policy": row.policy}
-            child = client.create_run(
-                experiment, run_name=" / ".join(labels.values()), tags={**labels, "mlflow.parentRunId": parent}
-            ).info.run_id
-            client.log_batch(child, metrics=list(_metrics(row)))
+        for rows in _alike(board):
+            labels = {"scenario": board.scenario, "gates": board.gates, "policy": rows[0].policy}
+            tags = {**labels, **_settings([row.policy for row in rows]), "mlflow.parentRunId": parent}
+            child = client.create_run(experiment, run_name=" / ".join(labels.values()), tags=tags).info.run_id
+            client.log_batch(child, metrics=list(_metrics(rows[0])))
             client.set_terminated(child)
     client.set_terminated(parent)
     return str(parent)
+
+
+def _alike(board: Board) -> list[list[BoardRow]]:
+    """Return the rows of a board, settings of one rule that have the same metrics together."""
+    found: dict[object, list[BoardRow]] = {}
+    for row in board.policies:
+        metrics = tuple((metric.key, metric.value) for metric in _metrics(row))
+        found.setdefault((rule_form(row.policy), row.seeds, metrics), []).append(row)
+    return list(found.values())
+
+
+def _settings(names: Sequence[str]) -> dict[str, str]:
+    """Return the tags that say which settings a run stands for, none where it is one."""
+    if len(names) == 1:
+        return {}
+    return {"settings": str(len(names)), "policies": "; ".join(names)[:_LONGEST_TAG]}
 
 
 def _quoted(folder: Path) -> str:

@@ -2,16 +2,18 @@
 
 import hashlib
 import os
+import pickle
+import zlib
 from contextlib import suppress
 from pathlib import Path
-
-import joblib  # type: ignore[import-untyped] # it ships no type information
 
 from scenarios.files import to_toml
 from sim.code_version import code_version
 from sim.study.replay.replay import Replay
 from sim.trusted_file import is_trusted
 from sim.whole_file import whole_file
+
+_QUICKLY = 1
 
 
 class ReplayCache:
@@ -38,7 +40,7 @@ class ReplayCache:
         if not is_trusted(path):
             return
         try:
-            name, contents = joblib.load(path)
+            name, contents = pickle.loads(zlib.decompress(path.read_bytes()))
             if name == path.name:
                 replay.memory.restore(contents)
         except Exception:  # noqa: BLE001 - a damaged pickle raises anything: compute it again
@@ -56,7 +58,8 @@ class ReplayCache:
         with suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             with whole_file(path, writer=str(os.getpid())) as part:
-                joblib.dump((path.name, replay.memory.contents()), part, compress=("zlib", 1))
+                kept = pickle.dumps((path.name, replay.memory.contents()), pickle.HIGHEST_PROTOCOL)
+                part.write_bytes(zlib.compress(kept, _QUICKLY))
 
 
 def _name(replay: Replay) -> str:
@@ -69,7 +72,7 @@ def _name(replay: Replay) -> str:
         str(replay.trials),
         _code_digest(),
     ]
-    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32] + ".joblib"
+    return hashlib.sha256("\n".join(told).encode()).hexdigest()[:32] + ".pickle"
 
 
 def _code_digest() -> str:

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
+from functools import lru_cache
 from math import fsum
 
 from pydantic import TypeAdapter
@@ -30,6 +31,9 @@ class Monthly:
 
 
 _MONTHLY = TypeAdapter(Monthly)
+_NAMES = tuple(each.name for each in fields(Monthly))
+_LIVES_AT_HAND = 1_000
+"""Lives whose text is kept: many settings of a rule lead one."""
 
 
 def monthly(record: Record) -> Monthly:
@@ -77,11 +81,13 @@ def net_value(life: Monthly, prices: Prices) -> float:
     )
 
 
+@lru_cache(maxsize=_LIVES_AT_HAND)
 def to_text(life: Monthly) -> str:
     """Return a life as JSON text, for one cell of a table."""
-    return json.dumps(asdict(life), allow_nan=False)
+    return json.dumps({name: getattr(life, name) for name in _NAMES}, allow_nan=False)
 
 
+@lru_cache(maxsize=_LIVES_AT_HAND)
 def from_text(text: str) -> Monthly:
     """Return the life that `to_text` wrote."""
     return _MONTHLY.validate_json(text)
