@@ -1,6 +1,7 @@
 """How often a verdict is wrong, how often an interval covers, and how often a difference is found: a simulation.
 
-`python -m benchmarks.verdicts` prints the tables of docs/verdicts.md, in about five minutes of one core. A study is a
+`python -m benchmarks.verdicts` prints the tables of docs/verdicts.md, in about five minutes of one core, and
+`python -m benchmarks.verdicts surfaces` one of them. A study is a
 table of seeds x policies, drawn anew each time: a baseline, and others that differ from it by draws of one kind.
 Rates have exact 95 % intervals (Clopper and Pearson).
 """
@@ -14,10 +15,12 @@ import numpy as np
 
 from sim.study.inference.contests import Floats, clopper_pearson
 from sim.study.inference.verdicts import Told, Verdict, all_pairs, not_worse, tell
+from sim.study.surface.confidence import confidence_set
 
 SEEDS = (5, 10, 20)
 POLICIES = 5
 GRID = 100
+SETTINGS = 25
 _ALARMS = frozenset({Verdict.MORE, Verdict.LESS})
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Floats]
@@ -147,6 +150,35 @@ def best_kept(draw: Draw, n_seeds: int, n_policies: int, n_studies: int) -> tupl
     return Rate(kept, n_studies), size / n_studies
 
 
+SURFACES: Mapping[str, Floats] = {
+    "all settings equal": np.zeros(SETTINGS),
+    "nine equal, the rest 0.4 less": np.where(abs(np.arange(SETTINGS) - SETTINGS // 2) < 5, 0.0, -0.4),
+    "a flat valley": -0.002 * np.square(np.arange(SETTINGS) - SETTINGS // 2),
+    "a steep valley": -0.02 * np.square(np.arange(SETTINGS) - SETTINGS // 2),
+}
+"""What each setting of a rule is worth, in standard deviations of what a life is worth beside its neighbour's."""
+
+
+def surface_kept(draw: Draw, worth: Floats, n_seeds: int, n_surfaces: int) -> tuple[Rate, Rate, float]:
+    """Return how often a best setting is in the confidence set of a surface, how often others are, and its size.
+
+    Neighbours are alike: a seed's luck is a walk along the settings, beside what all settings share of it. The
+    setting that is looked for is the middle one, which none is better than.
+    """
+    rng = np.random.default_rng([n_seeds, n_surfaces, 5])
+    kept, worse, size = 0, 0, 0
+    for _ in range(n_surfaces):
+        walk = np.cumsum(draw(rng, (SETTINGS, n_seeds)), axis=0) / 5
+        inside = confidence_set(worth[:, np.newaxis] + walk + 3 * rng.standard_normal(n_seeds), rng)
+        if inside is None:
+            raise ValueError("a confidence set needs more seeds")
+        kept += bool(inside[SETTINGS // 2])
+        worse += int(inside[worth < worth.max()].sum())
+        size += int(inside.sum())
+    n_worse = int((worth < worth.max()).sum())
+    return Rate(kept, n_surfaces), Rate(worse, n_worse * n_surfaces), size / n_surfaces
+
+
 def planned(n_seeds: int, effect: float, n_studies: int) -> tuple[Rate, Rate]:
     """Return how often the range of the seeds needed holds the true number, and how often it has an upper end."""
     rng = np.random.default_rng([n_seeds, n_studies, 4])
@@ -169,10 +201,11 @@ def _t_power(effect: float, n: int) -> float:
     return float(1 - special.nctdtr(n - 1, effect * np.sqrt(n), special.stdtrit(n - 1, 0.975)))
 
 
-def main() -> None:
-    """Print the tables."""
-    for table in (errors(), powers(), grids(), sets(), plans()):
-        for cells in table:
+def main(names: Sequence[str]) -> None:
+    """Print the tables of these names, all if there are none."""
+    tables = {"errors": errors, "powers": powers, "grids": grids, "sets": sets, "surfaces": surfaces, "plans": plans}
+    for name in names or tables:
+        for cells in tables[name]():
             sys.stdout.write(f"| {' | '.join(map(str, cells))} |\n")
         sys.stdout.write("\n")
 
@@ -213,6 +246,17 @@ def sets() -> Iterator[Sequence[object]]:
             yield n_policies, n_seeds, kept, f"{size:.1f}"
 
 
+def surfaces() -> Iterator[Sequence[object]]:
+    """Yield how often a truly best setting of a surface is among those not shown to be worse."""
+    yield "surface", "luck", "seeds", "a best setting is kept", "each worse setting is kept", "settings in the set"
+    for name, worth in SURFACES.items():
+        for luck in ("normal", "skewness 2 (exponential)", "70 % zeros"):
+            for n_seeds in SEEDS:
+                kept, worse, size = surface_kept(KINDS[luck], worth, n_seeds, 400)
+                share = f"{worse.events / worse.trials:.0%}" if worse.trials else "-"
+                yield name, luck, n_seeds, kept, share, f"{size:.1f} of {SETTINGS}"
+
+
 def plans() -> Iterator[Sequence[object]]:
     """Yield how far the seeds needed can be trusted."""
     yield "seeds", "effect (sd)", "the range holds the true number", "has an upper end"
@@ -221,4 +265,4 @@ def plans() -> Iterator[Sequence[object]]:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -62,10 +62,15 @@ class Outcomes:
     axes: tuple[Axis, ...]
     _known: dict[_Vector, Asked | None] = field(default_factory=dict)
     _pivots: dict[_Vector, int | None] = field(default_factory=dict)
+    _clauses: dict[tuple[float | None, ...], tuple[_Known, ...]] = field(default_factory=dict)
 
     def split(self, box: Box, evidence: Evidence) -> Iterator[tuple[Box, Asked | None]]:
         """Yield the parts of a box with the answer in each: how a retraining is asked for, `None` if it is not."""
-        clauses = [self._clause(comparison, evidence) for comparison in self.expression.comparisons]
+        seen = tuple(evidence.values())  # a rule's evidence has the same names in the same order each day
+        if seen not in self._clauses:
+            comparisons = self.expression.comparisons
+            self._clauses[seen] = tuple(self._clause(comparison, evidence) for comparison in comparisons)
+        clauses = self._clauses[seen]
         waiting = [box]
         while waiting:
             part = waiting.pop()
