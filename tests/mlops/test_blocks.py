@@ -61,6 +61,6 @@ def test_a_life_of_many_customers_in_blocks_is_the_life_in_one_piece(tmp_path, m
     whole = lived(tmp_path / "whole", scenario, "always", "telco_churn")
     cut_into_blocks(monkeypatch, 30_000)
     blocks = lived(tmp_path / "blocks", scenario, "always", "telco_churn")
-    assert len(whole[0].retrainings) == 3
+    assert len(whole[0].retrainings) == 4
     assert blocks[0] == whole[0]
     assert repr(blocks[1]) == repr(whole[1])
