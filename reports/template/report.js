@@ -50,9 +50,9 @@
     const folds = rows.length > MOST_ROWS && !table.dataset.whole;
     rows.forEach((row, index) => row.classList.toggle("folded", folds && index >= MOST_ROWS));
     if (folds) {
-      table.dataset.printed = "the first " + MOST_ROWS + " of " + rows.length;
+      table.caption.dataset.printed = "the first " + MOST_ROWS + " of " + rows.length;
     } else {
-      delete table.dataset.printed;
+      delete table.caption.dataset.printed;
     }
     const more = table.querySelector("button.more");
     if (more) {
@@ -178,6 +178,7 @@
       if (step) {
         event.preventDefault();
         show((at + step + spots.length) % spots.length);
+        picture.scrollLeft = spots[at][0] * image.clientWidth - picture.clientWidth / 2; // on a phone it is wider
       } else if (event.key === "Escape") {
         hide();
       }

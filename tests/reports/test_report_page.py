@@ -178,6 +178,20 @@ def test_a_table_gives_ten_rows_and_the_rest_when_asked(tab, study_page):
     assert visible(tab, "#log-table button.more") == ["show 10"]
 
 
+def test_paper_says_of_how_many_rows_it_has_ten(tab, run_page):
+    tab.call("Emulation.setEmulatedMedia", media="print")
+    opened(tab, run_page)
+    told = """[...document.querySelectorAll("caption[data-printed]")].map(caption => [
+        getComputedStyle(caption, "::after").content, caption.dataset.printed,
+        caption.parentElement.tBodies[0].rows.length])"""
+    found = tab.evaluate(told)
+    tab.call("Emulation.setEmulatedMedia", media="")
+    assert found
+    for shown, printed, rows in found:
+        assert printed == f"the first 10 of {rows}"
+        assert printed in shown
+
+
 def test_a_table_is_copied_as_csv_and_reads_back(tab, study_page):
     opened(tab, study_page)
     tab.call("Browser.grantPermissions", permissions=["clipboardReadWrite", "clipboardSanitizedWrite"])
