@@ -60,6 +60,10 @@ def shrunk(words):
         if word in {each.partition("@")[0] for each in catalogue()} and not after.startswith("--"):
             Path(f"{word}.toml").write_text(to_toml(smaller(word)), encoding="utf-8")
             made.append(f"{word}.toml")
+        elif word.startswith("scenarios/"):
+            Path(word).parent.mkdir(parents=True, exist_ok=True)
+            Path(word).write_text(to_toml(smaller(str(ROOT / word))), encoding="utf-8")
+            made.append(word)
         elif after == "--seeds":
             made.append(str(min(int(word), 2)))
         else:

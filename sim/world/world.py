@@ -155,6 +155,12 @@ class World:
         """Return the features with the categories that were seen up to a step: all of them, but in a history."""
         return self.population.known_schema(step + self.scenario.time.warmup_steps)
 
+    def forget(self) -> None:
+        """Let go of the step in memory where the world keeps one alone; it is made again when it is asked for."""
+        if self._forgets:
+            for known in (self._drawn, self._delivered, self._drifted, self.batch, self.truth):
+                known.cache_clear()
+
     def _with_news(self, events: LabelEvents) -> LabelEvents:
         """Return the events of a history on their real days, without those whose outcome has not come yet."""
         if not self.population.is_recorded:
@@ -212,9 +218,7 @@ class World:
 
     def _draw(self, step: int) -> Customers:
         """Return who the customers of a step would be if all were scored in time."""
-        if self._forgets:
-            for known in (self._drawn, self._delivered, self._drifted, self.batch, self.truth):
-                known.cache_clear()
+        self.forget()
         drawn = Customers.of(self._timeline.draw(step + self.scenario.time.warmup_steps))
         strangers = self.population.strangers(
             self.streams.generator("strangers", step), drawn.customer_id, f"S{step:05d}-"

@@ -1,5 +1,7 @@
 """Scenario files: what is read, what is written, and what is refused in one sentence."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -150,3 +152,20 @@ def test_a_wrong_drift_is_told_in_one_sentence(drift, message):
 def test_what_no_world_can_be_is_refused(part, message):
     with pytest.raises(InputError, match=message):
         parse_scenario(f'id = "x"\ntitle = "X"\n{part}\n', "a test")
+
+
+EXAMPLES = sorted((Path(__file__).parents[2] / "scenarios" / "examples").glob("*.toml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_each_example_can_be_opened_and_is_none_of_the_catalogue(path):
+    scenario = load_scenario(str(path))
+    assert scenario.id == path.stem
+    assert scenario.name not in catalogue()
+    World(scenario, 1, TWIN)
+
+
+def test_the_example_of_millions_has_as_many_customers_as_the_proposal():
+    scenario = load_scenario(str(next(path for path in EXAMPLES if path.stem == "millions")))
+    assert (scenario.time.customers, scenario.time.steps) == (2_400_000, 12)
+    assert scenario.training.max_rows is not None

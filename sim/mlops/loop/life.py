@@ -33,10 +33,10 @@ def begin(platform: LocalPlatform, choose_recipe: Callable[[LabelledRows], Recip
 
 def _warm_up(platform: LocalPlatform) -> None:
     for step in platform.world.warmup:
-        batch = platform.world.batch(step)
-        platform.log.append(batch, None)
-        nobody = np.zeros(len(batch.customer_id), dtype=np.bool_)
+        platform.log.append(platform.world.batch(step), None)  # no name for it here, which would keep it in memory
+        nobody = np.zeros(len(platform.world.batch(step).customer_id), dtype=np.bool_)
         platform.label_queue.send(platform.world.labels(step, nobody))
+    platform.world.forget()
     platform.log.backfill(platform.label_queue.deliver(0), 0)
 
 

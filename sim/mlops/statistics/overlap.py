@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from sim.world.schema.columns import BLOCK_ROWS, Matrix, row_blocks
+from sim.world.schema.columns import Matrix, row_blocks
 
 LEAST_RATIO = 0.01
 """Samples that share nearly all rows differ in too few for an asymptotic test: no smaller ratio is claimed."""
@@ -40,9 +40,6 @@ class Sample:
 
     def blocks(self, rows: NDArray[np.bool_]) -> Iterator[Self]:
         """Yield the rows of a mask, block after block."""
-        if len(rows) <= BLOCK_ROWS:
-            yield self.take(rows)
-            return
         for block in row_blocks(len(rows)):
             yield type(self)(self.customer_id[block], self.features[block]).take(rows[block])
 

@@ -37,7 +37,7 @@ _OWN_COLUMNS = """
 _OUTCOMES = "held_out, coalesce(offered, false) AS offered, prediction_proba, prediction, ground_truth"
 _UNSEEN_TEXT = "unseen"
 _BLOCK_ROWS = 122_880  # what DuckDB stores as one group of rows
-_MEMORY_LIMIT = "1GB"  # of a larger log it keeps on disk what it does not need now
+_MEMORY_LIMIT = "768MB"  # of a larger log it keeps on disk what it does not need now
 
 
 def connect(path: Path) -> duckdb.DuckDBPyConnection:
@@ -118,7 +118,7 @@ class DuckDBLog:
         Raises
         ------
         RuntimeError
-            If a label has no prediction, or two labels the same one: nothing of the backfill is kept then.
+            If a label has no prediction, or two labels the same one: the transaction has failed then.
         """
         n_events, waiting, n_waiting = 0, list[LabelEvents](), 0
         for event in events:
@@ -195,10 +195,8 @@ class DuckDBLog:
         self._connection.execute("INSERT INTO quarantine VALUES (?)", [step]).fetchall()
 
     def _with_rows(self, rows: pa.Table, statement: str) -> list[tuple[Any, ...]]:
-        self._connection.register("new_rows", rows)
-        found = self._connection.execute(statement).fetchall()
-        self._connection.unregister("new_rows")  # a failed statement ends the transaction, which then forbids this
-        return found
+        new_rows = rows  # noqa: F841 - found by its name; a registered table stays in memory until the commit
+        return self._connection.execute(statement).fetchall()
 
 
 @dataclass(frozen=True, slots=True)

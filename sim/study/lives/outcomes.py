@@ -157,9 +157,14 @@ def _value(known: _Known, box: Box) -> Truth | None:
     is_open = False
     for axis, cuts, truths in known:
         low, high = box[axis]
-        if any(low < cut < high for cut in cuts):
+        passed = 0
+        for cut in cuts:
+            if cut > low:
+                break
+            passed += 1
+        if passed < len(cuts) and cuts[passed] < high:
             is_open = True
-        elif not truths[sum(cut <= low for cut in cuts)]:
+        elif not truths[passed]:
             return Truth.FALSE
     return None if is_open else Truth.TRUE
 

@@ -21,14 +21,15 @@ BLOCK_ROWS = 100_000
 """What is computed row by row is computed for so many rows at once: a batch of millions takes no more memory."""
 
 
-def row_blocks(n_rows: int, size: int = BLOCK_ROWS) -> Iterator[slice]:
-    """Yield slices of at most `size` rows that cover `n_rows`; an empty one for none.
+def row_blocks(n_rows: int, size: int | None = None) -> Iterator[slice]:
+    """Yield slices of at most `size` rows (`BLOCK_ROWS` if left out) that cover `n_rows`; an empty one for none.
 
     >>> [(block.start, block.stop) for block in row_blocks(5, 2)]
     [(0, 2), (2, 4), (4, 5)]
     """
-    for start in range(0, max(n_rows, 1), size):
-        yield slice(start, min(start + size, n_rows))
+    step = size or BLOCK_ROWS
+    for start in range(0, max(n_rows, 1), step):
+        yield slice(start, min(start + step, n_rows))
 
 
 @dataclass(frozen=True)
