@@ -14,6 +14,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup, escape
 
+from reports.embedded import data_uri
 from reports.explorer import Explorer
 from reports.first_page import FirstPage
 from reports.save import Picture
@@ -104,7 +105,7 @@ def render(page: Page) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
-    environment.filters["data_uri"] = _data_uri
+    environment.filters["data_uri"] = lambda svg: Markup(data_uri(svg))  # it has no double quotes
     environment.filters["code"] = _code
     environment.filters["json"] = lambda values: json.dumps(values, separators=(",", ":"), ensure_ascii=False)
     template = environment.from_string(_part("report.html"))
@@ -135,7 +136,3 @@ def _part(name: str) -> str:
 def _hash(text: str) -> str:
     """Return the hash by which a content policy knows a style or script."""
     return b64encode(sha256(text.encode()).digest()).decode()
-
-
-def _data_uri(svg: str) -> str:
-    return f"data:image/svg+xml;base64,{b64encode(svg.encode()).decode()}"

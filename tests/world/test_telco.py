@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sim.errors import InputError
@@ -321,3 +322,10 @@ class TestDownload:
         (tmp_path / "cache").write_text("a file, not a folder")
         with pytest.raises(InputError, match=r"download failed .*--population twin"):
             telco_module._download("http://127.0.0.1:9/", tmp_path / "cache", 4.5)
+
+
+def test_a_frame_with_a_column_twice_is_not_encoded() -> None:
+    frame = SCHEMA.decode(np.zeros((3, len(SCHEMA.columns))))
+    twice = pd.concat([frame, frame[["gender"]]], axis=1)
+    with pytest.raises(ValueError, match="each column once, but has 'gender' 2 times"):
+        SCHEMA.encode(twice)

@@ -109,10 +109,21 @@ class Schema:
         """Return the matrix of a frame with readable values; numbers may come as text.
 
         Text that is not a number becomes a missing value, as a blank TotalCharges does.
+
+        Raises
+        ------
+        KeyError
+            If a column is not there.
+        ValueError
+            If one is there more than once.
         """
         matrix = np.empty((len(frame), len(self.columns)))
         for index, column in enumerate(self.columns):
-            matrix[:, index] = _encode(column, frame[column.name])
+            values = frame[column.name]
+            if np.ndim(values) > 1:
+                msg = f"a frame must have each column once, but has {column.name!r} {np.shape(values)[1]} times"
+                raise ValueError(msg)
+            matrix[:, index] = _encode(column, values)
         return matrix
 
     def decode(self, matrix: Matrix) -> pd.DataFrame:
