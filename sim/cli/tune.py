@@ -91,25 +91,31 @@ def tune(options: TuneOptions) -> None:
 
 
 def _sentences(tuned: Any, study: Any) -> Iterator[str]:
-    from sim.study.surface.words import setting_words
+    from sim.study.surface.words import amount_words, currency_of, setting_words
+
+    currency = currency_of(study.searches[0].scenarios)
+
+    def money(figure: Any) -> str:
+        return amount_words(figure, currency)
 
     first, are_several = study.searches[0], len(study.searches) > 1
     reference = f"{first.reference.name}{_levers(first) if are_several else ''}"
     yield f"{tuned.rule} with {setting_words(tuned.chosen.setting)}{_levers(tuned.search) if are_several else ''}."
-    yield f"  The search promised {_money(tuned.chosen.promised)} on the seeds that it saw."
+    optimism = f"{currency} {tuned.chosen.optimism:,.0f}".lstrip()
+    yield f"  The search promised {money(tuned.chosen.promised)} on the seeds that it saw."
     yield (
         f"  Cross-fitted over {tuned.chosen.folds} folds, choosing like this earns "
-        f"{_money(tuned.chosen.cross_fitted)}; the optimism is {tuned.chosen.optimism:,.0f}."
+        f"{money(tuned.chosen.cross_fitted)}; the optimism is {optimism}."
     )
-    yield f"  On new seeds it earns {_money(tuned.confirmed)} more than {reference}, paired:"
+    yield f"  On new seeds it earns {money(tuned.confirmed)} more than {reference}, paired:"
     for name, gain in tuned.by_scenario.items():
-        yield f"    {name:<28}{_money(gain):>34}"
+        yield f"    {name:<28}{money(gain):>34}"
     if not tuned.is_shown:
         yield f"Nothing was shown to be better than {reference} on seeds that the search never saw."
     if are_several:
         yield "Choosing among the settings of one alone earns, cross-fitted:"
         for search, alone in zip(study.searches, tuned.alone, strict=True):
-            told = "none is within the limits" if alone is None else _money(alone)
+            told = "none is within the limits" if alone is None else money(alone)
             yield f"  {search.template.text}{_levers(search)}: {told}"
 
 
@@ -117,12 +123,6 @@ def _levers(search: Any) -> str:
     """Return what a search learns from and which gates it meets, in words that go on a sentence."""
     learning = f", learning by {search.training}" if search.training else ""
     return f"{learning}, under the gates {search.profile.name}"
-
-
-def _money(figure: Any) -> str:
-    from sim.study.surface.words import interval_words
-
-    return interval_words(figure.mean, figure.interval)
 
 
 def _plain(tuned: Any) -> dict[str, Any]:

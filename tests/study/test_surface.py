@@ -12,21 +12,23 @@ from typer.testing import CliRunner
 from policies.catalogue import load_policy
 from scenarios.files import to_toml
 from scenarios.injectors import ConceptDrift
+from scenarios.schema import Prices
 from sim.cli.app import app
 from sim.errors import InputError
 from sim.mlops.gates.profiles import load_profile
 from sim.study.comparison.cells import WorldTask, play_world
 from sim.study.comparison.contestants import Contestant
 from sim.study.comparison.results import to_row
+from sim.study.inference.contests import Interval
 from sim.study.lives.template import read_template
 from sim.study.replay.cache import ReplayCache
 from sim.study.scores.table import Score
 from sim.study.surface import overlay
-from sim.study.surface.answers import answer, objective, reference_objective, setting_of
+from sim.study.surface.answers import Figure, answer, objective, reference_objective, setting_of
 from sim.study.surface.confidence import confidence_set
 from sim.study.surface.study import SurfaceStudy, parse_ranges, survey
 from sim.study.surface.surface import read_surface
-from sim.study.surface.words import sentences
+from sim.study.surface.words import amount_words, currency_of, sentences
 from sim.world.population_spec import PopulationSpec
 
 DRIFT = (ConceptDrift(kind="concept", onset_step=4, shifts={"InternetService=DSL": 2.0}),)
@@ -250,3 +252,10 @@ def test_a_survey_does_not_depend_on_the_engine(tmp_path):
     with pytest.raises(InputError, match="an engine must be one of"):
         survey(study, tmp_path / "nowhere", engine="dusk")
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_money_is_told_with_its_currency_where_all_scenarios_have_one():
+    euro = QUIET.model_copy(update={"prices": Prices(currency="EUR")})
+    assert [currency_of(each) for each in ([euro], [euro, euro], [euro, QUIET])] == ["EUR", "EUR", ""]
+    figure = Figure(1234.5, Interval(-1.0, 2470.0, level=0.95))
+    assert amount_words(figure, "EUR") == "EUR 1,234 (-1 to 2,470)"

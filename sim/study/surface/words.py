@@ -1,8 +1,9 @@
 """The words of an answer, for a terminal, and its plain values, for a program."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from scenarios.schema import Scenario
 from sim.study.inference.contests import Interval
 from sim.study.lives.box import Axis, Box, Setting, Span
 from sim.study.surface.answers import Answer, Figure, RatedSettings, Slice
@@ -16,7 +17,7 @@ _MOST_BOXES = 3
 
 def sentences(answer: Answer, study: SurfaceStudy) -> Iterator[str]:
     """Yield what an answer says, at most forty lines for rules of up to three placeholders."""
-    axes = study.template.axes
+    axes, currency = study.template.axes, currency_of(study.scenarios)
     yield (
         f"{study.template.text}: {answer.n_classes:,} classes of settings in {_scenarios(len(study.scenarios))} x "
         f"{len(study.seeds)} seeds; {answer.n_lives:,} lives."
@@ -24,7 +25,7 @@ def sentences(answer: Answer, study: SurfaceStudy) -> Iterator[str]:
     for name in answer.without_effect:
         yield f"No life depends on {{{name}}} here: any number will do."
     yield f"Best: {_boxes(axes, answer.best.boxes)}; for instance {setting_words(answer.best.setting)}."
-    yield f"  {_worth(answer.best)}"
+    yield f"  {_worth(answer.best, currency)}"
     if answer.candidates is None or answer.candidate_share is None:
         yield "Below 5 seeds nothing is shown to be worse than the best."
     else:
@@ -32,16 +33,17 @@ def sentences(answer: Answer, study: SurfaceStudy) -> Iterator[str]:
             f"Not shown to be worse than the best (95 %): {answer.candidate_share:.0%} of the classes, all within "
             f"{box_words(axes, answer.candidates)}."
         )
-    yield f"{study.reference.name} earns {_money(answer.reference_less_best)} against the best, paired by seed."
+    told = amount_words(answer.reference_less_best, currency)
+    yield f"{study.reference.name} earns {told} against the best, paired by seed."
     place = answer.reference_place
     if place is not None:
         yield (
             f"Its numbers in this rule, {setting_words(place.setting)}, lie in {_boxes(axes, place.boxes)} and earn "
-            f"{_money(place.less_best)} against the best{_standing(place)}."
+            f"{amount_words(place.less_best, currency)} against the best{_standing(place)}."
         )
     most = max(min(_MOST_STEPS, _MOST_TABLE_LINES // max(len(answer.slices), 1) - 3), _LEAST_STEPS)
     for each in answer.slices:
-        yield from _table(each, most)
+        yield from _table(each, most, currency)
 
 
 def plain_answer(answer: Answer, study: SurfaceStudy) -> dict[str, Any]:
@@ -76,15 +78,22 @@ def _scenarios(count: int) -> str:
     return "1 scenario" if count == 1 else f"{count:,} scenarios"
 
 
-def _table(line: Slice, most: int) -> Iterator[str]:
+def currency_of(scenarios: Sequence[Scenario]) -> str:
+    """Return the currency of all scenarios; nothing where they have several."""
+    currencies = {scenario.prices.currency for scenario in scenarios}
+    return currencies.pop() if len(currencies) == 1 else ""
+
+
+def _table(line: Slice, most: int, currency: str) -> Iterator[str]:
     """Yield the settings along an axis: those that may be the best, the best itself, and their neighbours."""
     yield f"Along {{{line.axis.name}}}, the others as in the best:"
-    yield f"  {'settings':<22}{'against the best':>31}{'retrains/y':>12}{'false/y':>9}"
+    money = f"{currency} against the best".lstrip()
+    yield f"  {'settings':<22}{money:>31}{'retrains/y':>12}{'false/y':>9}"
     for numbers, place in _chosen(line, most):
         alarms = "-" if place.false_alarms_per_year is None else f"{place.false_alarms_per_year:.2f}"
         mark = "" if not place.may_be_best else " *"
         yield (
-            f"  {line.axis.text(numbers):<22}{_money(place.less_best):>31}{place.retrains_per_year:>12.1f}"
+            f"  {line.axis.text(numbers):<22}{amount_words(place.less_best):>31}{place.retrains_per_year:>12.1f}"
             f"{alarms:>9}{mark}"
         )
 
@@ -100,10 +109,12 @@ def _chosen(line: Slice, most: int) -> list[tuple[Span, RatedSettings]]:
     return [steps[at] for at in sorted(wanted)][: most + 1]
 
 
-def _worth(place: RatedSettings) -> str:
+def _worth(place: RatedSettings, currency: str) -> str:
     alarms = place.false_alarms_per_year
     told = "" if alarms is None else f", {alarms:.2f} false alarms a year"
-    return f"net value {_money(place.net_value)}, {place.retrains_per_year:.1f} retrainings a year{told}"
+    return (
+        f"net value {amount_words(place.net_value, currency)}, {place.retrains_per_year:.1f} retrainings a year{told}"
+    )
 
 
 def _standing(place: RatedSettings) -> str:
@@ -135,8 +146,9 @@ def box_words(axes: tuple[Axis, ...], box: Box) -> str:
     return ", ".join(f"{axis.name} in {axis.text(numbers)}" for axis, numbers in zip(axes, box, strict=True))
 
 
-def _money(figure: Figure) -> str:
-    return interval_words(figure.mean, figure.interval)
+def amount_words(figure: Figure, currency: str = "") -> str:
+    """Return an amount of money with its interval, if it has one, and its currency."""
+    return f"{currency} {interval_words(figure.mean, figure.interval)}".lstrip()
 
 
 def _boxes(axes: tuple[Axis, ...], boxes: tuple[Box, ...]) -> str:
