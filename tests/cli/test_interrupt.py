@@ -98,22 +98,11 @@ def test_a_search_or_comparison_that_is_interrupted_goes_on_and_tells_what_an_un
     Path("mine.toml").write_text(SCENARIO, encoding="utf-8")
     work = [command, "mine.toml", "--population", "twin", "--gates", "none", "--seeds", "4", "--json"]
     work += ["--confirm", "2"] if command == "tune" else []
-    process = started(*work, "--out", "out")
-    until = time.monotonic() + 60
-    while not done_worlds() and time.monotonic() < until:
-        time.sleep(0.02)
-    told = interrupted(process)
-    assert "retrainlab: interrupted; add --resume --out out." in told
-    kept = {path: path.stat().st_mtime_ns for path in done_worlds()}
-    assert kept
-    answers = []
-    for options in (["--out", "out", "--resume"], ["--out", "whole"]):
-        process = started(*work, *options)
-        answer, told = process.communicate(timeout=300)
-        assert process.returncode == 0, told
-        answers.append(json.loads(answer.replace("whole", "out")))
+    kept = interrupted_after_a_world(*work)
+    ways = (["--out", "out", "--resume"], ["--out", "whole"])
+    answers = [json.loads(answered(*work, *options).replace("whole", "out")) for options in ways]
     assert answers[0] == answers[1]
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept, "what was done is not done again"
+    assert times_of(kept) == kept, "what was done is not done again"
 
 
 @pytest.mark.slow
@@ -124,27 +113,42 @@ def test_a_backtest_that_is_interrupted_goes_on_and_tells_what_an_undisturbed_on
     columns = ["--score", "score", "--label", "outcome", "--date", "day", "--id", "customer", "--warmup-steps", "4"]
     columns += ["--label-date", "outcome_day", "--prediction", "decision"]
     work = ["backtest", "log.parquet", *columns, "--policy", "f1_drop > 0.05", "--seeds", "3", "--json"]
+    kept = interrupted_after_a_world(*work)
+    boards = []
+    for options in (["--out", "out", "--resume"], ["--out", "whole"]):
+        assert json.loads(answered(*work, *options))["compared"]
+        boards.append((Path(options[1]) / "comparison/leaderboard.json").read_text(encoding="utf-8"))
+    assert boards[0] == boards[1]
+    assert Path("out/backtest.json").read_bytes() == Path("whole/backtest.json").read_bytes()
+    assert times_of(kept) == kept, "what was done is not done again"
+    process = started(*work, "--out", "out", "--resume", "--policy", "psi_max > 0.3")
+    assert "holds another backtest; use another --out" in process.communicate(timeout=300)[1]
+    assert process.returncode == 2
+
+
+def interrupted_after_a_world(*work):
+    """Interrupt a command once it has played a world, and return the worlds that it has left, with their times."""
     process = started(*work, "--out", "out")
     until = time.monotonic() + 60
     while not done_worlds() and time.monotonic() < until:
         time.sleep(0.02)
     told = interrupted(process)
     assert "retrainlab: interrupted; add --resume --out out." in told
-    kept = {path: path.stat().st_mtime_ns for path in done_worlds()}
+    kept = times_of(done_worlds())
     assert kept
-    boards = []
-    for options in (["--out", "out", "--resume"], ["--out", "whole"]):
-        process = started(*work, *options)
-        answer, told = process.communicate(timeout=300)
-        assert process.returncode == 0, told
-        assert json.loads(answer)["compared"]
-        boards.append((Path(options[1]) / "comparison/leaderboard.json").read_text(encoding="utf-8"))
-    assert boards[0] == boards[1]
-    assert Path("out/backtest.json").read_bytes() == Path("whole/backtest.json").read_bytes()
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept, "what was done is not done again"
-    process = started(*work, "--out", "out", "--resume", "--policy", "psi_max > 0.3")
-    assert "holds another backtest; use another --out" in process.communicate(timeout=300)[1]
-    assert process.returncode == 2
+    return kept
+
+
+def answered(*work):
+    """Return what a command that nobody disturbs prints."""
+    process = started(*work)
+    answer, told = process.communicate(timeout=300)
+    assert process.returncode == 0, told
+    return answer
+
+
+def times_of(paths):
+    return {path: path.stat().st_mtime_ns for path in paths}
 
 
 def done_worlds():
