@@ -168,10 +168,7 @@ class LabelledRows:
 
 def sample_of(cohorts: Sequence[Cohort], *, holdout: bool) -> Sample:
     """Return the rows of the cohorts that are (or are not) in the holdout, one cohort after another."""
-    parts = [cohort.kept.take(cohort.holdout == holdout) for cohort in cohorts]
-    return Sample(
-        np.concatenate([part.customer_id for part in parts]), np.concatenate([part.features for part in parts])
-    )
+    return Sample.joined([cohort.kept.take(cohort.holdout == holdout) for cohort in cohorts])
 
 
 def blocks_of(cohorts: Sequence[Cohort], *, holdout: bool) -> Iterator[Sample]:
@@ -207,12 +204,11 @@ class _JoinedRows:
         starts = np.cumsum([0, *(len(own) for _, own in self.parts)])
         wanted = np.arange(starts[-1])[rows]
         cuts = np.searchsorted(wanted, starts)
-        found = [
-            cohort.kept.take(own[wanted[cuts[index] : cuts[index + 1]] - starts[index]])
-            for index, (cohort, own) in enumerate(self.parts)
-        ]
-        return Sample(
-            np.concatenate([part.customer_id for part in found]), np.concatenate([part.features for part in found])
+        return Sample.joined(
+            [
+                cohort.kept.take(own[wanted[cuts[index] : cuts[index + 1]] - starts[index]])
+                for index, (cohort, own) in enumerate(self.parts)
+            ]
         )
 
 

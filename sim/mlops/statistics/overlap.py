@@ -5,7 +5,7 @@ Both samples are then nearer to each other than independent ones, and a test tha
 less than it promises.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -33,6 +33,13 @@ class Sample:
     def of_strangers(cls, features: Matrix, prefix: str) -> Self:
         """Return rows of whom each is a customer of its own; other prefixes are other customers."""
         return cls(np.array([f"{prefix}{number}" for number in range(len(features))], dtype=np.str_), features)
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Sample]") -> Self:
+        """Return the rows of several samples, one after another."""
+        return cls(
+            np.concatenate([part.customer_id for part in parts]), np.concatenate([part.features for part in parts])
+        )
 
     def take(self, rows: NDArray[np.bool_] | NDArray[np.int64] | slice) -> Self:
         """Return some of the rows."""
