@@ -46,6 +46,7 @@ def call(monkeypatch, capsys, *arguments: str) -> tuple[int, str, str]:
 
 def refused(monkeypatch, capsys, *arguments: str) -> str:
     """Assert that a command is refused in one sentence and leaves nothing behind; return the sentence."""
+    assert not Path("pyproject.toml").exists()  # in the checkout, other tests write between the two looks
     before = sorted(Path().rglob("*"))
     code, out, err = call(monkeypatch, capsys, *arguments)
     assert code == 2

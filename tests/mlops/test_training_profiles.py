@@ -288,7 +288,8 @@ def test_a_tournament_that_names_itself_and_a_missing_file_are_refused(tmp_path)
         load_training(str(tmp_path / "none.toml"))
 
 
-def test_every_parameter_is_explained_and_every_profile_shows_its_own(monkeypatch, capsys):
+def test_every_parameter_is_explained_and_every_profile_shows_its_own(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
     def said(*arguments: str) -> str:
         code, out, _ = call(monkeypatch, capsys, "training", *arguments)
         assert code == 0
