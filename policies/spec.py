@@ -147,6 +147,15 @@ class PolicySpec:
             if name not in known or value != known[name].default
         }
 
+    @property
+    def whole(self) -> frozenset[str]:
+        """The parameters that the constructor says are whole numbers, by `int`.
+
+        >>> sorted(PolicySpec("spread", "ladder").whole)
+        []
+        """
+        return frozenset(name for name, each in self._known.items() if each.annotation in {int, "int"})
+
     def build(self) -> Policy:
         """Return a fresh policy that has seen nothing yet."""
         try:

@@ -17,7 +17,7 @@ from reports.surface_first_page import surface_first_page
 from reports.surface_view import SurfaceView, read_view
 from scenarios.files import to_toml
 from sim.study.lives.box import Grain
-from sim.study.surface.answers import Figure, Slice, figure, widest_sample
+from sim.study.surface.answers import Figure, Slice, figure
 from sim.study.surface.surface import box_from_text
 from sim.study.surface.tuned_file import TUNED_FILE, TunedFigure, TunedFile, read_tuned
 from sim.study.surface.words import box_words, interval_words, setting_words
@@ -127,7 +127,7 @@ def _kinds(view: SurfaceView) -> Iterator[dict[str, Any]]:
     laid, means = view.folder.surface.overlay, view.values.mean(axis=1)
     for code in means.argsort()[::-1][:_MOST_KINDS]:
         yield {
-            "for instance": setting_words(widest_sample(laid, int(code))),
+            "for instance": setting_words(laid.sample(int(code))),
             "net value": _figure(figure(view.values[code])),
             "less the best": _figure(figure(view.values[code] - view.values[view.best])),
         }

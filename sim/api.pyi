@@ -37,12 +37,13 @@ from sim.study.surface.answers import answer as answer
 from sim.study.surface.choice import Tuned as Tuned
 from sim.study.surface.choice import TuneStudy as TuneStudy
 from sim.study.surface.choice import choose as choose
+from sim.study.surface.goal import Goal as Goal
+from sim.study.surface.goal import parse_limits as parse_limits
 from sim.study.surface.study import SurfaceStudy as SurfaceStudy
 from sim.study.surface.study import parse_ranges as parse_ranges
 from sim.study.surface.study import survey as survey
 from sim.study.surface.surface import Surface as Surface
-from sim.study.surface.tuning import Goal as Goal
-from sim.study.surface.tuning import parse_limits as parse_limits
+from sim.study.surface.tried import TriedStudy as TriedStudy
 from sim.study.surface.words import sentences as sentences
 from sim.world.population import Population as Population
 from sim.world.population import load_population as load_population

@@ -2,8 +2,9 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import product
 from typing import Annotated, Any
 
@@ -24,11 +25,20 @@ class TuneOptions:
     scenarios: Annotated[list[str], typer.Argument(help="Scenarios of the catalogue, or TOML files.")]
     rule: Annotated[
         list[str],
-        typer.Option(help="A rule with placeholders (repeatable); as for surface. Left out: f1_drop > {a}."),
+        typer.Option(
+            help="A rule with placeholders, as for surface, or any other policy with some (repeatable). Left out: "
+            "f1_drop > {a}."
+        ),
     ] = field(default_factory=list)
-    range: Annotated[list[str], typer.Option(help="Numbers to search for a placeholder, as a=0.01:0.2.")] = field(
-        default_factory=list
-    )
+    range: Annotated[
+        list[str],
+        typer.Option(
+            help="Numbers to search for a placeholder, as a=0.01:0.2, or a=0.001:1:log where the policy is no rule."
+        ),
+    ] = field(default_factory=list)
+    tries: Annotated[
+        int, typer.Option(help="How many settings of each policy that is no rule are tried, as Optuna asks.")
+    ] = 64
     goal: Annotated[str, typer.Option(help="mean (net value over the scenarios) or worst_regret (among them).")] = (
         "mean"
     )
@@ -61,14 +71,14 @@ class TuneOptions:
 
 
 def tune(options: TuneOptions) -> None:
-    """Choose the setting of a rule. The choice is confirmed on seeds and scenarios that the search never saw."""
+    """Choose the setting of a policy. The choice is confirmed on seeds and scenarios that the search never saw."""
     study = _study(options)
 
     from sim.study.surface.choice import CHOSEN_FILE, choose
 
     title = "-".join([*(scenario.id for scenario in study.searches[0].scenarios), "tuning"])
     folder = options.search.folder(title)
-    worlds = sum(len(search.tasks()) for search in study.searches)
+    worlds = sum(search.n_worlds for search in study.searches)
     with resumable(folder), counting(worlds) as on_world:
         tuned = choose(
             study,
@@ -86,7 +96,8 @@ def tune(options: TuneOptions) -> None:
     said = list(_sentences(tuned, study))
     if tuned.is_shown:
         gates = f", with --gates {tuned.search.profile.name}" if options.gates else ""
-        said.append(f"The choice is {folder / CHOSEN_FILE}; run and compare take it as a --policy{gates}.")
+        name = folder / CHOSEN_FILE if tuned.policy == CHOSEN_FILE else tuned.policy
+        said.append(f"The choice is {name}; run and compare take it as a --policy{gates}.")
     show_screen(said, whole=options.whole)
 
 
@@ -101,6 +112,8 @@ def _sentences(tuned: Any, study: Any) -> Iterator[str]:
     first, are_several = study.searches[0], len(study.searches) > 1
     reference = f"{first.reference.name}{_levers(first) if are_several else ''}"
     yield f"{tuned.rule} with {setting_words(tuned.chosen.setting)}{_levers(tuned.search) if are_several else ''}."
+    if told := _tries(tuned.search):
+        yield told
     optimism = f"{currency} {tuned.chosen.optimism:,.0f}".lstrip()
     yield f"  The search promised {money(tuned.chosen.promised)} on the seeds that it saw."
     yield (
@@ -117,6 +130,17 @@ def _sentences(tuned: Any, study: Any) -> Iterator[str]:
         for search, alone in zip(study.searches, tuned.alone, strict=True):
             told = "none is within the limits" if alone is None else money(alone)
             yield f"  {search.template.text}{_levers(search)}: {told}"
+
+
+def _tries(search: Any) -> str:
+    """Return what is to be said of settings that were tried one by one; nothing of a surface, which has them all."""
+    tries = getattr(search, "tries", None)
+    if tries is None:
+        return ""
+    return (
+        f"  Optuna tried {tries:,} settings of it, led by the same seeds, so the cross-fitted figure may be high; "
+        f"the one on new seeds is not."
+    )
 
 
 def _levers(search: Any) -> str:
@@ -152,34 +176,26 @@ def _study(options: TuneOptions) -> Any:
 
     from policies.catalogue import load_policy
     from policies.parameters import check_choice
-    from sim.study.lives.template import read_template
     from sim.study.surface.choice import TuneStudy
-    from sim.study.surface.study import SurfaceStudy, parse_ranges
-    from sim.study.surface.tuning import Goal, parse_limits, parse_weights
+    from sim.study.surface.goal import Goal, parse_limits, parse_weights
 
     check_choice("--goal", options.goal, [goal.value for goal in Goal])
     search = options.search
-    templates = [read_template(text) for text in options.rule or ["f1_drop > {a}"]]
+    templates = _templates(options)
     trainings, gates = options.training or [""], options.gates or [""]
     asked, unseen = (search.played(each, trainings[0], tell) for each in (searched, held_out))
-    for text in options.range:
-        if not any(text.partition("=")[0].strip() in template.names for template in templates):
-            raise InputError(f"a --range must be of a placeholder of a rule, got {text!r}; leave it out.")
+    reference = load_policy(options.reference)
     searches = tuple(
-        SurfaceStudy(
+        study(
             scenarios=asked,
             seeds=seeds(search.seeds),
-            template=template,
-            box=parse_ranges(
-                [text for text in options.range if text.partition("=")[0].strip() in template.names], template
-            ),
             profile=search.profile(named),
-            reference=load_policy(options.reference),
+            reference=reference,
             population=search.population.spec(),
             trials=search.trials,
             training=training,
         )
-        for template, training, named in product(templates, trainings, gates)
+        for study, training, named in product(templates, trainings, gates)
     )
     return TuneStudy(
         searches=searches,
@@ -189,6 +205,29 @@ def _study(options: TuneOptions) -> Any:
         confirm_seeds=tuple(range(search.seeds + 1, search.seeds + options.confirm + 1)),
         hold_out=unseen,
     )
+
+
+def _templates(options: TuneOptions) -> list[Callable[..., Any]]:
+    """Return for each policy what makes a search of it, with what is searched already given."""
+    from sim.study.lives.policy_template import is_rule, read_policy_template
+    from sim.study.lives.template import placeholders, read_template
+    from sim.study.surface.study import SurfaceStudy, parse_ranges
+    from sim.study.surface.tried import TriedStudy
+
+    rules = options.rule or ["f1_drop > {a}"]
+    named = [text.partition("=")[0].strip() for text in options.range]
+    for name, text in zip(named, options.range, strict=True):
+        if not any(name in placeholders(rule) for rule in rules):
+            raise InputError(f"a --range must be of a placeholder of a rule, got {text!r}; leave it out.")
+    found: list[Callable[..., Any]] = []
+    for rule in rules:
+        own = [text for name, text in zip(named, options.range, strict=True) if name in placeholders(rule)]
+        if is_rule(rule):
+            template = read_template(rule)
+            found.append(partial(SurfaceStudy, template=template, box=parse_ranges(own, template)))
+        else:
+            found.append(partial(TriedStudy, template=read_policy_template(rule, own), tries=options.tries))
+    return found
 
 
 def _scenarios(options: TuneOptions) -> tuple[list[Any], list[Any]]:

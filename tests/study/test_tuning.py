@@ -20,9 +20,10 @@ from sim.study.comparison.contestants import Contestant
 from sim.study.comparison.results import to_row
 from sim.study.inference.contests import mean_interval
 from sim.study.replay.cache import ReplayCache
+from sim.study.surface.goal import parse_limits, parse_weights
 from sim.study.surface.surface import read_surface
 from sim.study.surface.tuned_file import read_tuned
-from sim.study.surface.tuning import Candidates, cross_fit, parse_limits, parse_weights
+from sim.study.surface.tuning import Candidates, cross_fit
 
 DRIFT = (ConceptDrift(kind="concept", onset_step=3, shifts={"InternetService=DSL": 3.0, "tenure/12": 0.4}),)
 DRIFTING = small(8, customers=200, drift=DRIFT, delay_days=30)

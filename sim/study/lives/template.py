@@ -16,8 +16,10 @@ from sim.errors import InputError
 from sim.study.lives.box import LINE, Axis, Box, Cut, Grain, Setting, Span
 
 PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
+"""What stands for a number."""
 _QUOTED = re.compile(r"(=\s*)([\"'])\{([A-Za-z_]\w*)\}\2")
-_FILE = re.compile(r"(?P<path>.+\.toml)(?::(?P<name>.+))?", re.DOTALL)
+TOML_FILE = re.compile(r"(?P<path>.+\.toml)(?::(?P<name>.+))?", re.DOTALL)
+"""How a file of policies is named, with that of one of them."""
 _TREND = re.compile(r"slope\(\s*\w+\s*,\s*\{([A-Za-z_]\w*)\}\s*\)")
 _COUNT = re.compile(r"at_least\(\s*\{([A-Za-z_]\w*)\}\s*,")
 _FIRST_MARK = 770_001
@@ -87,8 +89,8 @@ class Template:
             if name not in setting:
                 raise InputError(f"a setting must have a number for {{{name}}}, got {', '.join(setting) or 'none'}.")
         texts = {axis.name: _number(axis, setting[axis.name]) for axis in self.axes}
-        spec = _load(self.text, texts)
-        if _FILE.fullmatch(self.text.strip()) is None:
+        spec = filled_policy(self.text, texts)
+        if TOML_FILE.fullmatch(self.text.strip()) is None:
             return spec
         told = ", ".join(f"{name}={texts[name]}" for name in self.names)
         return replace(spec, name=f"{spec.name}({told})")
@@ -102,7 +104,7 @@ class Template:
         for chosen in product(*choices):
             spans = dict(zip((name for name in self.names if name in self.structure), chosen, strict=True))
             texts = {name: str(int(numbers.low.value)) for name, numbers in spans.items()}
-            spec = _load(self.text, {**{name: str(mark) for name, mark in marks.items()}, **texts})
+            spec = filled_policy(self.text, {**{name: str(mark) for name, mark in marks.items()}, **texts})
             box = tuple(spans.get(axis.name, axis.whole) for axis in self.axes)
             found.append(Variant(spec, by_mark, box))
         return tuple(found)
@@ -124,14 +126,14 @@ def read_template(text: str) -> Template:
     >>> template.names, template.fill({"a": 0.05, "b": 0.25}).parameters["retrain_when"]
     (('a', 'b'), 'f1_drop > 0.05 or psi_max >= 0.25')
     """
-    body = _body(text)
-    names = tuple(dict.fromkeys(PLACEHOLDER.findall(body)))
+    body = text_of(text)
+    names = placeholders(text)
     if not names:
         raise InputError(f"a rule to search must have a placeholder, got {text!r}; {_FORM}.")
     structure = {**dict.fromkeys(_TREND.findall(body), _TREND_STEPS), **_counts(text, body)}
     marks = _marks([name for name in names if name not in structure], body)
     first = {name: str(int(numbers.low.value)) for name, numbers in structure.items()}
-    spec = _load(text, {**{name: str(mark) for name, mark in marks.items()}, **first})
+    spec = filled_policy(text, {**{name: str(mark) for name, mark in marks.items()}, **first})
     if spec.kind != "rule":
         raise InputError(
             f"only a rule has numbers to search over the real line, but {text!r} is of the kind {spec.kind}; {_FORM}."
@@ -166,7 +168,7 @@ def _counts(text: str, body: str) -> dict[str, Span]:
         others = {other: "2" for other in PLACEHOLDER.findall(body) if other != name}
         for count in range(1, _MOST_CLAUSES):
             try:
-                _load(text, {**others, name: str(count)})
+                filled_policy(text, {**others, name: str(count)})
             except InputError:
                 if count == 1:
                     raise
@@ -176,9 +178,14 @@ def _counts(text: str, body: str) -> dict[str, Span]:
     return found
 
 
-def _body(text: str) -> str:
+def placeholders(text: str) -> tuple[str, ...]:
+    """Return the placeholders of a text, or of the file that it names, in order of appearance."""
+    return tuple(dict.fromkeys(PLACEHOLDER.findall(text_of(text))))
+
+
+def text_of(text: str) -> str:
     """Return what the placeholders stand in: the text itself, or that of the file it names."""
-    file = _FILE.fullmatch(text.strip())
+    file = TOML_FILE.fullmatch(text.strip())
     if file is None:
         return text
     try:
@@ -188,11 +195,11 @@ def _body(text: str) -> str:
         raise InputError(f"a policy file must be readable text, got {file['path']!r}: {reason}.") from error
 
 
-def _load(text: str, numbers: Mapping[str, str]) -> PolicySpec:
-    """Return the policy of a template with a text for each placeholder."""
-    body = _QUOTED.sub(lambda match: f"{match[1]}{numbers[match[3]]}", _body(text))
+def filled_policy(text: str, numbers: Mapping[str, str]) -> PolicySpec:
+    """Return the policy of a template with a text for each placeholder; `InputError` if it can't have these."""
+    body = _QUOTED.sub(lambda match: f"{match[1]}{numbers[match[3]]}", text_of(text))
     body = PLACEHOLDER.sub(lambda match: numbers[match[1]], body)
-    file = _FILE.fullmatch(text.strip())
+    file = TOML_FILE.fullmatch(text.strip())
     if file is None:
         return load_policy(body)
     specs = policies_from_toml(body, text)

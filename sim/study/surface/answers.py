@@ -15,7 +15,7 @@ from sim.study.inference.contests import MIN_SEEDS, Interval, mean_interval
 from sim.study.lives.box import Axis, Box, Setting, Span
 from sim.study.lives.template import Template
 from sim.study.surface.confidence import confidence_set
-from sim.study.surface.overlay import Overlay
+from sim.study.surface.overlay import Overlay, sample_of
 from sim.study.surface.surface import Surface
 from sim.study.surface.worlds import REFERENCE
 
@@ -198,7 +198,7 @@ class _Places:
         """Return a class, with a setting of it unless one is given."""
         boxes = self.overlay.boxes(np.arange(len(self.values)) == code)
         return RatedSettings(
-            setting=setting or _sample(self.overlay.axes, _widest(boxes)),
+            setting=setting or sample_of(self.overlay.axes, boxes),
             boxes=tuple(boxes),
             net_value=figure(self.values[code]),
             less_best=figure(self.values[code] - self.values[self.best]),
@@ -210,8 +210,7 @@ class _Places:
     def along(self, axis: int) -> Slice:
         """Return the classes along an axis, through the middle of the best one."""
         laid = self.overlay
-        box = _widest(laid.boxes(np.arange(len(self.values)) == self.best))
-        middle = _sample(laid.axes, box)
+        middle = laid.sample(self.best)
         at = [self._place(place, middle) for place in range(len(laid.axes))]
         spans = list(laid.spans(axis))
         line = laid.codes[tuple(slice(None) if place == axis else at[place] for place in range(len(at)))]
@@ -230,24 +229,3 @@ class _Places:
 
 def _mean(known: Floats) -> float | None:
     return float(np.nanmean(known)) if np.isfinite(known).any() else None
-
-
-def widest_sample(laid: Overlay, code: int) -> dict[str, float]:
-    """Return a setting from the middle of the widest box of a class."""
-    return _sample(laid.axes, _widest(laid.boxes(np.arange(len(laid.lives)) == code)))
-
-
-def _widest(boxes: Sequence[Box]) -> Box:
-    """Return the box whose narrowest side is widest, an unbounded side counting as one of its own end."""
-
-    def width(numbers: Span) -> float:
-        low, high = numbers.low.value, numbers.high.value
-        if np.isinf(low) and np.isinf(high):
-            return 1e9
-        return abs(high if np.isinf(low) else low) + 1.0 if np.isinf(low) or np.isinf(high) else high - low
-
-    return max(boxes, key=lambda box: min(width(numbers) for numbers in box))
-
-
-def _sample(axes: Sequence[Axis], box: Box) -> dict[str, float]:
-    return {axis.name: axis.sample(numbers) for axis, numbers in zip(axes, box, strict=True)}

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from policies.spec import PolicySpec
+from policies.user_class import is_user_class
 from scenarios.files import to_toml
 from scenarios.schema import Scenario
 from sim.errors import InputError
@@ -15,8 +16,11 @@ from sim.study.claim import Claim
 from sim.study.engines.engine import Engine
 from sim.study.surface.answers import Figure, figure
 from sim.study.surface.confirmation import CHOSEN, NewWorlds, Rivals, confirm
+from sim.study.surface.goal import Goal, Limit, Searched
+from sim.study.surface.optuna_search import Aims, Place, try_settings
 from sim.study.surface.study import SurfaceStudy, population_of, survey
-from sim.study.surface.surface import SURFACE_FILE, Surface
+from sim.study.surface.surface import SURFACE_FILE
+from sim.study.surface.tried import TriedStudy
 from sim.study.surface.tuned_file import (
     TUNING_FILE,
     TUNING_KIND,
@@ -28,8 +32,6 @@ from sim.study.surface.tuned_file import (
 )
 from sim.study.surface.tuning import (
     Chosen,
-    Goal,
-    Limit,
     candidates,
     fitted_alone,
     is_better,
@@ -40,16 +42,19 @@ from sim.whole_file import write_whole
 
 CHOSEN_FILE = "chosen.toml"
 
+Search = SurfaceStudy | TriedStudy
+"""What is chosen among: all settings of a rule, or those of any policy that Optuna tries."""
+
 
 @dataclass(frozen=True)
 class TuneStudy:
-    """What is tuned: one surface for each rule, training profile and gates, by which goal, and how it is confirmed.
+    """What is tuned: one search for each policy, training profile and gates, by which goal, and how it is confirmed.
 
-    The surfaces are over the same worlds; the reference learns and meets gates as in the first of them.
+    The searches are over the same worlds; the reference learns and meets gates as in the first of them.
     `confirm_seeds` are none of the search; `hold_out` are scenarios that it never saw.
     """
 
-    searches: tuple[SurfaceStudy, ...]
+    searches: tuple[Search, ...]
     goal: Goal
     weights: Mapping[str, float]
     limits: tuple[Limit, ...]
@@ -84,21 +89,21 @@ class TuneStudy:
         )
 
 
-def _combination(search: SurfaceStudy) -> tuple[str, str, str]:
+def _combination(search: Search) -> tuple[str, str, str]:
     return search.template.text, search.training, search.profile.name
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """What came of it: the surface and setting chosen, and what held on new seeds and scenarios.
+    """What came of it: the search and setting chosen, and what held on new seeds and scenarios.
 
     `confirmed` is the chosen setting less the reference, paired by seed, over the scenarios of the search by their
-    weights; `by_scenario` the same for each scenario, those held out among them. `alone` is for each surface what
+    weights; `by_scenario` the same for each scenario, those held out among them. `alone` is for each search what
     choosing among its settings alone earns, cross-fitted, `None` where none is within the limits.
     """
 
     spec: PolicySpec
-    search: SurfaceStudy
+    search: Search
     chosen: Chosen
     confirmed: Figure
     by_scenario: Mapping[str, Figure]
@@ -108,6 +113,13 @@ class Tuned:
     def rule(self) -> str:
         """The rule that was chosen, with its placeholders."""
         return self.search.template.text
+
+    @property
+    def policy(self) -> str:
+        """What `--policy` takes for the choice: the file that was left for it, or a class of one's own as text."""
+        if isinstance(self.search, TriedStudy) and is_user_class(self.spec.kind):
+            return self.search.template.filled_text(self.chosen.setting)
+        return CHOSEN_FILE
 
     @property
     def is_shown(self) -> bool:
@@ -126,10 +138,11 @@ def choose(
     engine: str = "processes",
     address: str = "",
 ) -> Tuned:
-    """Choose among all settings of all surfaces together, and confirm the choice on new worlds.
+    """Choose among all settings of all searches together, and confirm the choice on new worlds.
 
-    The folder holds the surfaces (`search-1`, ...), the comparison that confirms the choice, `tuned.json`, and
-    `chosen.toml`, which is written only where the choice is shown to be better than the reference.
+    The folder holds the searches (`search-1`, ...), the comparison that confirms the choice, `tuned.json`, and
+    `chosen.toml`, which is written only where the choice is shown to be better than the reference, and is no class of
+    one's own, which no file of data may have run.
 
     Raises
     ------
@@ -139,26 +152,17 @@ def choose(
     workforce = Engine(engine, address, workers)
     claim = Claim("tuning", TUNING_FILE, TUNING_KIND, study.identity(), "search-1")
     claim.check(folder, resume=resume)
+    first = study.searches[0]
     for scenario in study.hold_out:
-        population_of(study.searches[0], scenario)
+        population_of(first.population, scenario, first.seeds[0], first.trials)
     claim.take(folder)
-    surfaces: list[Surface] = []
+    place, found, done = Place(folder, workforce, cache_folder), [], 0
     for number, search in enumerate(study.searches, start=1):
-        place, before = folder / f"search-{number}", sum(len(each.tasks()) for each in study.searches[: number - 1])
-        surfaces.append(
-            survey(
-                search,
-                place,
-                workers=workers,
-                engine=engine,
-                address=address,
-                resume=(place / SURFACE_FILE).exists(),
-                cache_folder=cache_folder,
-                on_world=lambda worlds, before=before: on_world(before + worlds),  # type: ignore[misc] # bound now
-            )
-        )
-    found = candidates(surfaces, study.goal, study.weights, study.limits)
-    chosen = tune(surfaces, found, reference_value(surfaces, study.goal, study.weights), study.limits)
+        own = replace(place, folder=folder / f"search-{number}")
+        found.append(_searched(search, study, own, lambda worlds, done=done: on_world(done + worlds)))  # type: ignore[misc] # bound now
+        done += search.n_worlds
+    among = candidates(found, study.goal, study.weights, study.limits)
+    chosen = tune(found, among, reference_value(found, study.goal, study.weights), study.limits)
     search = study.searches[chosen.search]
     filled = search.template.fill(chosen.setting)
     spec = replace(filled, name=CHOSEN, training=filled.training or search.training)
@@ -169,11 +173,27 @@ def choose(
     shares = np.array([study.weights.get(name, 1.0) for name in named])
     pooled = np.tensordot(shares / shares.sum(), np.stack([gains[name] for name in named]), axes=1)
     by_scenario = {name: figure(each) for name, each in gains.items()}
-    result = Tuned(spec, search, chosen, figure(np.asarray(pooled)), by_scenario, fitted_alone(surfaces, found))
+    result = Tuned(spec, search, chosen, figure(np.asarray(pooled)), by_scenario, fitted_alone(found, among))
     write_tuned(_as_file(study, result), folder)
-    if result.is_shown:
+    if result.is_shown and result.policy == CHOSEN_FILE:
         write_whole(folder / CHOSEN_FILE, replace(spec, story=_story(study, result)).to_toml())
     return result
+
+
+def _searched(search: Search, study: TuneStudy, place: Place, on_world: Callable[[int], None]) -> Searched:
+    """Judge the settings of a search in every world, going on where that was killed."""
+    if isinstance(search, TriedStudy):
+        return try_settings(search, Aims(study.goal, study.weights, study.limits), place, on_world)
+    return survey(
+        search,
+        place.folder,
+        workers=place.workforce.workers,
+        engine=place.workforce.name,
+        address=place.workforce.address,
+        resume=(place.folder / SURFACE_FILE).exists(),
+        cache_folder=place.cache_folder,
+        on_world=on_world,
+    )
 
 
 def _as_file(study: TuneStudy, result: Tuned) -> TunedFile:
@@ -203,6 +223,7 @@ def _as_file(study: TuneStudy, result: Tuned) -> TunedFile:
         confirmed=told(result.confirmed),
         by_scenario={name: told(each) for name, each in result.by_scenario.items()},
         is_shown=result.is_shown,
+        tries=result.search.tries if isinstance(result.search, TriedStudy) else 0,
     )
 
 

@@ -17,6 +17,7 @@ from sim.study.comparison.study_file import STUDY_FILE
 from sim.study.engines.engine import Engine
 from sim.study.scores.table import Score
 from sim.study.surface.study import SurfaceStudy
+from sim.study.surface.tried import TriedStudy
 
 CHOSEN = "chosen"
 """The name of the chosen setting."""
@@ -32,11 +33,11 @@ class NewWorlds:
 
 @dataclass(frozen=True, slots=True)
 class Rivals:
-    """The choice, and the surface whose reference it is paired with, each under the gates of its own surface."""
+    """The choice, and the search whose reference it is paired with, each under the gates of its own search."""
 
     spec: PolicySpec
-    search: SurfaceStudy
-    first: SurfaceStudy
+    search: SurfaceStudy | TriedStudy
+    first: SurfaceStudy | TriedStudy
 
 
 def confirm(

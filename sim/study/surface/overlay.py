@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.errors import InputError
-from sim.study.lives.box import Axis, Box, Cut, Span, merged
+from sim.study.lives.box import Axis, Box, Cut, Setting, Span, merged
 
 MOST_CELLS = 100_000_000
 """Cells of an overlay, in all worlds together: in each, the product of the numbers of spans on its axes."""
@@ -76,6 +76,10 @@ class Overlay:
         """Return the class of a setting; -1 outside what was searched."""
         return int(self.classes_at(*(np.array([setting[axis.name]], dtype=np.float64) for axis in self.axes)).item())
 
+    def sample(self, code: int) -> Setting:
+        """Return a setting from the middle of the widest box of a class."""
+        return sample_of(self.axes, self.boxes(np.arange(len(self.lives)) == code))
+
     def boxes(self, classes: NDArray[np.bool_]) -> list[Box]:
         """Return the settings of the classes that a mask has, as few disjoint boxes."""
         inside = classes[self.codes]
@@ -131,6 +135,24 @@ class Spread:
             _numbered_cuts(axis, numbers, found)
             for axis, numbers, found in zip(self._axes, self._searched, self._cuts, strict=True)
         ]
+
+
+def sample_of(axes: Sequence[Axis], boxes: Sequence[Box]) -> dict[str, float]:
+    """Return a setting from the middle of the widest of some boxes."""
+    widest = _widest(boxes)
+    return {axis.name: axis.sample(numbers) for axis, numbers in zip(axes, widest, strict=True)}
+
+
+def _widest(boxes: Sequence[Box]) -> Box:
+    """Return the box whose narrowest side is widest, an unbounded side counting as one of its own end."""
+
+    def width(numbers: Span) -> float:
+        low, high = numbers.low.value, numbers.high.value
+        if np.isinf(low) and np.isinf(high):
+            return 1e9
+        return abs(high if np.isinf(low) else low) + 1.0 if np.isinf(low) or np.isinf(high) else high - low
+
+    return max(boxes, key=lambda box: min(width(numbers) for numbers in box))
 
 
 def overlay(axes: tuple[Axis, ...], searched: Box, worlds: Sequence[WorldRegions]) -> Overlay:

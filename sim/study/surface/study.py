@@ -71,16 +71,12 @@ class SurfaceStudy:
     training: str = ""
 
     def __post_init__(self) -> None:
-        check_replayable(self.profile)
-        names = [scenario.name for scenario in self.scenarios]
-        for name in names:
-            if names.count(name) > 1:
-                raise InputError(f"each scenario of a surface must be named once, got {name!r} twice; leave one out.")
-        if self.reference.kind != "rule":
-            raise InputError(
-                f"a reference must be a rule, got {self.reference.name!r} of the kind {self.reference.kind}; choose "
-                f"one such as proposal."
-            )
+        check_search(self.scenarios, self.profile, self.reference)
+
+    @property
+    def n_worlds(self) -> int:
+        """How many worlds are followed."""
+        return len(self.scenarios) * len(self.seeds)
 
     def tasks(self) -> tuple[SurfaceTask, ...]:
         """Return the worlds, scenario by scenario."""
@@ -106,6 +102,20 @@ class SurfaceStudy:
             trials=self.trials,
             training_name=self.training,
             training=repr(load_training(self.training)) if self.training else "",
+        )
+
+
+def check_search(scenarios: Sequence[Scenario], profile: GateProfile, reference: PolicySpec) -> None:
+    """Raise `InputError` unless settings can be searched in scenarios, under gates, beside a reference."""
+    check_replayable(profile)
+    names = [scenario.name for scenario in scenarios]
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"each scenario of a surface must be named once, got {name!r} twice; leave one out.")
+    if reference.kind != "rule":
+        raise InputError(
+            f"a reference must be a rule, got {reference.name!r} of the kind {reference.kind}; choose one such as "
+            f"proposal."
         )
 
 
@@ -180,7 +190,10 @@ def survey(
     place = Engine(engine, address, workers)
     claim = Claim("surface", SURFACE_FILE, SURFACE_KIND, study.identity(), _WORLDS_FOLDER)
     claim.check(folder, resume=resume)
-    populations = {scenario.name: population_of(study, scenario) for scenario in study.scenarios}
+    populations = {
+        scenario.name: population_of(study.population, scenario, study.seeds[0], study.trials)
+        for scenario in study.scenarios
+    }
     with place.executor() as executor:
         claim.take(folder)
         worlds, tasks = folder / _WORLDS_FOLDER, study.tasks()
@@ -204,10 +217,10 @@ def survey(
     return laid_over(study.template, study.box, study.scenarios, study.seeds, tables)
 
 
-def population_of(study: SurfaceStudy, scenario: Scenario) -> Population:
+def population_of(asked: PopulationSpec, scenario: Scenario, seed: int, trials: int) -> Population:
     """Return the customers of a scenario; `InputError` if they can't be had, or no model can learn from them."""
-    population = study.population.load(scenario)[0]
-    check_trainable(World(scenario, study.seeds[0], population), trials=study.trials)
+    population = asked.load(scenario)[0]
+    check_trainable(World(scenario, seed, population), trials=trials)
     return population
 
 

@@ -15,7 +15,7 @@ from scenarios.files import parse_scenario
 from scenarios.schema import Scenario
 from sim.errors import InputError, did_you_mean
 from sim.json_file import read_json
-from sim.study.lives.box import Axis, Box, Cut, Span
+from sim.study.lives.box import Axis, Box, Cut, Setting, Span
 from sim.study.lives.template import Template, read_template
 from sim.study.scores.judge import DAYS_PER_YEAR
 from sim.study.surface.overlay import Overlay, WorldRegions, overlay
@@ -114,6 +114,15 @@ class Surface:
                 for name in self.scenarios
             ]
         )
+
+    @property
+    def size(self) -> int:
+        """How many classes of settings there are."""
+        return len(self.overlay.lives)
+
+    def setting(self, number: int) -> Setting:
+        """Return a setting of a class, from the middle of its widest box."""
+        return self.overlay.sample(number)
 
     def reference(self, score: str, seeds: Sequence[int] | None = None) -> Floats:
         """Return a score of the reference: [scenario, seed]; NaN where it is missing."""

@@ -10,6 +10,7 @@ from sim.errors import InputError
 from sim.json_file import read_json, write_json
 from sim.study.inference.contests import Interval
 from sim.study.surface.surface import SurfaceIdentity
+from sim.study.surface.tried import TriedIdentity
 
 TUNED_FILE = "tuned.json"
 TUNING_FILE = "tuning.json"
@@ -22,7 +23,7 @@ class TuningIdentity:
     `hold_out` are the scenarios held out, as TOML.
     """
 
-    searches: tuple[SurfaceIdentity, ...]
+    searches: tuple[SurfaceIdentity | TriedIdentity, ...]
     goal: str
     weights: Mapping[str, float]
     limits: tuple[str, ...]
@@ -60,11 +61,11 @@ class Combination:
 class TunedFile:
     """What a tuning chose.
 
-    `search` is the folder of the surface that it chose on, beside this file; `weights` are those that differ from 1.
-    `rule`, `training` and `gates` were chosen together with the setting, among the `combinations`; the reference
-    learnt and met gates as in the first of these. `confirmed` is what the choice earns more than the reference on
-    seeds that the search never saw, `by_scenario` the same for each scenario; `optimism` what the search promised
-    more than held out.
+    `search` is the folder of the search that it chose on, beside this file, a surface or a study of Optuna, which
+    tried `tries` settings, 0 for a surface; `weights` are those that differ from 1. `rule`, `training` and `gates`
+    were chosen together with the setting, among the `combinations`; the reference learnt and met gates as in the
+    first of these. `confirmed` is what the choice earns more than the reference on seeds that the search never saw,
+    `by_scenario` the same for each scenario; `optimism` what the search promised more than held out.
     """
 
     search: str
@@ -85,6 +86,7 @@ class TunedFile:
     confirmed: TunedFigure
     by_scenario: Mapping[str, TunedFigure]
     is_shown: bool
+    tries: int = 0
 
 
 _KIND = TypeAdapter(TunedFile)

@@ -4,7 +4,6 @@ import math
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -12,31 +11,11 @@ from numpy.typing import NDArray
 
 from sim.errors import InputError
 from sim.study.lives.box import Setting
-from sim.study.surface.answers import Figure, figure, widest_sample
-from sim.study.surface.surface import Surface
+from sim.study.surface.answers import Figure, figure
+from sim.study.surface.goal import Goal, Limit, Searched, shares_of, yearly
 
 Floats = NDArray[np.float64]
 FOLDS = 5
-
-
-class Goal(StrEnum):
-    """What a setting is chosen by."""
-
-    MEAN = "mean"
-    WORST_REGRET = "worst_regret"
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A bound on a score of every scenario, as a mean over the seeds of the search."""
-
-    score: str
-    most: float
-
-    @property
-    def text(self) -> str:
-        """How it is written."""
-        return f"{self.score} <= {self.most:g}"
 
 
 @dataclass(frozen=True)
@@ -85,7 +64,7 @@ class Candidates:
 
 
 def candidates(
-    surfaces: Sequence[Surface], goal: Goal, weights: Mapping[str, float], limits: Sequence[Limit]
+    surfaces: Sequence[Searched], goal: Goal, weights: Mapping[str, float], limits: Sequence[Limit]
 ) -> Candidates:
     """Return what a search for a goal sees of surfaces over the same worlds, whose settings compete together.
 
@@ -93,7 +72,7 @@ def candidates(
     with the sign turned.
     """
     net = np.concatenate([surface.values("net_value") for surface in surfaces], axis=1)
-    shares = _shares(surfaces[0], weights)
+    shares = shares_of(surfaces[0].scenarios, weights)
     if goal is Goal.MEAN:
         value = np.tensordot(shares, net, axes=1)
     else:
@@ -109,25 +88,13 @@ def candidates(
     )
 
 
-def reference_value(surfaces: Sequence[Surface], goal: Goal, weights: Mapping[str, float]) -> Floats:
+def reference_value(surfaces: Sequence[Searched], goal: Goal, weights: Mapping[str, float]) -> Floats:
     """Return what the reference of the first surface is worth by a goal, by seed; the counterpart of `candidates`."""
     own = surfaces[0].reference("net_value")
     if goal is Goal.WORST_REGRET:
         best = np.max([surface.values("net_value").mean(axis=2).max(axis=1) for surface in surfaces], axis=0)
         return np.asarray((own - best[:, np.newaxis]).min(axis=0))
-    return np.asarray(_shares(surfaces[0], weights) @ own)
-
-
-def _shares(surface: Surface, weights: Mapping[str, float]) -> Floats:
-    given = np.array([weights.get(name, 1.0) for name in surface.scenarios], dtype=np.float64)
-    return np.asarray(given / given.sum())
-
-
-def yearly(surface: Surface, score: str) -> Floats:
-    """Return a score of every class, [scenario, class, seed]; `retrains_per_year` is that count by the years."""
-    if score == "retrains_per_year":
-        return np.asarray(surface.values("retrains") / np.array(surface.years)[:, np.newaxis, np.newaxis])
-    return surface.values(score)
+    return np.asarray(shares_of(surfaces[0].scenarios, weights) @ own)
 
 
 @dataclass(frozen=True)
@@ -156,7 +123,7 @@ def cross_fit(found: Candidates) -> CrossFit:
     return CrossFit(held_out, tuple(choices), float(np.mean(promised)) if promised else math.nan)
 
 
-def tune(surfaces: Sequence[Surface], found: Candidates, reference: Floats, limits: Sequence[Limit]) -> Chosen:
+def tune(surfaces: Sequence[Searched], found: Candidates, reference: Floats, limits: Sequence[Limit]) -> Chosen:
     """Choose a setting of any surface on all seeds, with evidence that is cross-fitted over them.
 
     The seeds are cut into `FOLDS` folds. For each, a setting is chosen on the others and judged on it; the mean over
@@ -195,7 +162,7 @@ def tune(surfaces: Sequence[Surface], found: Candidates, reference: Floats, limi
     search, number = _place(surfaces, best)
     return Chosen(
         search=search,
-        setting=widest_sample(surfaces[search].overlay, number),
+        setting=surfaces[search].setting(number),
         promised=figure(found.value[best]),
         cross_fitted=figure(held_out),
         optimism=fitted.promised - float(held_out.mean()),
@@ -204,7 +171,7 @@ def tune(surfaces: Sequence[Surface], found: Candidates, reference: Floats, limi
     )
 
 
-def fitted_alone(surfaces: Sequence[Surface], found: Candidates) -> tuple[Figure | None, ...]:
+def fitted_alone(surfaces: Sequence[Searched], found: Candidates) -> tuple[Figure | None, ...]:
     """Return for each surface what choosing among its settings alone earns, cross-fitted, or `None`."""
     return tuple(_fitted(found.part(first, end)) for first, end in pairwise(_bounds(surfaces)))
 
@@ -215,54 +182,18 @@ def _fitted(found: Candidates) -> Figure | None:
     return figure(known) if len(known) else None
 
 
-def _place(surfaces: Sequence[Surface], number: int) -> tuple[int, int]:
+def _place(surfaces: Sequence[Searched], number: int) -> tuple[int, int]:
     """Return the surface of a class, and its number there."""
     bounds = _bounds(surfaces)
     search = bisect_right(bounds, number) - 1
     return search, number - bounds[search]
 
 
-def _bounds(surfaces: Sequence[Surface]) -> list[int]:
+def _bounds(surfaces: Sequence[Searched]) -> list[int]:
     """Return where the classes of each surface begin among those of all, and where the last ends."""
-    return list(accumulate((len(surface.overlay.lives) for surface in surfaces), initial=0))
+    return list(accumulate((surface.size for surface in surfaces), initial=0))
 
 
 def is_better(difference: Figure) -> bool:
     """Say whether a paired difference is shown to be above zero."""
     return difference.interval is not None and difference.interval.low > 0
-
-
-def parse_limits(texts: Sequence[str]) -> tuple[Limit, ...]:
-    """Return the limits that texts such as `retrains_per_year <= 4` say; `InputError` if one says none."""
-    found = []
-    for text in texts:
-        name, relation, number = (part.strip() for part in text.partition("<="))
-        try:
-            most = float(number)
-        except ValueError:
-            most = math.nan
-        if not relation or not name.isidentifier() or not math.isfinite(most):
-            raise InputError(f"a --limit must read like 'retrains_per_year <= 4', got {text!r}.")
-        found.append(Limit(name, most))
-    return tuple(found)
-
-
-def parse_weights(texts: Sequence[str], scenarios: Sequence[str]) -> dict[str, float]:
-    """Return the weights that texts such as `erosion=2` give to scenarios; `InputError` if one gives none."""
-    found: dict[str, float] = {}
-    for text in texts:
-        name, _, number = (part.strip() for part in text.partition("="))
-        full = [each for each in scenarios if each == name or each.partition("@")[0] == name]
-        try:
-            weight = float(number)
-        except ValueError:
-            weight = math.nan
-        if len(full) != 1 or not math.isfinite(weight) or weight < 0:
-            raise InputError(
-                f"a --weight must read like erosion=2, with a scenario of the search and a number from 0 on, got "
-                f"{text!r}."
-            )
-        found[full[0]] = weight
-    if found and not any(found.get(name, 1.0) for name in scenarios):
-        raise InputError("some scenario must have a weight above 0, got 0 for all; leave one out.")
-    return found

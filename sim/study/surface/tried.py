@@ -1,0 +1,160 @@
+"""Settings that are tried one by one, of a policy of any kind: what is asked, and what came of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from policies.spec import PolicySpec
+from scenarios.files import to_toml
+from scenarios.schema import Scenario
+from sim.errors import InputError, did_you_mean
+from sim.mlops.gates.profiles import GateProfile
+from sim.mlops.models.profiles import load_training
+from sim.study.lives.box import Setting
+from sim.study.lives.policy_template import PolicyTemplate
+from sim.study.scores.judge import DAYS_PER_YEAR
+from sim.study.surface.study import check_search
+from sim.world.population_spec import PopulationSpec
+
+BATCH = 16
+"""How many settings are asked of Optuna at once, and played together."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class TriedIdentity:
+    """What must be the same for tried settings to belong to one search; as of a surface, but for what is tried."""
+
+    scenarios: tuple[str, ...]
+    seeds: tuple[int, ...]
+    rule: str
+    ranges: tuple[str, ...]
+    tries: int
+    code: str
+    gates_name: str
+    gates: str
+    reference: str
+    population: str
+    population_arguments: tuple[str, ...]
+    trials: int
+    training_name: str = ""
+    training: str = ""
+
+
+@dataclass(frozen=True)
+class TriedStudy:
+    """What is searched: a policy of any kind with placeholders, how many of its settings, and in which worlds.
+
+    The retrainings of its settings learn by the training profile that `training` names, those of the reference by
+    the scenario's, as both do if it is empty.
+    """
+
+    scenarios: tuple[Scenario, ...]
+    seeds: tuple[int, ...]
+    template: PolicyTemplate
+    tries: int
+    profile: GateProfile
+    reference: PolicySpec
+    population: PopulationSpec = field(default_factory=PopulationSpec)
+    trials: int = 0
+    training: str = ""
+
+    def __post_init__(self) -> None:
+        check_search(self.scenarios, self.profile, self.reference)
+        if self.tries < 1:
+            raise InputError(f"--tries must be a whole number from 1 on, got {self.tries}; give another.")
+
+    @property
+    def n_batches(self) -> int:
+        """In how many batches the settings are played."""
+        return -(-self.tries // BATCH)
+
+    @property
+    def n_worlds(self) -> int:
+        """How many worlds are played, each once for every batch."""
+        return self.n_batches * len(self.scenarios) * len(self.seeds)
+
+    def spec(self, setting: Setting, name: str) -> PolicySpec:
+        """Return the policy of a setting, under a name and with the training profile of this search."""
+        filled = self.template.fill(setting)
+        return replace(filled, name=name, training=filled.training or self.training)
+
+    def identity(self) -> TriedIdentity:
+        """Return what must be the same for settings to belong to this search."""
+        lowest = self.template.fill({each.name: each.low for each in self.template.bounds})
+        return TriedIdentity(
+            scenarios=tuple(to_toml(scenario) for scenario in self.scenarios),
+            seeds=self.seeds,
+            rule=self.template.text,
+            ranges=tuple(each.text for each in self.template.bounds),
+            tries=self.tries,
+            code=lowest.code,
+            gates_name=self.profile.name,
+            gates=repr(self.profile),
+            reference=self.reference.to_toml(),
+            population=self.population.text,
+            population_arguments=tuple(self.population.arguments),
+            trials=self.trials,
+            training_name=self.training,
+            training=repr(load_training(self.training)) if self.training else "",
+        )
+
+
+@dataclass(frozen=True)
+class Tried:
+    """The settings that were tried, each judged in every world.
+
+    `cells` has a row for each setting in each world, with the setting's number in the column `policy`, and one for
+    the reference there; `years` is how long a life of each scenario lasts.
+    """
+
+    settings: tuple[Setting, ...]
+    cells: pd.DataFrame
+    scenarios: tuple[str, ...]
+    seeds: tuple[int, ...]
+    years: tuple[float, ...]
+    reference_name: str
+
+    @property
+    def size(self) -> int:
+        """How many settings there are."""
+        return len(self.settings)
+
+    def setting(self, number: int) -> Setting:
+        """Return a setting by its number."""
+        return self.settings[number]
+
+    def values(self, score: str) -> Floats:
+        """Return a score of every setting: [scenario, setting, seed]; NaN where it is missing.
+
+        Raises
+        ------
+        InputError
+            If no life has the score.
+        """
+        return self._table(score, [str(number) for number in range(self.size)])
+
+    def reference(self, score: str) -> Floats:
+        """Return a score of the reference: [scenario, seed]; NaN where it is missing."""
+        return np.asarray(self._table(score, [self.reference_name])[:, 0])
+
+    def _table(self, score: str, names: Sequence[str]) -> Floats:
+        if score not in self.cells or not pd.api.types.is_numeric_dtype(self.cells[score]):
+            known = [str(name) for name in self.cells if pd.api.types.is_numeric_dtype(self.cells[name])]
+            raise InputError(f"a score must be one of the lives, got {score!r}.{did_you_mean(score, known)}")
+        found = self.cells.set_index(["scenario", "policy", "seed"])[score].astype(np.float64)
+        wanted = pd.MultiIndex.from_product([self.scenarios, names, self.seeds])
+        shape = len(self.scenarios), len(names), len(self.seeds)
+        return np.asarray(found.reindex(wanted).to_numpy(dtype=np.float64).reshape(shape))
+
+
+def tried_settings(study: TriedStudy, settings: tuple[Setting, ...], cells: pd.DataFrame) -> Tried:
+    """Return settings of a search with their cells, whose policies are the settings' numbers and the reference."""
+    names = tuple(scenario.name for scenario in study.scenarios)
+    times = [scenario.time for scenario in study.scenarios]
+    years = tuple(time.steps * time.step_days / DAYS_PER_YEAR for time in times)
+    return Tried(settings, cells, names, study.seeds, years, study.reference.name)
