@@ -6,12 +6,11 @@ from reports.amounts import difference_words, money_words, number_words
 from reports.first_page import NET_VALUE_WORDS, RANGE_WORDS, FirstPage
 from reports.plain_words import signal_words, span_words
 from reports.surface_view import SurfaceView
+from reports.tuning import filled, promise_words, tuned_answer
 from sim.study.comparison.boards import ends_of
 from sim.study.inference.contests import MIN_SEEDS
-from sim.study.lives.box import Box, Setting
-from sim.study.lives.template import PLACEHOLDER
+from sim.study.lives.box import Box
 from sim.study.surface.answers import RatedSettings
-from sim.study.surface.tuned_file import TunedFile
 
 _MOST_BOXES = 2
 
@@ -34,24 +33,9 @@ def surface_first_page(view: SurfaceView) -> FirstPage:
     )
 
 
-def filled(text: str, setting: Setting) -> str:
-    """Return a rule with numbers in place of its placeholders.
-
-    >>> filled("f1_drop > {a} or psi_max > {b}", {"a": 0.05, "b": 0.25})
-    'f1_drop > 0.05 or psi_max > 0.25'
-    """
-    return PLACEHOLDER.sub(lambda match: f"{setting[match[1]]:g}", text)
-
-
 def _answer(view: SurfaceView) -> str:
-    tuned = view.tuned
-    if tuned is not None:
-        gain = difference_words(tuned.confirmed.mean or 0.0, view.currency, ends_of(tuned.confirmed.interval))
-        lives = f"on {tuned.confirm_seeds} lives of each scenario that the search never saw"
-        rule = filled(tuned.rule, tuned.setting) + _levers(tuned)
-        if tuned.is_shown:
-            return f"Use {rule}: it earns {gain} than {tuned.reference}, {lives}."
-        return f"Nothing was shown to be better than {tuned.reference}: {rule} earns {gain}, {lives}."
+    if view.tuned is not None:
+        return tuned_answer(view.tuned, view.currency)
     best = view.said.best
     return (
         f"Of all settings, {filled(view.folder.template.text, best.setting)} earned most: "
@@ -59,17 +43,10 @@ def _answer(view: SurfaceView) -> str:
     )
 
 
-def _levers(tuned: TunedFile) -> str:
-    """Return what was chosen beside the setting, in words that go on a rule."""
-    trainings, gates = ({getattr(each, name) for each in tuned.combinations} for name in ("training", "gates"))
-    learning = f", learning by {tuned.training}" if len(trainings) > 1 and tuned.training else ""
-    return learning + (f", under the gates {tuned.gates}" if len(gates) > 1 else "")
-
-
 def _points(view: SurfaceView) -> Iterator[tuple[str, str]]:
     said, folder = view.said, view.folder
     if view.tuned is not None:
-        yield "What the search promised", _promise(view)
+        yield "What the search promised", promise_words(view.tuned, view.currency)
     yield "The best settings seen", f"{_boxes(view, said.best)}: the same in every life that was played"
     alarms = said.best.false_alarms_per_year
     told = "" if alarms is None else f", and {number_words(alarms, 2)} false alarms a year"
@@ -92,16 +69,6 @@ def _points(view: SurfaceView) -> Iterator[tuple[str, str]]:
     )
     if said.without_effect:
         yield "What does not matter", f"{', '.join(said.without_effect)}: no life depends on it here"
-
-
-def _promise(view: SurfaceView) -> str:
-    tuned = view.tuned
-    if tuned is None or tuned.promised.mean is None or tuned.optimism is None:
-        return "not known"
-    return (
-        f"{money_words(tuned.promised.mean, view.currency)} a life; {money_words(tuned.optimism)} of that was luck "
-        f"of the search and did not hold on lives that it left out"
-    )
 
 
 def _not_shown(view: SurfaceView) -> Iterator[str]:

@@ -20,7 +20,7 @@ from sim.study.engines.engine import Engine
 from sim.study.lives.box import Setting
 from sim.study.lives.policy_template import Bounds
 from sim.study.surface.goal import Goal, Limit, shares_of, yearly
-from sim.study.surface.tried import BATCH, Tried, TriedStudy, tried_settings
+from sim.study.surface.tried import BATCH, Tried, TriedStudy, tried_settings, write_tried
 
 OPTUNA_FILE, STUDY_NAME = "optuna.db", "retrainlab"
 
@@ -52,7 +52,8 @@ def try_settings(
     retrainings a year (tree-structured Parzen estimator; Ozaki and others, Multiobjective TPE, JAIR 73, 2022), or the
     net value of each scenario where the worst regret is to be small (NSGA-II; Deb and others, IEEE Trans. Evol. Comp.
     6, 2002); its constraints are the limits. The settings of a batch are compared in `batch-1`, ..., where those that
-    act alike live one life. A search that was killed goes on where it was, with what it would have tried.
+    act alike live one life; `tried.parquet` has them all. A search that was killed goes on where it was, with what it
+    would have tried.
 
     Raises
     ------
@@ -82,7 +83,9 @@ def try_settings(
             cells.append(found.cells[found.cells["policy"] == study.reference.name])
     if not settings:
         raise InputError(f"some setting of {study.template.text} must live in every world, but none does: {error}")
-    return tried_settings(study, tuple(settings), pd.concat(cells, ignore_index=True))
+    tried = tried_settings(study, tuple(settings), pd.concat(cells, ignore_index=True))
+    write_tried(tried, place.folder)
+    return tried
 
 
 def _open(study: TriedStudy, aims: Aims, folder: Path) -> optuna.Study:

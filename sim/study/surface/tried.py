@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from policies.spec import PolicySpec
-from scenarios.files import to_toml
+from policies.spec import PolicySpec, policies_from_toml
+from scenarios.files import parse_scenario, to_toml
 from scenarios.schema import Scenario
 from sim.errors import InputError, did_you_mean
 from sim.mlops.gates.profiles import GateProfile
@@ -17,8 +18,10 @@ from sim.study.lives.box import Setting
 from sim.study.lives.policy_template import PolicyTemplate
 from sim.study.scores.judge import DAYS_PER_YEAR
 from sim.study.surface.study import check_search
+from sim.whole_file import write_table
 from sim.world.population_spec import PopulationSpec
 
+TRIED_FILE = "tried.parquet"
 BATCH = 16
 """How many settings are asked of Optuna at once, and played together."""
 
@@ -115,8 +118,8 @@ class Tried:
     settings: tuple[Setting, ...]
     cells: pd.DataFrame
     scenarios: tuple[str, ...]
-    seeds: tuple[int, ...]
     years: tuple[float, ...]
+    seeds: tuple[int, ...]
     reference_name: str
 
     @property
@@ -152,9 +155,41 @@ class Tried:
         return np.asarray(found.reindex(wanted).to_numpy(dtype=np.float64).reshape(shape))
 
 
+def write_tried(tried: Tried, folder: Path) -> None:
+    """Write the settings with their cells into the folder of a search: a row for each life, the reference's too.
+
+    The numbers of a setting stand in columns called as its placeholders are written, `{a}`.
+    """
+    numbers = pd.DataFrame(tried.settings, index=[str(number) for number in range(tried.size)])
+    frame = tried.cells.join(numbers.rename(columns=lambda name: f"{{{name}}}"), on="policy")
+    write_table(folder / TRIED_FILE, frame)
+
+
+def read_tried(folder: Path, asked: TriedIdentity) -> Tried:
+    """Return the settings of a finished search; `InputError` if its folder holds none."""
+    try:
+        cells = pd.read_parquet(folder / TRIED_FILE)
+        scenarios = tuple(parse_scenario(text, str(folder)) for text in asked.scenarios)
+        (reference,) = policies_from_toml(asked.reference, str(folder))
+        names = [text.partition("=")[0] for text in asked.ranges]
+        own = cells[cells["policy"] != reference].drop_duplicates("policy")
+        columns = [own[f"{{{name}}}"].astype(np.float64) for name in names]
+        settings = tuple(dict(zip(names, map(float, row), strict=True)) for row in zip(*columns, strict=True))
+    except (OSError, ValueError, LookupError) as error:
+        raise InputError(
+            f"{folder} must hold the settings of a finished search, but they cannot be read: {error}; add --resume "
+            f"to tune."
+        ) from error
+    return Tried(settings, cells, *_worlds(scenarios), asked.seeds, reference)
+
+
+def _worlds(scenarios: Sequence[Scenario]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Return the names of scenarios, and how many years a life of each lasts."""
+    times = [scenario.time for scenario in scenarios]
+    years = tuple(time.steps * time.step_days / DAYS_PER_YEAR for time in times)
+    return tuple(scenario.name for scenario in scenarios), years
+
+
 def tried_settings(study: TriedStudy, settings: tuple[Setting, ...], cells: pd.DataFrame) -> Tried:
     """Return settings of a search with their cells, whose policies are the settings' numbers and the reference."""
-    names = tuple(scenario.name for scenario in study.scenarios)
-    times = [scenario.time for scenario in study.scenarios]
-    years = tuple(time.steps * time.step_days / DAYS_PER_YEAR for time in times)
-    return Tried(settings, cells, names, study.seeds, years, study.reference.name)
+    return Tried(settings, cells, *_worlds(study.scenarios), study.seeds, study.reference.name)

@@ -92,6 +92,14 @@ class TunedFile:
 _KIND = TypeAdapter(TunedFile)
 
 
+def read_tuning(folder: Path) -> TuningIdentity:
+    """Return what a tuning was asked for; `InputError` if its folder holds none."""
+    try:
+        return read_json(TUNING_KIND, (folder / TUNING_FILE).read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} must hold a tuning, but it cannot be read: {error}; tune anew.") from error
+
+
 def write_tuned(tuned: TunedFile, folder: Path) -> None:
     """Write what a tuning chose into its folder."""
     write_json(_KIND, tuned, folder / TUNED_FILE)
