@@ -26,6 +26,7 @@ from sim.study.comparison.grid import parse_grid as parse_grid
 from sim.study.comparison.plan import StudyRequest as StudyRequest
 from sim.study.comparison.plan import plan_study as plan_study
 from sim.study.conformance import check_scenario as check_scenario
+from sim.study.lives.policy_template import read_policy_template as read_policy_template
 from sim.study.lives.template import read_template as read_template
 from sim.study.replay.replay import Replay as Replay
 from sim.study.run_folder import play_live as play_live

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from reports.amounts import thousands_words
 from reports.style import BLUE, INK, ORANGE, TEXT_SIZE, chart, legend, sheet
@@ -34,6 +35,8 @@ def tried_settings_chart(view: TriedView, caption: str) -> Figure:
             panel.axhline(view.reference.mean() / _THOUSAND, color=INK, linewidth=1, linestyle="--"),
         ]
         panel.set(xlabel=fit(name, 2.5, TEXT_SIZE), xscale="log" if text.endswith(":log") else "linear")
+        panel.xaxis.set_major_formatter("{x:g}")
+        panel.xaxis.set_minor_formatter(NullFormatter())
     panels[0].set_ylabel(f"net value ({thousands_words(view.currency)})")
     panels[0].yaxis.set_major_formatter("{x:,.0f}")
     legend(panels[0], handles, ["a setting, mean over seeds", "the chosen", view.tuned.reference])

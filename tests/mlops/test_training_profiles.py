@@ -290,6 +290,7 @@ def test_a_tournament_that_names_itself_and_a_missing_file_are_refused(tmp_path)
 
 def test_every_parameter_is_explained_and_every_profile_shows_its_own(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
+
     def said(*arguments: str) -> str:
         code, out, _ = call(monkeypatch, capsys, "training", *arguments)
         assert code == 0

@@ -1,4 +1,4 @@
-"""The pictures of surfaces, surface_map and surface_curve: they show what was followed, whatever the rule."""
+"""The pictures of searches, surface_map, surface_curve and tried_settings: they show what was followed or tried."""
 
 import numpy as np
 import pytest

@@ -13,10 +13,19 @@ from surveyed import LONG, RULE, surveyed
 from reports.report import write_report
 from reports.surface_view import read_view
 from sim.errors import InputError
+from sim.json_file import write_json
 from sim.study.comparison.leaderboard import BOOTSTRAP_SEED
 from sim.study.inference.contests import Interval, mean_interval, ratio_interval
 from sim.study.surface.surface import read_surface
-from sim.study.surface.tuned_file import Combination, TunedFigure, TunedFile, write_tuned
+from sim.study.surface.tuned_file import (
+    TUNING_FILE,
+    TUNING_KIND,
+    Combination,
+    TunedFigure,
+    TunedFile,
+    TuningIdentity,
+    write_tuned,
+)
 
 NUMBER, MISSING = re.compile(r"-?[\d,]+(?:\.\d+)?"), "\N{EN DASH}"
 
@@ -263,6 +272,9 @@ def test_a_tuning_is_reported_with_its_choice_marked(folder, tmp_path):
         is_shown=True,
     )
     write_tuned(tuned, place)
+    asked = replace(read_surface(folder).asked, gates_name="none")
+    searches = tuple(replace(asked, training_name=each.training) for each in tuned.combinations)
+    write_json(TUNING_KIND, TuningIdentity(searches, "mean", {}, (), tuple(range(6, 12)), ()), place / TUNING_FILE)
     text = write_report(place).read_text()
     told = "Use f1_drop &gt; 0.07 or psi_max &gt; 0.3, learning by newest: it earns USD 1,200 more (200 to 2,200)"
     assert f"{told} than proposal" in text

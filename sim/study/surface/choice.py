@@ -17,7 +17,7 @@ from sim.study.engines.engine import Engine
 from sim.study.surface.answers import Figure, figure
 from sim.study.surface.confirmation import CHOSEN, NewWorlds, Rivals, confirm
 from sim.study.surface.goal import Goal, Limit, Searched
-from sim.study.surface.optuna_search import Aims, Place, try_settings
+from sim.study.surface.optuna_search import Aims, Workplace, try_settings
 from sim.study.surface.study import SurfaceStudy, population_of, survey
 from sim.study.surface.surface import SURFACE_FILE
 from sim.study.surface.tried import TriedStudy
@@ -156,7 +156,7 @@ def choose(
     for scenario in study.hold_out:
         population_of(first.population, scenario, first.seeds[0], first.trials)
     claim.take(folder)
-    place, found, done = Place(folder, workforce, cache_folder), [], 0
+    place, found, done = Workplace(folder, workforce, cache_folder), [], 0
     for number, search in enumerate(study.searches, start=1):
         own = replace(place, folder=folder / f"search-{number}")
         found.append(_searched(search, study, own, lambda worlds, done=done: on_world(done + worlds)))  # type: ignore[misc] # bound now
@@ -180,7 +180,7 @@ def choose(
     return result
 
 
-def _searched(search: Search, study: TuneStudy, place: Place, on_world: Callable[[int], None]) -> Searched:
+def _searched(search: Search, study: TuneStudy, place: Workplace, on_world: Callable[[int], None]) -> Searched:
     """Judge the settings of a search in every world, going on where that was killed."""
     if isinstance(search, TriedStudy):
         return try_settings(search, Aims(study.goal, study.weights, study.limits), place, on_world)

@@ -35,7 +35,7 @@ class Aims:
 
 
 @dataclass(frozen=True)
-class Place:
+class Workplace:
     """Where settings are played: the folder of the search, by which workers, and where these keep worlds."""
 
     folder: Path
@@ -44,7 +44,7 @@ class Place:
 
 
 def try_settings(
-    study: TriedStudy, aims: Aims, place: Place, on_world: Callable[[int], None] = lambda _: None
+    study: TriedStudy, aims: Aims, place: Workplace, on_world: Callable[[int], None] = lambda _: None
 ) -> Tried:
     """Try settings batch by batch, as Optuna asks, and keep its study and every batch in a folder.
 
@@ -138,7 +138,7 @@ class _Batch:
 
 
 def _play(
-    study: TriedStudy, asked: Sequence[Trial], place: Place, batch: int, on_world: Callable[[int], None]
+    study: TriedStudy, asked: Sequence[Trial], place: Workplace, batch: int, on_world: Callable[[int], None]
 ) -> _Batch:
     """Play the settings of a batch in every world, going on where that was killed."""
     errors: dict[str, str] = {}
