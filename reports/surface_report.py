@@ -16,7 +16,7 @@ from reports.save import Picture, file_name, save
 from reports.surface_first_page import surface_first_page
 from reports.surface_view import SurfaceView, read_view
 from reports.tried_page import tried_page
-from reports.tuning import NONE, figure_words, range_options, tuning_command, tuning_sections
+from reports.tuning import NONE, figure_words, held_out_texts, range_options, tuning_command, tuning_sections
 from scenarios.files import to_toml
 from sim.study.surface.answers import Slice, figure
 from sim.study.surface.surface import box_from_text
@@ -32,6 +32,7 @@ def surface_page(folder: Path, pictures: Path) -> Page:
     tuned = read_tuned(folder) if (folder / TUNED_FILE).exists() else None
     if tuned is not None and tuned.tries:
         return tried_page(folder, tuned, pictures)
+    asked = None if tuned is None else read_tuning(folder)
     view = read_view(folder if tuned is None else folder / tuned.search, tuned)
     drawn = list(_pictures(view, pictures))
     alike = None if view.said.inside is None else view.folder.surface.overlay.boxes(view.said.inside)
@@ -45,13 +46,14 @@ def surface_page(folder: Path, pictures: Path) -> Page:
         sections=list(_sections(view, drawn[1:])),
         log=[PageTable("The kinds of settings that earned most", list(_kinds(view)))],
         commands=[
-            _command(view) if tuned is None else tuning_command(read_tuning(folder), tuned),
+            _command(view) if tuned is None or asked is None else tuning_command(asked, tuned),
             report_command(folder, {}),
         ],
         notes=[]
         if live is not None
         else ["There are too many lives for one page to tell of any setting; give a --range."],
-        texts={f"{scenario.name}.toml": to_toml(scenario) for scenario in view.folder.scenarios},
+        texts={f"{scenario.name}.toml": to_toml(scenario) for scenario in view.folder.scenarios}
+        | ({} if asked is None else held_out_texts(asked, str(folder))),
     )
 
 

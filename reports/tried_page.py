@@ -11,7 +11,7 @@ from reports.first_page import NET_VALUE_WORDS, RANGE_WORDS, FirstPage
 from reports.page import Page, PageTable, report_command
 from reports.save import save
 from reports.tried_view import TriedView, read_tried_view
-from reports.tuning import figure_words, promise_words, tuned_answer, tuning_command, tuning_sections
+from reports.tuning import figure_words, held_out_texts, promise_words, tuned_answer, tuning_command, tuning_sections
 from scenarios.files import to_toml
 from sim.study.comparison.boards import ends_of
 from sim.study.inference.contests import MIN_SEEDS
@@ -34,7 +34,8 @@ def tried_page(folder: Path, tuned: TunedFile, pictures: Path) -> Page:
         sections=list(tuning_sections(view.tuned)),
         log=[PageTable("The settings that earned most", list(_settings(view)))],
         commands=[tuning_command(asked, tuned), report_command(folder, {})],
-        texts={f"{scenario.name}.toml": to_toml(scenario) for scenario in view.scenarios},
+        texts={f"{scenario.name}.toml": to_toml(scenario) for scenario in view.scenarios}
+        | held_out_texts(asked, str(folder)),
     )
 
 

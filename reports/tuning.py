@@ -1,7 +1,7 @@
 """What the pages of a tuning share: its answer, what held on new lives, its combinations, and its command."""
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from reports.amounts import difference_words, money_words
@@ -9,21 +9,24 @@ from reports.page import PageTable, Section, scenario_text
 from scenarios.files import parse_scenario
 from sim.study.comparison.boards import ends_of
 from sim.study.lives.box import Grain, Setting
-from sim.study.lives.template import PLACEHOLDER, Template, read_template
+from sim.study.lives.template import PLACEHOLDER, TOML_FILE, Template, read_template
 from sim.study.surface.answers import Figure
 from sim.study.surface.surface import SurfaceIdentity, box_from_text
+from sim.study.surface.tried import TriedIdentity
 from sim.study.surface.tuned_file import TunedFigure, TunedFile, TuningIdentity
-from sim.study.surface.words import interval_words
+from sim.study.surface.words import interval_words, setting_words
 
 NONE = "-"
 
 
 def filled(text: str, setting: Setting) -> str:
-    """Return a policy with numbers in place of its placeholders.
+    """Return a policy with numbers in place of its placeholders, or behind the name of its file.
 
     >>> filled("f1_drop > {a} or psi_max > {b}", {"a": 0.05, "b": 0.25})
     'f1_drop > 0.05 or psi_max > 0.25'
     """
+    if TOML_FILE.fullmatch(text.strip()) is not None:
+        return f"{text} with {setting_words(setting)}"
     return PLACEHOLDER.sub(lambda match: f"{setting[match[1]]:g}", text)
 
 
@@ -105,22 +108,41 @@ def tuning_command(asked: TuningIdentity, tuned: TunedFile) -> str:
     repeated = {
         "--weight": [f"{name}={weight:g}" for name, weight in tuned.weights.items()],
         "--limit": tuned.limits,
-        "--hold-out": tuned.hold_out,
+        "--hold-out": [scenario_text(parse_scenario(text, tuned.search)) for text in asked.hold_out],
     }
     words += [word for option, values in repeated.items() for value in values for word in (option, value)]
     return shlex.join(words)
 
 
+def held_out_texts(asked: TuningIdentity, source: str) -> dict[str, str]:
+    """Return the texts of the scenarios that were held out, by the names of their files."""
+    return {f"{parse_scenario(text, source).name}.toml": text for text in asked.hold_out}
+
+
 def _searched(asked: TuningIdentity) -> Iterator[str]:
     """Yield the options that say among what is chosen: policies with their ranges, gates and training profiles."""
-    for search in {each.rule: each for each in asked.searches}.values():
-        yield from ("--rule", search.rule)
-        if isinstance(search, SurfaceIdentity):
-            yield from range_options(read_template(search.rule), search)
-        else:
-            yield from (word for text in search.ranges for word in ("--range", text))
-            yield from ("--tries", str(search.tries))
+    searches = list({each.rule: each for each in asked.searches}.values())
+    yield from (word for search in searches for word in ("--rule", search.rule))
+    yield from (word for text in _ranges(searches) for word in ("--range", text))
+    if tries := [search.tries for search in searches if isinstance(search, TriedIdentity)]:
+        yield from ("--tries", str(tries[0]))
     for name in dict.fromkeys(each.gates_name for each in asked.searches):
         yield from ("--gates", name)
     for name in dict.fromkeys(each.training_name for each in asked.searches if each.training_name):
         yield from ("--training", name)
+
+
+def _ranges(searches: Iterable[SurfaceIdentity | TriedIdentity]) -> Iterator[str]:
+    """Yield the range of each placeholder once, the widest where policies share it and one takes whole numbers."""
+    found: dict[str, list[list[str]]] = {}
+    for search in searches:
+        if isinstance(search, SurfaceIdentity):
+            texts = [text for text in range_options(read_template(search.rule), search) if text != "--range"]
+        else:
+            texts = list(search.ranges)
+        for text in texts:
+            name, _, numbers = text.partition("=")
+            found.setdefault(name, []).append(numbers.split(":"))
+    for name, ends in found.items():
+        low, high = min((each[0] for each in ends), key=float), max((each[1] for each in ends), key=float)
+        yield ":".join([f"{name}={low}", high, *ends[0][2:]])

@@ -25,6 +25,9 @@ QUIET_PASTS = 40
 LIVES_OF_A_PAST = 3
 """How often a seed of a comparison plays a recorded past: as it was, and with customers drawn again, twice."""
 
+BATCH = 16
+"""How many settings a tuning asks of Optuna at once, and plays together."""
+
 _STEP_SECONDS = 0.002
 _ROW_SECONDS = 2e-6  # asking a model alone takes longer
 

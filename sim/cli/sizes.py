@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sim.work_size import (
+    BATCH,
     CELL_BYTES,
     LIVES_OF_A_PAST,
     PROCESS_BYTES,
@@ -98,14 +99,21 @@ def check_surface(worlds: Worlds, workforce: Workforce) -> None:
         _check("this surface", worlds, len(worlds.scenarios) * worlds.seeds, worlds.seconds(), workforce)
 
 
-def check_tuning(search: Worlds, confirmation: Worlds, surfaces: int, workforce: Workforce) -> None:
-    """Raise `InputError` if a tuning of so many surfaces does not fit, with what confirms the choice."""
+def check_tuning(
+    search: Worlds, confirmation: Worlds, surfaces: int, workforce: Workforce, tries: Sequence[int] = ()
+) -> None:
+    """Raise `InputError` if a tuning does not fit this machine, with what confirms the choice.
+
+    `surfaces` is how many rules are searched over the real line; `tries` how many settings of each other policy.
+    """
     if not workforce.is_here:
         return
-    cells = surfaces * len(search.scenarios) * search.seeds + 2 * len(confirmation.scenarios) * confirmation.seeds
-    seconds = surfaces * search.seconds() + confirmation.seconds()
+    passes = surfaces + sum(-(-max(each, 0) // BATCH) for each in tries)
+    lives = surfaces + sum(max(each, 0) for each in tries)
+    cells = lives * len(search.scenarios) * search.seeds + 2 * len(confirmation.scenarios) * confirmation.seeds
+    seconds = passes * search.seconds() + confirmation.seconds()
     largest = max(search, confirmation, key=lambda each: each.memory_bytes(workforce))
-    _check("this tuning", largest, cells, seconds, workforce)
+    _check("this tuning", largest, cells, seconds, workforce, _REMEDY.replace("--trials", "--tries, --trials"))
 
 
 def check_backtest(policies: int, lives: int, log_bytes: float) -> None:
@@ -149,9 +157,11 @@ def file_bytes(text: str) -> float:
         return 0.0
 
 
-def _check(what: str, worlds: Worlds, cells: int, seconds: float, workforce: Workforce) -> None:
+def _check(
+    what: str, worlds: Worlds, cells: int, seconds: float, workforce: Workforce, way_out: str = _REMEDY
+) -> None:
     memory = cells * CELL_BYTES + worlds.memory_bytes(workforce)
-    check_size(what, Work(cells, memory, seconds, workforce.cores), _REMEDY)
+    check_size(what, Work(cells, memory, seconds, workforce.cores), way_out)
 
 
 def _rows(scenario: "Scenario") -> float:

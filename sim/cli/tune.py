@@ -1,7 +1,6 @@
 """`retrainlab tune`: which setting should be used."""
 
 import json
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,6 +15,8 @@ from sim.cli.screen import Whole, show_screen
 from sim.cli.sizes import Workforce, Worlds, check_tuning, lives_a_seed, table_bytes
 from sim.cli.terminal import counting, tell
 from sim.errors import InputError
+
+_RULE = "f1_drop > {a}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,7 +115,7 @@ def _sentences(tuned: Any, study: Any) -> Iterator[str]:
     yield f"{tuned.rule} with {setting_words(tuned.chosen.setting)}{_levers(tuned.search) if are_several else ''}."
     if told := _tries(tuned.search):
         yield told
-    optimism = f"{currency} {tuned.chosen.optimism:,.0f}".lstrip()
+    optimism = f"{currency} {tuned.chosen.optimism:z,.0f}".lstrip()
     yield f"  The search promised {money(tuned.chosen.promised)} on the seeds that it saw."
     yield (
         f"  Cross-fitted over {tuned.chosen.folds} folds, choosing like this earns "
@@ -214,7 +215,7 @@ def _templates(options: TuneOptions) -> list[Callable[..., Any]]:
     from sim.study.surface.study import SurfaceStudy, parse_ranges
     from sim.study.surface.tried import TriedStudy
 
-    rules = options.rule or ["f1_drop > {a}"]
+    rules = options.rule or [_RULE]
     named = [text.partition("=")[0].strip() for text in options.range]
     for name, text in zip(named, options.range, strict=True):
         if not any(name in placeholders(rule) for rule in rules):
@@ -233,13 +234,17 @@ def _templates(options: TuneOptions) -> list[Callable[..., Any]]:
 def _scenarios(options: TuneOptions) -> tuple[list[Any], list[Any]]:
     """Return the scenarios of the search and those held out, if the tuning fits this machine."""
     from scenarios.files import load_scenario
+    from sim.study.lives.policy_template import is_rule
 
     searched, held_out = ([load_scenario(name) for name in names] for names in (options.scenarios, options.hold_out))
     search, table = options.search, table_bytes(options.search.population)
+    combinations = max(len(options.training), 1) * max(len(options.gates), 1)
+    are_rules = [is_rule(text) for text in options.rule or [_RULE]]
     check_tuning(
         Worlds(searched, search.seeds, search.trials, table),
         Worlds([*searched, *held_out], options.confirm * lives_a_seed(search.population), search.trials, table),
-        math.prod(max(len(each), 1) for each in (options.rule, options.training, options.gates)),
+        combinations * sum(are_rules),
         Workforce.of(search.place),
+        [options.tries] * (combinations * are_rules.count(False)),
     )
     return searched, held_out

@@ -28,6 +28,7 @@ from sim.errors import InputError
 BIG = "big.toml"
 MANY = "1000000000"
 GRIDS = ["--policy", "f1_drop > {a} or psi_max > {b}", "--grid", "a=0:1:9000", "--grid", "b=0:1:9000"]
+OFTEN = ["--rule", "every(days={d})", "--range", "d=30:360"]
 REFUSED = {
     "run": (["run", BIG, "--population", "twin"], "23."),
     "run trials": (["run", "steady", "--trials", MANY], "1 cells"),
@@ -48,6 +49,10 @@ REFUSED = {
     "tune seeds": (["tune", "steady", "--seeds", MANY], "1,000,000,020 cells"),
     "tune confirm": (["tune", "steady", "--confirm", MANY], "2,000,000,010 cells"),
     "tune customers": (["tune", "steady", "--hold-out", BIG], "GB of memory"),
+    "tune tries": (
+        ["tune", "steady", "--rule", "every(days={d})", "--range", "d=9:90", "--tries", MANY],
+        "10,000,000,020",
+    ),
     "tune trials": (["tune", "steady", "--trials", MANY], "days"),
     "backtest seeds": (["backtest", "log.csv", "--seeds", MANY], "18,000,000,240 cells"),
     "backtest log": (["backtest", "huge.csv"], "10,000.0 GB"),

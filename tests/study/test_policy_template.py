@@ -5,6 +5,7 @@ import pytest
 from policies.catalogue import load_policy
 from sim.errors import InputError
 from sim.study.lives.policy_template import is_rule, read_policy_template
+from sim.study.lives.template import read_template
 
 PATIENT = '''
 from policies.decision import Action, Cause, Decision
@@ -60,12 +61,23 @@ def test_a_class_of_ones_own_says_by_int_what_is_whole(tmp_path):
     assert load_policy(template.filled_text(setting)).parameters == template.fill(setting).parameters
 
 
+def test_a_policy_that_cannot_be_had_with_all_its_lowest_numbers_has_others(tmp_path):
+    """A study tells by it which policy it tries."""
+    (tmp_path / "mine.py").write_text(PATIENT.replace("steps > 2 and greed > 0.7", "steps < 2 and greed < 0.1"))
+    template = read_policy_template(f"{tmp_path}/mine.py:Patient(steps={{n}}, greed={{d}})", ["n=1:4", "d=0:1"])
+    with pytest.raises(InputError, match="go together"):
+        template.fill({"n": 1.0, "d": 0.0})
+    assert template.some().parameters == {"steps": 1, "greed": 1.0, "share": 0.5}
+
+
 def test_a_file_of_another_kind_is_a_template_too(tmp_path):
     (tmp_path / "two.toml").write_text(
         '[policy.often]\nkind = "every"\ndays = "{d}"\n[policy.rule]\nretrain_when = "f1_drop > {a}"\n'
     )
     assert not is_rule(f"{tmp_path}/two.toml:often")
     assert is_rule(f"{tmp_path}/two.toml:rule")
+    assert read_policy_template(f"{tmp_path}/two.toml:often", ["d=30:90"]).names == ("d",)
+    assert read_template(f"{tmp_path}/two.toml:rule").names == ("a",)
     assert not is_rule("page_hinkley_errors(cooldown_days={c})")
     assert is_rule("proposal(cooldown_days={c})")
     (tmp_path / "one.toml").write_text('[policy.often]\nkind = "every"\ndays = "{d}"\n')
@@ -80,6 +92,7 @@ def test_a_file_of_another_kind_is_a_template_too(tmp_path):
         ("every(days={d})", [], "must have a --range, got none for {d}"),
         ("every(days={d})", ["d=90:30"], "turn it round"),
         ("every(days={d})", ["d=1:inf"], "turn it round"),
+        ("every(days={d})", ["d=1e308:1.1e308"], "within 1,000,000,000,000,000 of 0"),
         ("every(days={d})", ["d=30"], "a name and two numbers"),
         ("every(days={d})", ["d=few:many"], "a name and two numbers"),
         ("every(days={d})", ["d=0:30:log"], "must lie above 0"),

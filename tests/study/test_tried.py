@@ -2,10 +2,12 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import optuna
@@ -18,7 +20,9 @@ from typer.testing import CliRunner
 from policies.catalogue import load_policy
 from reports.charts.tried_settings import tried_settings_chart
 from reports.report import write_report
+from reports.surface_report import surface_page
 from reports.tried_view import read_tried_view
+from reports.tuning import filled
 from scenarios.files import to_toml
 from scenarios.injectors import ConceptDrift
 from sim.cli.app import app
@@ -180,7 +184,8 @@ def test_the_worst_regret_is_made_small_over_the_scenarios_as_objectives(tmp_pat
     ("more", "said"),
     [
         (("--limit", "retrains_per_year <= -1"), "a limit must leave some setting"),
-        (("--limit", "happiness <= 1"), "a score must be one of the lives, got 'happiness'"),
+        (("--limit", "happiness <= 1"), "a --limit must bound a score of the lives, got 'happiness'"),
+        (("--seeds", "1"), "tuning needs at least 2 seeds"),
         (("--reference", "always"), "a reference must be a rule"),
         (("--range", "e=1:2"), "a --range must be of a placeholder"),
     ],
@@ -189,6 +194,36 @@ def test_what_cannot_be_tuned_is_said(more, said):
     told = CliRunner().invoke(app, asked("--out", "out", *OFTEN, *more, tries=2))
     assert isinstance(told.exception, InputError), told.output
     assert said in str(told.exception)
+    assert not Path("out").exists() or "must leave some setting" in said, "what is wrong before any world is played"
+
+
+def test_the_command_of_a_page_tunes_the_same_again(tmp_path):
+    """With a placeholder that two policies share, a file of several policies and a file that is held out."""
+    (tmp_path / "two.toml").write_text(
+        '[policy.often]\nkind = "every"\ndays = "{d}"\n[policy.rule]\nretrain_when = "f1_drop > {a}"\n'
+    )
+    rules = ("--rule", "two.toml:often", "--rule", "every(days={d}, budget_per_year={n})", "--rule", "f1_drop > {d}")
+    ranges = ("--range", "d=30.5:90", "--range", "n=1:3")
+    tuned("out", *rules, *ranges, "--hold-out", "quiet.toml", tries=2)
+    wanted, kept = read_tuning(tmp_path / "out"), read_tuned(tmp_path / "out")
+    assert filled("two.toml:often", {"d": 45.0}) == "two.toml:often with d = 45"
+    page = surface_page(tmp_path / "out", tmp_path)
+    for name, text in page.texts.items():
+        (tmp_path / name).write_text(text)
+    command = shlex.split(page.commands[0])[1:]
+    told = CliRunner().invoke(app, [*command, "--out", "again", "--cache", "cache"])
+    assert told.exit_code == 0, told.exception
+    assert (read_tuning(tmp_path / "again"), read_tuned(tmp_path / "again")) == (wanted, kept)
+
+
+def test_another_policy_in_the_same_file_is_another_tuning(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('[policy.often]\nkind = "every"\ndays = "{d}"\n')
+    asked_for = ("--rule", "mine.toml", "--range", "d=30:360")
+    tuned("out", *asked_for, tries=2)
+    file.write_text(file.read_text() + "budget_per_year = 1\n")
+    told = CliRunner().invoke(app, asked("--out", "out", *asked_for, "--resume", tries=2))
+    assert "holds another tuning" in str(told.exception)
 
 
 def test_no_tries_are_refused_and_another_number_of_them_is_another_tuning():

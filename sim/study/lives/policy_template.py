@@ -15,6 +15,8 @@ from sim.study.lives.box import Setting
 from sim.study.lives.template import PLACEHOLDER, TOML_FILE, filled_policy, placeholders, text_of
 
 _RANGE = re.compile(r"\s*(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<low>[^:]+):(?P<high>[^:]+?)(?P<log>:\s*log\s*)?")
+_MOST = 1e15
+"""As far from 0 as numbers are tried: whole ones are exact so far."""
 _FORM = "write it as a=0.01:0.2, or a=0.001:1:log"
 
 
@@ -65,6 +67,15 @@ class PolicyTemplate:
             If the policy can't have such a number.
         """
         return filled_policy(self.text, self._numbers(setting))
+
+    def some(self) -> PolicySpec:
+        """Return a policy of some setting: the lowest, or where that can't be had, one that was found to be."""
+        lowest = {each.name: each.low for each in self.bounds}
+        try:
+            return self.fill(lowest)
+        except InputError:
+            first = self.names[0]
+            return self.fill({**{each.name: each.high for each in self.bounds}, first: lowest[first]})
 
     def filled_text(self, setting: Setting) -> str:
         """Return the text of a setting, as `--policy` takes it where it is no file."""
@@ -146,6 +157,8 @@ def _read_range(text: str) -> _Range:
         raise InputError(f"a --range must have a name and two numbers, got {text!r}; {_FORM}.") from error
     if not isfinite(asked.low) or not isfinite(asked.high) or asked.low > asked.high:
         raise InputError(f"a --range must go from a number to a larger one, got {text!r}; turn it round.")
+    if max(abs(asked.low), abs(asked.high)) > _MOST:
+        raise InputError(f"a --range must lie within {_MOST:,.0f} of 0, got {text!r}; give a closer one.")
     if asked.is_log and asked.low <= 0:
         raise InputError(f"a --range by logarithm must lie above 0, got {text!r}; leave :log out.")
     return asked
@@ -194,7 +207,7 @@ def _is_whole(text: str, corners: _Corners, asked: _Range) -> bool:
         changed = {key for key, value in one.parameters.items() if value != other.parameters.get(key)}
         if changed & one.whole:
             return True
-    middle = (asked.low + asked.high) / 2
+    middle = asked.low / 2 + asked.high / 2
     middle += 0.25 * (middle == floor(middle))
     return _beside(text, corners, asked.name, _number_text(middle, is_whole=False)) is None
 

@@ -20,6 +20,10 @@ PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)\}")
 _QUOTED = re.compile(r"(=\s*)([\"'])\{([A-Za-z_]\w*)\}\2")
 TOML_FILE = re.compile(r"(?P<path>.+\.toml)(?::(?P<name>.+))?", re.DOTALL)
 """How a file of policies is named, with that of one of them."""
+_TABLE = re.compile(
+    r"^[ \t]*\[[ \t]*policy[ \t]*\.[ \t]*(?P<quote>[\"']?)(?P<name>[^\]\n]+?)(?P=quote)[ \t]*\]", re.MULTILINE
+)
+"""Where the table of a policy begins in a file."""
 _TREND = re.compile(r"slope\(\s*\w+\s*,\s*\{([A-Za-z_]\w*)\}\s*\)")
 _COUNT = re.compile(r"at_least\(\s*\{([A-Za-z_]\w*)\}\s*,")
 _FIRST_MARK = 770_001
@@ -184,15 +188,20 @@ def placeholders(text: str) -> tuple[str, ...]:
 
 
 def text_of(text: str) -> str:
-    """Return what the placeholders stand in: the text itself, or that of the file it names."""
+    """Return what the placeholders stand in: the text itself, or that of the file, or of the one policy, it names."""
     file = TOML_FILE.fullmatch(text.strip())
     if file is None:
         return text
     try:
-        return Path(file["path"]).read_text(encoding="utf-8")
+        body = Path(file["path"]).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"a policy file must be readable text, got {file['path']!r}: {reason}.") from error
+    starts = [match.start() for match in _TABLE.finditer(body)]
+    for start, end in pairwise([*starts, len(body)]):
+        if _TABLE.match(body, start)["name"] == file["name"]:  # type: ignore[index] # it starts there
+            return body[start:end]
+    return body
 
 
 def filled_policy(text: str, numbers: Mapping[str, str]) -> PolicySpec:

@@ -62,6 +62,9 @@ class TuneStudy:
     hold_out: tuple[Scenario, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        n_seeds = len(self.searches[0].seeds)
+        if n_seeds < 2:
+            raise InputError(f"tuning needs at least 2 seeds to hold some out, got {n_seeds}; raise --seeds.")
         searched = {scenario.name for scenario in self.searches[0].scenarios}
         for scenario in self.hold_out:
             if scenario.name in searched:

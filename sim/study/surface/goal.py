@@ -9,10 +9,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.errors import InputError
+from sim.errors import InputError, did_you_mean
 from sim.study.lives.box import Setting
+from sim.study.scores.table import Score
 
 Floats = NDArray[np.float64]
+_LIMITABLE = ("retrains_per_year", *(score.value for score in Score))
 
 
 class Goal(StrEnum):
@@ -93,6 +95,9 @@ def parse_limits(texts: Sequence[str]) -> tuple[Limit, ...]:
             most = math.nan
         if not relation or not name.isidentifier() or not math.isfinite(most):
             raise InputError(f"a --limit must read like 'retrains_per_year <= 4', got {text!r}.")
+        if name not in _LIMITABLE:
+            hint = did_you_mean(name, _LIMITABLE)
+            raise InputError(f"a --limit must bound a score of the lives, got {name!r}.{hint}")
         found.append(Limit(name, most))
     return tuple(found)
 

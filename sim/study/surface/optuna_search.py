@@ -20,7 +20,8 @@ from sim.study.engines.engine import Engine
 from sim.study.lives.box import Setting
 from sim.study.lives.policy_template import Bounds
 from sim.study.surface.goal import Goal, Limit, shares_of, yearly
-from sim.study.surface.tried import BATCH, Tried, TriedStudy, tried_settings, write_tried
+from sim.study.surface.tried import Tried, TriedStudy, tried_settings, write_tried
+from sim.work_size import BATCH
 
 OPTUNA_FILE, STUDY_NAME = "optuna.db", "retrainlab"
 

@@ -19,25 +19,27 @@ from sim.study.lives.policy_template import PolicyTemplate
 from sim.study.scores.judge import DAYS_PER_YEAR
 from sim.study.surface.study import check_search
 from sim.whole_file import write_table
+from sim.work_size import BATCH
 from sim.world.population_spec import PopulationSpec
 
 TRIED_FILE = "tried.parquet"
-BATCH = 16
-"""How many settings are asked of Optuna at once, and played together."""
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class TriedIdentity:
-    """What must be the same for tried settings to belong to one search; as of a surface, but for what is tried."""
+    """What must be the same for tried settings to belong to one search; as of a surface, but for what is tried.
+
+    `policy` is one of some setting, as TOML: all that is no number to try, and for a class of one's own its code.
+    """
 
     scenarios: tuple[str, ...]
     seeds: tuple[int, ...]
     rule: str
     ranges: tuple[str, ...]
     tries: int
-    code: str
+    policy: str
     gates_name: str
     gates: str
     reference: str
@@ -88,14 +90,13 @@ class TriedStudy:
 
     def identity(self) -> TriedIdentity:
         """Return what must be the same for settings to belong to this search."""
-        lowest = self.template.fill({each.name: each.low for each in self.template.bounds})
         return TriedIdentity(
             scenarios=tuple(to_toml(scenario) for scenario in self.scenarios),
             seeds=self.seeds,
             rule=self.template.text,
             ranges=tuple(each.text for each in self.template.bounds),
             tries=self.tries,
-            code=lowest.code,
+            policy=self.template.some().to_toml(),
             gates_name=self.profile.name,
             gates=repr(self.profile),
             reference=self.reference.to_toml(),
