@@ -6,7 +6,7 @@ from typing import Any
 
 from reports.amounts import difference_words, number_words
 from reports.caption import seeds_words, source
-from reports.charts.tried_settings import tried_settings_chart
+from reports.charts.tried_settings import MOST_PANELS, tried_settings_chart
 from reports.first_page import NET_VALUE_WORDS, RANGE_WORDS, FirstPage
 from reports.page import Page, PageTable, report_command
 from reports.save import save
@@ -57,13 +57,16 @@ def _points(view: TriedView) -> Iterator[tuple[str, str]]:
     yield "What the choice asks for", f"{number_words(view.retrains_per_year[view.chosen], 2)} retrainings a year"
     gap = figure(own - theirs)
     told = difference_words(gap.mean, view.currency, ends_of(gap.interval))
-    yield "On the lives of the search", f"{told} a life than {view.tuned.reference}"
+    yield f"On the lives of the search, beside {view.tuned.reference}", f"{told} a life"
 
 
 def _not_shown(view: TriedView) -> Iterator[str]:
     if len(view.tried.seeds) < MIN_SEEDS:
         told = f"{len(view.tried.seeds)} lives of each scenario are too few"
         yield f"How sure this is: {told}; {MIN_SEEDS} or more give a range."
+    if (names := [text.partition("=")[0] for text in view.search.ranges])[MOST_PANELS:]:
+        left = ", ".join(names[MOST_PANELS:])
+        yield f"Along {left}: the picture has the first {MOST_PANELS} placeholders, the table all of them."
     yield "Settings that were not tried: a better one may lie between those that were; more --tries look further."
     if not view.tuned.hold_out:
         yield "What the choice earns in other scenarios: none was held out (`--hold-out`)."

@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from figure_kit import check
 from lives import TWIN, small
 from test_policy_template import PATIENT
 from typer.testing import CliRunner
@@ -122,6 +124,19 @@ def test_a_search_that_was_killed_goes_on_to_what_it_would_have_been(tmp_path):
     assert read_tuned(tmp_path / "whole") == read_tuned(tmp_path / "killed")
 
 
+def test_a_search_that_was_killed_while_it_asked_goes_on_with_what_is_left_to_ask(tmp_path):
+    tuned("out", *OFTEN, tries=3)
+    folder = tmp_path / "out/search-1"
+    whole = pd.read_parquet(folder / TRIED_FILE)
+    for path in (folder / TRIED_FILE, folder / "optuna.db", tmp_path / "out/tuned.json"):
+        path.unlink()
+    shutil.rmtree(folder / "batch-1")
+    storage = f"sqlite:///{folder / 'optuna.db'}"
+    optuna.create_study(storage=storage, study_name=STUDY_NAME, directions=["maximize", "minimize"]).ask()
+    tuned("out", *OFTEN, "--resume", tries=3)
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / TRIED_FILE), whole)
+
+
 def test_rules_and_other_policies_compete_and_the_choice_is_a_policy(tmp_path):
     told = tuned(
         "out", *OFTEN, "--rule", "f1_drop > {a}", "--range", "a=0.9:1", "--seeds", "5", "--confirm", "6", "--json"
@@ -136,7 +151,7 @@ def test_rules_and_other_policies_compete_and_the_choice_is_a_policy(tmp_path):
     assert spec.parameters["days"] == kept.setting["d"]
     page = write_report(tmp_path / "out").read_text()
     assert f"Use every(days={kept.setting['d']:g})" in page
-    assert "--range d=30:360 --tries 20 --rule" in page
+    assert "--range d=30:360 --range a=0.9:1.0 --tries 20 --gates" in page
     tuning = read_tuning(tmp_path / "out")
     view = read_tried_view(tmp_path / "out", tuning, kept)
     (points, *_), names = tried_settings_chart(view, "Source.").subfigs[0].axes[0].collections, ["d"]
@@ -214,6 +229,26 @@ def test_the_command_of_a_page_tunes_the_same_again(tmp_path):
     told = CliRunner().invoke(app, [*command, "--out", "again", "--cache", "cache"])
     assert told.exit_code == 0, told.exception
     assert (read_tuning(tmp_path / "again"), read_tuned(tmp_path / "again")) == (wanted, kept)
+
+
+def test_many_placeholders_share_a_picture_with_numbers_on_every_axis(tmp_path):
+    """A logarithmic axis within one decade has no power of ten to name."""
+    settings = 'settings="threshold={t}, delta={e}", cooldown_days={c}, budget_per_year={n}'
+    text = f'detector(detector="page_hinkley", {settings})'
+    ranges = ("t=20:60:log", "e=0.0001:0.1:log", "c=1:90:log", "n=1:4")
+    tuned("out", "--rule", text, *(word for each in ranges for word in ("--range", each)), tries=6)
+    view = read_tried_view(tmp_path / "out", read_tuning(tmp_path / "out"), read_tuned(tmp_path / "out"))
+    figure = tried_settings_chart(view, "Source.")
+    check(figure)
+    panels = figure.subfigs[0].axes
+    assert [panel.get_xlabel() for panel in panels] == ["t", "e", "c"]
+    for panel in panels:
+        low, high = panel.get_xlim()
+        shown = [label.get_text() for label in panel.get_xticklabels() if low <= label.get_position()[0] <= high]
+        assert len(list(filter(None, shown))) >= 2, panel.get_xlabel()
+    starts, ends = zip(*((panel.get_position().x0, panel.get_position().x1) for panel in panels), strict=True)
+    assert max(np.subtract(starts[1:], ends[:-1])) < 0.1, "a legend must not push the panels apart"
+    assert "Along n: the picture has the first 3" in " ".join(write_report(tmp_path / "out").read_text().split())
 
 
 def test_another_policy_in_the_same_file_is_another_tuning(tmp_path):

@@ -1,13 +1,12 @@
 """The search of Optuna: a policy of any kind, whose settings are tried batch by batch, each batch as one herd."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import optuna
 import pandas as pd
-from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, NSGAIISampler, TPESampler
 from optuna.study import StudyDirection
 from optuna.trial import Trial, TrialState
@@ -18,7 +17,6 @@ from sim.study.comparison.contestants import Contestant
 from sim.study.comparison.study_file import STUDY_FILE
 from sim.study.engines.engine import Engine
 from sim.study.lives.box import Setting
-from sim.study.lives.policy_template import Bounds
 from sim.study.surface.goal import Goal, Limit, shares_of, yearly
 from sim.study.surface.tried import Tried, TriedStudy, tried_settings, write_tried
 from sim.work_size import BATCH
@@ -114,20 +112,16 @@ def _sampler(search: optuna.Study, number: int) -> BaseSampler:
 
 
 def _asked(search: optuna.Study, study: TriedStudy, number: int) -> Trial:
-    """Return a trial by its number, asked for anew unless it was before."""
-    known = search.get_trials(deepcopy=False)
-    if number < len(known):
-        return Trial(search, known[number]._trial_id)  # no other way back to an open one
+    """Return a trial by its number, asked for anew unless it was before, with what it was not yet asked."""
     search.sampler = _sampler(search, number)
-    return search.ask(dict(_distributions(study.template.bounds)))
-
-
-def _distributions(bounds: Sequence[Bounds]) -> Iterator[tuple[str, BaseDistribution]]:
-    for each in bounds:
+    known = search.get_trials(deepcopy=False)
+    trial = Trial(search, known[number]._trial_id) if number < len(known) else search.ask()  # no other way back
+    for each in study.template.bounds:
         if each.is_whole:
-            yield each.name, IntDistribution(int(each.low), int(each.high), log=each.is_log)
+            trial.suggest_int(each.name, int(each.low), int(each.high), log=each.is_log)
         else:
-            yield each.name, FloatDistribution(each.low, each.high, log=each.is_log)
+            trial.suggest_float(each.name, each.low, each.high, log=each.is_log)
+    return trial
 
 
 @dataclass(frozen=True)
