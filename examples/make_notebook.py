@@ -16,8 +16,8 @@ CELLS: tuple[tuple[str, str], ...] = (
         # Choose a trigger
 
         When should this model be retrained? Here the threshold of a trigger is chosen: from a scenario to every
-        setting at once, to a choice, to what it earns in months that the choice never saw. It takes about a minute, on
-        synthetic customers, and needs no network.
+        setting at once, to a choice, to what it earns in months that the choice never saw. It takes a minute or two,
+        on synthetic customers, and needs no network.
         """,
     ),
     (
