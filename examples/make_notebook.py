@@ -1,4 +1,4 @@
-"""Write choose_a_trigger.ipynb: from a scenario to a justified threshold. `make notebook`."""
+"""Write choose_a_trigger.ipynb: from a scenario to a threshold that was confirmed. `make notebook`."""
 
 from pathlib import Path
 from textwrap import dedent
@@ -15,9 +15,9 @@ CELLS: tuple[tuple[str, str], ...] = (
         """
         # Choose a trigger
 
-        When should this model be retrained? Here a threshold on `f1_drop` is chosen by playing the same months under
-        several of them, and the choice is justified with an interval. It takes about a minute, on synthetic
-        customers, and needs no network.
+        When should this model be retrained? Here the threshold of a trigger is chosen: from a scenario to every
+        setting at once, to a choice, to what it earns in months that the choice never saw. It takes a minute or two,
+        on synthetic customers, and needs no network.
         """,
     ),
     (
@@ -35,17 +35,31 @@ CELLS: tuple[tuple[str, str], ...] = (
         from pathlib import Path
         from tempfile import mkdtemp
 
-        from reports.caption import board_caption
+        import pandas as pd
+
         from reports.charts.before_after import Side, before_after_chart
-        from reports.charts.leaderboard import leaderboard_chart
-        from reports.charts.recovery_cost import recovery_cost_chart
-        from reports.charts.threshold import threshold_chart
-        from reports.charts.trigger_roc import trigger_roc_chart
-        from reports.families import families, proposed_setting
+        from reports.charts.surface_curve import surface_curve_chart
+        from reports.surface_view import read_view
         from scenarios.schema import Time
-        from sim.api import PopulationSpec, Study, compare, contestants, load_profile, load_scenario, parse_grid
-        from sim.study.inference.contests import paired_difference
+        from sim.api import (
+            Goal,
+            PopulationSpec,
+            SurfaceStudy,
+            TuneStudy,
+            answer,
+            choose,
+            load_policy,
+            load_profile,
+            load_scenario,
+            parse_limits,
+            parse_ranges,
+            read_template,
+            sentences,
+            survey,
+        )
         from sim.study.scores.monthly import from_text
+
+        folder = Path(mkdtemp())
         """,
     ),
     (
@@ -68,114 +82,124 @@ CELLS: tuple[tuple[str, str], ...] = (
     (
         "text",
         """
-        ## 2. The candidates
+        ## 2. Every setting at once
 
-        One rule at seven thresholds. `never` is the baseline: the first model, kept. `oracle` is the best schedule in
-        hindsight that still waits for labels and gates: nobody can be better.
+        `{a}` stands for any number. Two thresholds that never act differently lead one life, so that the whole range
+        is played exactly, by as many lives as there are, in six worlds that differ by their luck alone. The
+        proposal's own rule is judged beside them.
         """,
     ),
     (
         "code",
         """
-        candidates = contestants(["never", "oracle", "f1_drop > {a}"], parse_grid(["a=0.02:0.26:7"]))
-        study = Study(
+        template = read_template("f1_drop > {a}")
+        search = SurfaceStudy(
             scenarios=(scenario,),
-            contestants=candidates,
-            profiles=(load_profile("telco_churn"),),
             seeds=(1, 2, 3, 4, 5, 6),
-            baseline="never",
+            template=template,
+            box=parse_ranges(["a=-0.05:0.4"], template),
+            profile=load_profile("telco_churn"),
+            reference=load_policy("proposal"),
             population=PopulationSpec("twin"),
         )
-        [candidate.name for candidate in candidates]
+        surface = survey(search, folder / "surface", cache_folder=folder / "worlds")
+        said = answer(surface, template, search.reference, weights={})
+        print(*sentences(said, search), sep="\\n")
         """,
     ),
     (
         "text",
         """
-        ## 3. Play
-
-        Every policy meets the same customers, outcomes and delays. With fewer than five seeds there would be no
-        interval.
+        Where the curve is flat, the threshold hardly matters, and the one that asks for fewer retrainings is the
+        better choice. But the best of many looks better than it is: part of its lead is the luck of these six worlds.
         """,
     ),
     (
         "code",
         """
-        comparison = compare(study, Path(mkdtemp()) / "study")
-        board = comparison.leaderboard.boards[0]
-        caption = board_caption(board, study.seeds, study.population_name)
-        comparison.cells[["policy", "seed", "net_value", "regret", "retrains"]].head()
+        surface_curve_chart(read_view(folder / "surface"), "Source: competitor on the synthetic twin, seeds 1 to 6.")
         """,
     ),
     (
         "text",
         """
-        ## 4. What is each worth?
-        """,
-    ),
-    ("code", 'leaderboard_chart(board, "never", caption)'),
-    ("code", "recovery_cost_chart(board, caption)"),
-    (
-        "text",
-        """
-        ## 5. Which threshold?
+        ## 3. Choose, and confirm
 
-        Regret is what the oracle earns more. Where the band is wide and flat, the threshold hardly matters, and the
-        one with fewer false alarms is the better choice.
+        `choose` searches within limits. The seeds are cut into folds, and what was chosen on the others is judged on
+        each: the difference to what the search promised is its *optimism*. Then the choice meets the proposal on six
+        new seeds, paired.
         """,
     ),
     (
         "code",
         """
-        (family,) = families(study.policies)
-        threshold_chart(family, board, caption)
-        """,
-    ),
-    ("code", "trigger_roc_chart(family, board, caption)"),
-    (
-        "text",
-        """
-        ## 6. Justify it
-
-        The best mean may be luck. What differs from it on the same seeds, and what does not?
-        """,
-    ),
-    (
-        "code",
-        """
-        regret = comparison.cells.pivot(index="seed", columns="policy", values="regret")
-        best = min(family.settings, key=lambda setting: regret[setting.policy].mean())
-        print(f"best: {best.policy}; the proposal's threshold: {proposed_setting(family)}")
-        for setting in family.settings:
-            found = paired_difference(regret[setting.policy].tolist(), regret[best.policy].tolist())
-            if setting != best:
-                low, high = found.interval.low, found.interval.high
-                print(f"{setting.policy}: {found.mean:+,.0f} in regret ({low:+,.0f} to {high:+,.0f})")
+        study = TuneStudy(
+            searches=(search,),
+            goal=Goal.MEAN,
+            weights={},
+            limits=parse_limits(["retrains_per_year <= 4"]),
+            confirm_seeds=(7, 8, 9, 10, 11, 12),
+        )
+        tuned = choose(study, folder / "tuned", cache_folder=folder / "worlds")
+        print(f"promised {tuned.chosen.promised.mean:,.0f}, cross-fitted {tuned.chosen.cross_fitted.mean:,.0f}")
+        print(f"the optimism is {tuned.chosen.optimism:,.0f}")
         """,
     ),
     (
         "code",
         """
-        lives = {
-            policy: [from_text(text) for text in comparison.cells.query("policy == @policy")["monthly"]]
-            for policy in ("never", best.policy)
-        }
-        before, after = (Side(policy, tuple(own)) for policy, own in lives.items())
-        before_after_chart(before, after, scenario, study.seeds, study.population_name, board.gates)
+        gain, ends = tuned.confirmed.mean, tuned.confirmed.interval
+        print(f"{tuned.spec.parameters['retrain_when']}, on seeds that the search never saw,")
+        print(f"earns {gain:+,.0f} ({ends.low:+,.0f} to {ends.high:+,.0f}) against the proposal")
         """,
     ),
     (
         "text",
         """
-        ## 7. Before production
+        ## 4. What changes
 
-        Six seeds of a small world are a sketch. Say the same with twenty seeds, on the real table, on worlds without
-        drift and with other drifts, and let it make the report:
+        The months of the new seeds under the proposal and under the choice.
+        """,
+    ),
+    (
+        "code",
+        """
+        cells = pd.read_parquet(folder / "tuned" / "confirmation" / "results.parquet")
+        before, after = (
+            Side(name, tuple(from_text(text) for text in cells.query("policy == @name")["monthly"]))
+            for name in ("proposal", "chosen")
+        )
+        before_after_chart(before, after, scenario, study.confirm_seeds, "twin", search.profile.name)
+        """,
+    ),
+    (
+        "text",
+        """
+        ## 5. Hand it on
+
+        Where the confirmed gain is shown to be above zero, the choice lies there as a policy, which `run`, `compare`
+        and production code read as it is. Otherwise there is none, and keeping the proposal is as good.
+        """,
+    ),
+    (
+        "code",
+        """
+        chosen = folder / "tuned" / "chosen.toml"
+        print(chosen.read_text() if tuned.is_shown else "Nothing was shown to be better than the proposal.")
+        """,
+    ),
+    (
+        "text",
+        """
+        ## 6. Before production
+
+        Six seeds of a small world are a sketch. Say the same with more, on the real table, over worlds with other
+        drifts and without any, hold a scenario out, let other policies compete, and have the report made:
 
         ```sh
-        retrainlab compare competitor steady proposal --policy never --policy oracle \\\\
-            --policy "f1_drop > {a}" --grid a=0.02:0.26:7 --seeds 20 --workers 2 --out runs/threshold
-        retrainlab report runs/threshold
+        retrainlab tune competitor erosion harmless steady --rule "f1_drop > {a}" --range a=-0.05:0.4 \\\\
+            --limit "retrains_per_year <= 4" --hold-out recession --seeds 10 --workers 2 --out runs/tuned
+        retrainlab report runs/tuned
         ```
         """,
     ),

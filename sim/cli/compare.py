@@ -46,7 +46,9 @@ class CompareOptions:
     grid: Annotated[list[str], typer.Option(help="Values of a placeholder, as a=0.02:0.10:9 or a=1,2.")] = field(
         default_factory=list
     )
-    baseline: Annotated[str, typer.Option(help="The policy that all others are paired with.")] = "never"
+    baseline: Annotated[
+        str, typer.Option(help="The policy that all others are paired with; never is played too, unless it is named.")
+    ] = "never"
     seeds: Annotated[int, typer.Option(help="How many lives of each scenario, from seed 1 on.")] = 10
     population: PlayedOptions = field(default_factory=PlayedOptions)
     trials: Trials = 0

@@ -280,7 +280,10 @@ WRONG = {
     "no seeds": (["--seeds", "0"], "got 0"),
     "negative seeds": (["--seeds", "-3"], "got -3"),
     "baseline": (["--policy", "always", "--baseline", "alwys"], "Did you mean 'always'"),
-    "default baseline": (["--policy", "always"], "must be one of the policies"),
+    "baseline of a grid": (
+        ["--policy", "f1_drop > {a}", "--grid", "a=0.1:0.4:12", "--baseline", "always"],
+        "f1_drop > 0.3455 and 2 more), got 'always'",
+    ),
     "coin": (["--policy", "never", "--policy", "coin(like=always)"], "add --policy for it"),
     "placeholder": (["--policy", "never", "--policy", "f1_drop > {a}"], "add --grid a="),
     "grid": (["--policy", "f1_drop > {a}", "--grid", "a=1:2"], "a=0.02:0.10:9"),
@@ -357,6 +360,13 @@ def test_a_dry_run_counts_the_work_and_writes_nothing(monkeypatch, capsys):
     assert (told["worlds"], told["cells"]) == (10, 40)
     assert told["seconds"] > 0
     assert sorted(Path().rglob("*")) == before
+
+
+def test_the_default_baseline_is_played_where_it_is_not_named(monkeypatch, capsys):
+    write(CALM)
+    code, _, _ = call(monkeypatch, capsys, *SMALL, "--policy", "always", "--out", "out")
+    assert code == 0
+    assert set(pd.read_parquet("out/results.parquet")["policy"]) == {"always", "never"}
 
 
 def test_gates_that_let_nothing_by_are_named(monkeypatch, capsys):

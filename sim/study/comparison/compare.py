@@ -38,6 +38,7 @@ from sim.world.world import World
 RESULTS_FILE = "results.parquet"
 RESAMPLED_FILE = "resampled.parquet"
 LEADERBOARD_FILE = "leaderboard.json"
+_MOST_NAMES = 10
 _CELLS_FOLDER = "cells"
 _LIFTED_WORLDS = 3
 _TRAININGS_A_TRIAL = 24
@@ -76,7 +77,9 @@ class Study:
             check_replayable(profile)
         if self.baseline not in names:
             hint = did_you_mean(self.baseline, names)
-            msg = f"the baseline must be one of the policies ({', '.join(names)}), got {self.baseline!r}.{hint}"
+            more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+            told = ", ".join(names[:_MOST_NAMES]) + more
+            msg = f"the baseline must be one of the policies ({told}), got {self.baseline!r}.{hint}"
             raise InputError(msg)
 
     @property

@@ -24,17 +24,23 @@ OF_ITS_LUCK = (
 )
 """What is not spoken of by what a surface on one history tells."""
 
+NEVER = "never"
+"""The baseline where none is named."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class StudyRequest:
-    """A comparison in the words of its user: names, files, expressions and grids, none of them read yet."""
+    """A comparison in the words of its user: names, files, expressions and grids, none of them read yet.
+
+    The `baseline` is one of the policies; `never` need not be named among them, and is played too.
+    """
 
     scenarios: tuple[str, ...]
     policies: tuple[str, ...]
     gates: tuple[str, ...]
     seeds: tuple[int, ...]
     population: PopulationSpec
-    baseline: str = "never"
+    baseline: str = NEVER
     grid: tuple[str, ...] = ()
     fail_if: tuple[str, ...] = ()
     trials: int = 0
@@ -60,7 +66,8 @@ def plan_study(request: StudyRequest, tell: Callable[[str], None]) -> PlannedStu
     """
     asked = tuple(load_scenario(name) for name in request.scenarios)
     trainings = tuple(load_training(name) for name in request.trainings)
-    chosen = contestants(request.policies, parse_grid(request.grid), trainings)
+    unnamed = (NEVER,) if request.baseline == NEVER else ()
+    chosen = contestants((*request.policies, *unnamed), parse_grid(request.grid), trainings)
     names = [each.name for each in chosen if not each.is_ablation]
     conditions = tuple(parse_condition(text, names) for text in request.fail_if)
     profiles = tuple(load_profile(name) for name in request.gates)
