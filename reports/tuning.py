@@ -94,8 +94,11 @@ def _combinations(tuned: TunedFile) -> Iterator[dict[str, Any]]:
 def range_options(template: Template, asked: SurfaceIdentity) -> Iterator[str]:
     """Yield the options that ask for the ranges of a rule's placeholders."""
     for axis, numbers in zip(template.axes, box_from_text(asked.box), strict=True):
-        if numbers != axis.whole and axis.grain is Grain.REAL:
-            yield from ("--range", f"{axis.name}={float(numbers.low.value)!r}:{float(numbers.high.value)!r}")
+        low, high = numbers.low.value, numbers.high.value
+        if axis.grain is Grain.WHOLE:
+            low, high = int(low) + numbers.low.is_after, int(high) - (not numbers.high.is_after)
+        if numbers != axis.whole:
+            yield from ("--range", f"{axis.name}={low!r}:{high!r}")
 
 
 def tuning_command(asked: TuningIdentity, tuned: TunedFile) -> str:

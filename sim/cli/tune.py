@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -75,7 +76,7 @@ def tune(options: TuneOptions) -> None:
     """Choose the setting of a policy. The choice is confirmed on seeds and scenarios that the search never saw."""
     study = _study(options)
 
-    from sim.study.surface.choice import CHOSEN_FILE, choose
+    from sim.study.surface.choice import choose
 
     title = "-".join([*(scenario.id for scenario in study.searches[0].scenarios), "tuning"])
     folder = options.search.folder(title)
@@ -92,14 +93,21 @@ def tune(options: TuneOptions) -> None:
             on_world=on_world,
         )
     if options.as_json:
-        typer.echo(json.dumps({"folder": str(folder), **_plain(tuned)}, allow_nan=False))
+        policy = _policy(tuned, folder) if tuned.is_shown else None
+        typer.echo(json.dumps({"folder": str(folder), "policy": policy, **_plain(tuned)}, allow_nan=False))
         return
     said = list(_sentences(tuned, study))
     if tuned.is_shown:
         gates = f", with --gates {tuned.search.profile.name}" if options.gates else ""
-        name = folder / CHOSEN_FILE if tuned.policy == CHOSEN_FILE else tuned.policy
-        said.append(f"The choice is {name}; run and compare take it as a --policy{gates}.")
+        said.append(f"The choice is {_policy(tuned, folder)}; run and compare take it as a --policy{gates}.")
     show_screen(said, whole=options.whole)
+
+
+def _policy(tuned: Any, folder: Path) -> str:
+    """Return what `--policy` takes for the choice."""
+    from sim.study.surface.choice import CHOSEN_FILE
+
+    return str(folder / CHOSEN_FILE) if tuned.policy == CHOSEN_FILE else str(tuned.policy)
 
 
 def _sentences(tuned: Any, study: Any) -> Iterator[str]:

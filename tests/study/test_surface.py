@@ -10,6 +10,7 @@ from lives import TWIN, small
 from typer.testing import CliRunner
 
 from policies.catalogue import load_policy
+from reports.tuning import range_options
 from scenarios.files import to_toml
 from scenarios.injectors import ConceptDrift
 from scenarios.schema import Prices
@@ -241,6 +242,24 @@ def test_the_command_says_what_is_best_and_leaves_regions_and_lives(tmp_path):
     assert (out / "lives.parquet").exists()
     as_json = CliRunner().invoke(app, [*asked, "--resume", "--json"])
     assert json.loads(as_json.stdout)["best"] == json.loads((out / "answer.json").read_text())["best"]
+
+
+def test_a_rule_of_a_file_that_changed_is_another_surface(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text('[policy.mine]\nretrain_when = "f1_drop > {a}"\ncooldown_days = 30\n')
+    before = study_of(rule=str(file)).identity()
+    assert study_of(rule=str(file)).identity() == before
+    file.write_text(file.read_text().replace("30", "60"))
+    assert study_of(rule=str(file)).identity() != before
+
+
+@pytest.mark.parametrize("asked", [["a=0.01:0.2", "n=2:4"], ["n=1:1"], ["n=0.5:3.5"], []])
+def test_the_ranges_of_a_surface_are_told_as_options_that_ask_for_the_same(asked):
+    rule = "rule(retrain_when='f1_drop > {a}', for_steps={n})"
+    study = study_of(rule=rule, ranges=asked)
+    told = [text for text in range_options(study.template, study.identity()) if text != "--range"]
+    assert len(told) == len(asked)
+    assert parse_ranges(told, study.template) == study.box
 
 
 def test_a_survey_does_not_depend_on_the_engine(tmp_path):

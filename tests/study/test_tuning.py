@@ -97,8 +97,9 @@ def test_the_choice_is_confirmed_on_new_seeds_and_held_out_scenarios_and_is_a_po
     assert told.exit_code == 0, told.output
     said = json.loads(told.stdout)
     assert set(said["by_scenario"]) == {DRIFTING.name, "quiet@1"}
+    assert said["policy"] == (str(tmp_path / "out" / "chosen.toml") if said["is_shown"] else None)
     if said["is_shown"]:
-        spec = load_policy(str(tmp_path / "out" / "chosen.toml"))
+        spec = load_policy(said["policy"])
         assert said["confirmed"]["low"] > 0
         assert spec.parameters["retrain_when"] == f"f1_drop > {said['setting']['a']!r}"
         assert "never saw" in spec.story

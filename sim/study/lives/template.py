@@ -187,6 +187,15 @@ def placeholders(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(PLACEHOLDER.findall(text_of(text))))
 
 
+def is_file(text: str) -> bool:
+    """Say whether a text names a file of policies.
+
+    >>> is_file("mine.toml:strict"), is_file("f1_drop > {a}")
+    (True, False)
+    """
+    return TOML_FILE.fullmatch(text.strip()) is not None
+
+
 def text_of(text: str) -> str:
     """Return what the placeholders stand in: the text itself, or that of the file, or of the one policy, it names."""
     file = TOML_FILE.fullmatch(text.strip())

@@ -19,7 +19,7 @@ from sim.study.claim import Claim
 from sim.study.engines.engine import Engine
 from sim.study.engines.worlds import done_worlds
 from sim.study.lives.box import Axis, Box, Cut, Span
-from sim.study.lives.template import Template
+from sim.study.lives.template import Template, is_file, text_of
 from sim.study.replay.cache import ReplayCache
 from sim.study.replay.replay import check_replayable
 from sim.study.surface.overlay import Spread, WorldRegions
@@ -102,6 +102,7 @@ class SurfaceStudy:
             trials=self.trials,
             training_name=self.training,
             training=repr(load_training(self.training)) if self.training else "",
+            policy=text_of(self.template.text) if is_file(self.template.text) else "",
         )
 
 

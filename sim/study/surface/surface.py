@@ -34,7 +34,8 @@ class SurfaceIdentity:
 
     `box` has the two ends of each axis as text, with the side of their cut: `0.01-` lies just before 0.01.
     `population_arguments` are the words that asked for the population; `training` is the training profile of the
-    settings, and `training_name` the name or file that it was asked for by, both empty for the scenario's.
+    settings, and `training_name` the name or file that it was asked for by, both empty for the scenario's; `policy`
+    is the text of a rule that lay in a file.
     """
 
     scenarios: tuple[str, ...]
@@ -49,6 +50,7 @@ class SurfaceIdentity:
     trials: int
     training_name: str = ""
     training: str = ""
+    policy: str = ""
 
 
 SURFACE_KIND = TypeAdapter(SurfaceIdentity)
