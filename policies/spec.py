@@ -152,7 +152,7 @@ class PolicySpec:
         """The parameters that the constructor says are whole numbers, by `int`.
 
         >>> sorted(PolicySpec("spread", "ladder").whole)
-        []
+        ['patience_steps']
         """
         return frozenset(name for name, each in self._known.items() if each.annotation in {int, "int"})
 

@@ -418,6 +418,12 @@ def test_whatever_a_file_holds_it_is_read_or_refused_in_one_line(tmp_path_factor
     check_read_or_refused(tmp_path_factory, text.getvalue().encode(), id_column, date)
 
 
+@pytest.mark.parametrize("order", [b"\x01\x01\x80\x01", b"\x01\x01\x01\x80"])
+def test_a_line_of_bytes_that_is_no_line_of_characters_is_read_or_refused(tmp_path_factory, order):
+    """Where the encoding is taken for UTF-16 of either byte order, in which a line's end may be half a character."""
+    check_read_or_refused(tmp_path_factory, order + b"\x01\x01\x01\x02\x01\r\x01\x01\x01\x80", None, None)
+
+
 @given(st.binary(max_size=60) | st.text(st.sampled_from('ixy,"\n\r10;\ufeff '), max_size=40).map(str.encode))
 def test_whatever_bytes_come_they_are_read_or_refused_in_one_line(tmp_path_factory, content):
     check_read_or_refused(tmp_path_factory, content, None, None)

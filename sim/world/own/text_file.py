@@ -25,6 +25,8 @@ REMEDY = "give a table with a header and a row for each customer"
 """What to do where there is no table at all."""
 
 _SEPARATORS = (",", ";", "\t", "|")
+_FOREIGN = re.compile(r"\w*[^\W\x00-\x7f]\w*")
+"""A word that is not ASCII."""
 _SAMPLE_BYTES = 200_000
 _SAMPLE_LINES = 1_000
 _MOST_PREAMBLE = 20
@@ -125,8 +127,8 @@ def _guessed(content: bytes, start: int, where: str) -> tuple[str, str, tuple[st
         raise InputError(
             f"the customer table must be UTF-8 text, but byte {start} of {where} is not: save it as UTF-8."
         ) from error
-    word = next((word for word in re.findall(r"\w+", lines[0].decode(names[0])) if not word.isascii()), "")
-    return text, names[0], (f"{where} is no UTF-8 and was read as {names[0]}: check {word!r}",)
+    word = _FOREIGN.search(text)  # of the whole text: a line of bytes need not be one of characters
+    return text, names[0], (f"{where} is no UTF-8 and was read as {names[0]}: check {word[0] if word else ''!r}",)
 
 
 def _sniffed(text: str) -> str:
