@@ -27,5 +27,14 @@ def surveyed(
     template = read_template(rule)
     box = parse_ranges(ranges, template)
     gates, proposal = load_profile("none"), load_policy("proposal")
-    survey(SurfaceStudy(scenarios, seeds, template, box, gates, proposal, PopulationSpec("twin")), folder)
+    study = SurfaceStudy(
+        scenarios=scenarios,
+        seeds=seeds,
+        template=template,
+        box=box,
+        profile=gates,
+        reference=proposal,
+        population=PopulationSpec("twin"),
+    )
+    survey(study, folder)
     return folder

@@ -2,17 +2,14 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
 
 import pandas as pd
 
-from policies.spec import PolicySpec
-from scenarios.files import to_toml
 from scenarios.schema import Scenario
 from sim.errors import InputError, did_you_mean
-from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.loop.trainable import check_trainable
 from sim.mlops.models.profiles import load_training
 from sim.study.claim import Claim
@@ -21,8 +18,8 @@ from sim.study.engines.worlds import done_worlds
 from sim.study.lives.box import Axis, Box, Cut, Span
 from sim.study.lives.template import Template, is_file, text_of
 from sim.study.replay.cache import ReplayCache
-from sim.study.replay.replay import check_replayable
 from sim.study.surface.overlay import Spread, WorldRegions
+from sim.study.surface.search import SearchStudy
 from sim.study.surface.surface import (
     LIVES_FILE,
     REGIONS_FILE,
@@ -52,26 +49,12 @@ _WORLDS_FOLDER = "worlds"
 _RANGE = re.compile(r"\s*([A-Za-z_]\w*)\s*=\s*([^:]+):([^:]+)")
 
 
-@dataclass(frozen=True)
-class SurfaceStudy:
-    """What is searched: a rule with placeholders, in which box of settings, and in which worlds.
+@dataclass(frozen=True, kw_only=True)
+class SurfaceStudy(SearchStudy):
+    """What is searched: a rule with placeholders, in which box of settings, and in which worlds."""
 
-    The retrainings of its settings learn by the training profile that `training` names, those of the reference by
-    the scenario's, as both do if it is empty.
-    """
-
-    scenarios: tuple[Scenario, ...]
-    seeds: tuple[int, ...]
     template: Template
     box: Box
-    profile: GateProfile
-    reference: PolicySpec
-    population: PopulationSpec = field(default_factory=PopulationSpec)
-    trials: int = 0
-    training: str = ""
-
-    def __post_init__(self) -> None:
-        check_search(self.scenarios, self.profile, self.reference)
 
     @property
     def n_worlds(self) -> int:
@@ -89,35 +72,9 @@ class SurfaceStudy:
 
     def identity(self) -> SurfaceIdentity:
         """Return what must be the same for worlds to belong to this surface."""
-        return SurfaceIdentity(
-            scenarios=tuple(to_toml(scenario) for scenario in self.scenarios),
-            seeds=self.seeds,
-            rule=self.template.text,
-            box=box_to_text(self.box),
-            gates_name=self.profile.name,
-            gates=repr(self.profile),
-            reference=self.reference.to_toml(),
-            population=self.population.text,
-            population_arguments=tuple(self.population.arguments),
-            trials=self.trials,
-            training_name=self.training,
-            training=repr(load_training(self.training)) if self.training else "",
-            policy=text_of(self.template.text) if is_file(self.template.text) else "",
-        )
-
-
-def check_search(scenarios: Sequence[Scenario], profile: GateProfile, reference: PolicySpec) -> None:
-    """Raise `InputError` unless settings can be searched in scenarios, under gates, beside a reference."""
-    check_replayable(profile)
-    names = [scenario.name for scenario in scenarios]
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"each scenario of a surface must be named once, got {name!r} twice; leave one out.")
-    if reference.kind != "rule":
-        raise InputError(
-            f"a reference must be a rule, got {reference.name!r} of the kind {reference.kind}; choose one such as "
-            f"proposal."
-        )
+        text = self.template.text
+        policy = text_of(text) if is_file(text) else ""
+        return SurfaceIdentity(**self._asked(text), box=box_to_text(self.box), policy=policy)
 
 
 def parse_ranges(texts: Sequence[str], template: Template) -> Box:

@@ -19,6 +19,7 @@ from sim.study.lives.box import Axis, Box, Cut, Setting, Span
 from sim.study.lives.template import Template, read_template
 from sim.study.scores.judge import DAYS_PER_YEAR
 from sim.study.surface.overlay import Overlay, WorldRegions, overlay
+from sim.study.surface.search import SearchIdentity
 from sim.study.surface.worlds import REFERENCE, read_boxes
 
 SURFACE_FILE = "surface.json"
@@ -28,28 +29,15 @@ LIVES_FILE = "lives.parquet"
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class SurfaceIdentity:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurfaceIdentity(SearchIdentity):
     """What must be the same for worlds to belong to one surface.
 
-    `box` has the two ends of each axis as text, with the side of their cut: `0.01-` lies just before 0.01.
-    `population_arguments` are the words that asked for the population; `training` is the training profile of the
-    settings, and `training_name` the name or file that it was asked for by, both empty for the scenario's; `policy`
+    `box` has the two ends of each axis as text, with the side of their cut: `0.01-` lies just before 0.01. `policy`
     is the text of a rule that lay in a file.
     """
 
-    scenarios: tuple[str, ...]
-    seeds: tuple[int, ...]
-    rule: str
     box: tuple[tuple[str, str], ...]
-    gates_name: str
-    gates: str
-    reference: str
-    population: str
-    population_arguments: tuple[str, ...]
-    trials: int
-    training_name: str = ""
-    training: str = ""
     policy: str = ""
 
 

@@ -1,7 +1,7 @@
 """Settings that are tried one by one, of a policy of any kind: what is asked, and what came of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,67 +9,42 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from policies.spec import PolicySpec, policies_from_toml
-from scenarios.files import parse_scenario, to_toml
+from scenarios.files import parse_scenario
 from scenarios.schema import Scenario
 from sim.errors import InputError, did_you_mean
-from sim.mlops.gates.profiles import GateProfile
-from sim.mlops.models.profiles import load_training
 from sim.study.lives.box import Setting
 from sim.study.lives.policy_template import PolicyTemplate
 from sim.study.scores.judge import DAYS_PER_YEAR
-from sim.study.surface.study import check_search
+from sim.study.surface.search import SearchIdentity, SearchStudy
 from sim.whole_file import write_table
 from sim.work_size import BATCH
-from sim.world.population_spec import PopulationSpec
 
 TRIED_FILE = "tried.parquet"
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class TriedIdentity:
-    """What must be the same for tried settings to belong to one search; as of a surface, but for what is tried.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TriedIdentity(SearchIdentity):
+    """What must be the same for tried settings to belong to one search.
 
     `policy` is one of some setting, as TOML: all that is no number to try, and for a class of one's own its code.
     """
 
-    scenarios: tuple[str, ...]
-    seeds: tuple[int, ...]
-    rule: str
     ranges: tuple[str, ...]
     tries: int
     policy: str
-    gates_name: str
-    gates: str
-    reference: str
-    population: str
-    population_arguments: tuple[str, ...]
-    trials: int
-    training_name: str = ""
-    training: str = ""
 
 
-@dataclass(frozen=True)
-class TriedStudy:
-    """What is searched: a policy of any kind with placeholders, how many of its settings, and in which worlds.
+@dataclass(frozen=True, kw_only=True)
+class TriedStudy(SearchStudy):
+    """What is searched: a policy of any kind with placeholders, how many of its settings, and in which worlds."""
 
-    The retrainings of its settings learn by the training profile that `training` names, those of the reference by
-    the scenario's, as both do if it is empty.
-    """
-
-    scenarios: tuple[Scenario, ...]
-    seeds: tuple[int, ...]
     template: PolicyTemplate
     tries: int
-    profile: GateProfile
-    reference: PolicySpec
-    population: PopulationSpec = field(default_factory=PopulationSpec)
-    trials: int = 0
-    training: str = ""
 
     def __post_init__(self) -> None:
-        check_search(self.scenarios, self.profile, self.reference)
+        super().__post_init__()
         if self.tries < 1:
             raise InputError(f"--tries must be a whole number from 1 on, got {self.tries}; give another.")
 
@@ -91,20 +66,10 @@ class TriedStudy:
     def identity(self) -> TriedIdentity:
         """Return what must be the same for settings to belong to this search."""
         return TriedIdentity(
-            scenarios=tuple(to_toml(scenario) for scenario in self.scenarios),
-            seeds=self.seeds,
-            rule=self.template.text,
+            **self._asked(self.template.text),
             ranges=tuple(each.text for each in self.template.bounds),
             tries=self.tries,
             policy=self.template.some().to_toml(),
-            gates_name=self.profile.name,
-            gates=repr(self.profile),
-            reference=self.reference.to_toml(),
-            population=self.population.text,
-            population_arguments=tuple(self.population.arguments),
-            trials=self.trials,
-            training_name=self.training,
-            training=repr(load_training(self.training)) if self.training else "",
         )
 
 
