@@ -7,6 +7,7 @@ from scenarios.schema import Scenario, Time
 from sim.mlops.records.record import Record
 from sim.study.comparison.boards import Board
 from sim.study.inference.contests import MIN_SEEDS
+from sim.study.surface.search import SearchIdentity
 
 _SOURCES = {"telco": "the real IBM Telco table", "twin": "a synthetic twin of the IBM Telco table"}
 
@@ -53,6 +54,11 @@ def seeds_words(seeds: Sequence[int], *, is_of_one_past: bool = False) -> str:
     if is_of_one_past:
         return f"seeds {told}: intervals are 95 % over the customers of this past and the luck of training (t)"
     return f"seeds {told}: intervals are 95 % over seeds (t; recovery: bootstrap)"
+
+
+def searched_on(asked: SearchIdentity, scenarios: Sequence[Scenario]) -> str:
+    """Return in words where the customers of a search come from: as was asked, or as its scenarios say."""
+    return source(asked.population or ", ".join(dict.fromkeys(each.population for each in scenarios)))
 
 
 def source(population: str) -> str:

@@ -16,6 +16,7 @@ from sim.study.comparison.leaderboard import leaderboard
 from sim.study.comparison.study_file import STUDY_FILE, StudyIdentity, read_identity
 from sim.study.scores.monthly import Monthly, from_text
 from sim.study.scores.pricing import PriceChange, priced, reprice_cells
+from sim.study.surface.words import currency_of
 
 
 @dataclass(frozen=True)
@@ -40,8 +41,7 @@ class StudyFolder:
     @property
     def currency(self) -> str:
         """The currency of the scenarios, nothing where they have several."""
-        found = {scenario.prices.currency for scenario in self.scenarios.values()}
-        return found.pop() if len(found) == 1 else ""
+        return currency_of(tuple(self.scenarios.values()))
 
     @property
     def steps(self) -> int | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.amounts import number_words
-from reports.caption import seeds_words, source
+from reports.caption import searched_on, seeds_words
 from reports.charts.surface_curve import surface_curve_chart
 from reports.charts.surface_map import surface_map_chart
 from reports.explorer import explorer
@@ -72,14 +72,10 @@ def _caption(view: SurfaceView) -> str:
     asked = view.folder.asked
     names = ", ".join(view.folder.surface.scenarios)
     return (
-        f"Source: surface on {source(asked.population or _own_population(view))}; scenarios {names}; gates "
+        f"Source: surface on {searched_on(asked, view.folder.scenarios)}; scenarios {names}; gates "
         f"{asked.gates_name}; {seeds_words(asked.seeds)}. Exact at every setting. The best of many looks better than "
         f"it is."
     )
-
-
-def _own_population(view: SurfaceView) -> str:
-    return ", ".join(dict.fromkeys(scenario.population for scenario in view.folder.scenarios))
 
 
 def _sections(view: SurfaceView, pictures: list[Picture]) -> Iterator[Section]:
@@ -125,7 +121,7 @@ def _asked(view: SurfaceView) -> dict[str, str]:
         "Paired with": folder.reference.name,
         "Gates": folder.asked.gates_name,
         **({"Learns by": folder.asked.training_name} if folder.asked.training_name else {}),
-        "Customers": source(folder.asked.population or _own_population(view)),
+        "Customers": searched_on(folder.asked, folder.scenarios),
         "Seeds": seeds_words(folder.asked.seeds),
         "Kinds of settings": f"{view.said.n_classes:,}, from {view.said.n_lives:,} lives that were played",
     }

@@ -12,6 +12,7 @@ from sim.study.lives.box import Setting
 from sim.study.surface.answers import Answer, answer, objective
 from sim.study.surface.surface import SurfaceFolder, read_surface
 from sim.study.surface.tuned_file import TunedFile
+from sim.study.surface.words import currency_of
 
 THE_BEST, THE_CHOSEN = "the best seen", "the chosen"
 
@@ -41,8 +42,7 @@ class SurfaceView:
     @property
     def currency(self) -> str:
         """The currency of the scenarios, nothing where they have several."""
-        found = {scenario.prices.currency for scenario in self.folder.scenarios}
-        return found.pop() if len(found) == 1 else ""
+        return currency_of(self.folder.scenarios)
 
     def class_of(self, setting: Setting) -> int:
         """Return the class of a setting; -1 outside what was searched."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from reports.amounts import difference_words, number_words
-from reports.caption import seeds_words, source
+from reports.caption import searched_on, seeds_words
 from reports.charts.tried_settings import MOST_PANELS, tried_settings_chart
 from reports.first_page import NET_VALUE_WORDS, RANGE_WORDS, FirstPage
 from reports.page import Page, PageTable, report_command
@@ -64,8 +64,7 @@ def _not_shown(view: TriedView) -> Iterator[str]:
     if len(view.tried.seeds) < MIN_SEEDS:
         told = f"{len(view.tried.seeds)} lives of each scenario are too few"
         yield f"How sure this is: {told}; {MIN_SEEDS} or more give a range."
-    if (names := [text.partition("=")[0] for text in view.search.ranges])[MOST_PANELS:]:
-        left = ", ".join(names[MOST_PANELS:])
+    if left := ", ".join(view.search.names[MOST_PANELS:]):
         yield f"Along {left}: the picture has the first {MOST_PANELS} placeholders, the table all of them."
     yield "Settings that were not tried: a better one may lie between those that were; more --tries look further."
     if not view.tuned.hold_out:
@@ -81,15 +80,16 @@ def _asked(view: TriedView) -> dict[str, str]:
         "Paired with": view.tuned.reference,
         "Gates": search.gates_name,
         **({"Learns by": search.training_name} if search.training_name else {}),
-        "Customers": source(view.population),
+        "Customers": searched_on(view.search, view.scenarios),
         "Seeds": seeds_words(search.seeds),
         "Settings tried": f"{view.tried.size:,}",
     }
 
 
 def _caption(view: TriedView) -> str:
+    names = ", ".join(view.tried.scenarios)
     return (
-        f"Source: settings tried on {source(view.population)}; scenarios {', '.join(view.tried.scenarios)}; gates "
+        f"Source: settings tried on {searched_on(view.search, view.scenarios)}; scenarios {names}; gates "
         f"{view.search.gates_name}; {seeds_words(view.search.seeds)}. The best of many looks better than it is."
     )
 

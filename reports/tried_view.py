@@ -12,6 +12,7 @@ from sim.errors import InputError
 from sim.study.surface.goal import shares_of, yearly
 from sim.study.surface.tried import Tried, TriedIdentity, read_tried
 from sim.study.surface.tuned_file import TunedFile, TuningIdentity
+from sim.study.surface.words import currency_of
 
 Floats = NDArray[np.float64]
 
@@ -40,13 +41,7 @@ class TriedView:
     @property
     def currency(self) -> str:
         """The currency of the scenarios, nothing where they have several."""
-        found = {scenario.prices.currency for scenario in self.scenarios}
-        return found.pop() if len(found) == 1 else ""
-
-    @property
-    def population(self) -> str:
-        """Where the customers come from."""
-        return self.search.population or ", ".join(dict.fromkeys(each.population for each in self.scenarios))
+        return currency_of(self.scenarios)
 
 
 def read_tried_view(folder: Path, asked: TuningIdentity, tuned: TunedFile) -> TriedView:

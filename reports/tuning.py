@@ -9,7 +9,7 @@ from reports.page import PageTable, Section, scenario_text
 from scenarios.files import parse_scenario
 from sim.study.comparison.boards import ends_of
 from sim.study.lives.box import Grain, Setting
-from sim.study.lives.template import PLACEHOLDER, TOML_FILE, Template, read_template
+from sim.study.lives.template import PLACEHOLDER, Template, is_file, read_template
 from sim.study.surface.answers import Figure
 from sim.study.surface.surface import SurfaceIdentity, box_from_text
 from sim.study.surface.tried import TriedIdentity
@@ -25,7 +25,7 @@ def filled(text: str, setting: Setting) -> str:
     >>> filled("f1_drop > {a} or psi_max > {b}", {"a": 0.05, "b": 0.25})
     'f1_drop > 0.05 or psi_max > 0.25'
     """
-    if TOML_FILE.fullmatch(text.strip()) is not None:
+    if is_file(text):
         return f"{text} with {setting_words(setting)}"
     return PLACEHOLDER.sub(lambda match: f"{setting[match[1]]:g}", text)
 

@@ -21,7 +21,7 @@ MOST_PANELS = 3
 @chart
 def tried_settings_chart(view: TriedView, caption: str) -> Figure:
     """Draw the net value of every setting that was tried, beside the chosen one and the reference."""
-    names = [text.partition("=")[0] for text in view.search.ranges]
+    names = view.search.names
     means = view.values.mean(axis=1) / _THOUSAND
     drawn = sheet(f"Settings tried of {view.tuned.rule}", _finding(view), caption, _HEIGHT)
     panels = np.atleast_1d(drawn.body.subplots(1, min(len(names), MOST_PANELS), sharey=True))

@@ -224,13 +224,14 @@ def _templates(options: TuneOptions) -> list[Callable[..., Any]]:
     from sim.study.surface.tried import TriedStudy
 
     rules = options.rule or [_RULE]
-    named = [text.partition("=")[0].strip() for text in options.range]
-    for name, text in zip(named, options.range, strict=True):
-        if not any(name in placeholders(rule) for rule in rules):
+    names = [placeholders(rule) for rule in rules]
+    named = [(text.partition("=")[0].strip(), text) for text in options.range]
+    for name, text in named:
+        if not any(name in own for own in names):
             raise InputError(f"a --range must be of a placeholder of a rule, got {text!r}; leave it out.")
     found: list[Callable[..., Any]] = []
-    for rule in rules:
-        own = [text for name, text in zip(named, options.range, strict=True) if name in placeholders(rule)]
+    for rule, mine in zip(rules, names, strict=True):
+        own = [text for name, text in named if name in mine]
         if is_rule(rule):
             template = read_template(rule)
             found.append(partial(SurfaceStudy, template=template, box=parse_ranges(own, template)))

@@ -154,9 +154,9 @@ def test_rules_and_other_policies_compete_and_the_choice_is_a_policy(tmp_path):
     assert "--range d=30:360 --range a=0.9:1.0 --tries 20 --gates" in page
     tuning = read_tuning(tmp_path / "out")
     view = read_tried_view(tmp_path / "out", tuning, kept)
-    (points, *_), names = tried_settings_chart(view, "Source.").subfigs[0].axes[0].collections, ["d"]
+    points, *_ = tried_settings_chart(view, "Source.").subfigs[0].axes[0].collections
     drawn = np.asarray(points.get_offsets())
-    np.testing.assert_allclose(drawn[:, 0], [setting[names[0]] for setting in view.tried.settings])
+    np.testing.assert_allclose(drawn[:, 0], [setting["d"] for setting in view.tried.settings])
     np.testing.assert_allclose(drawn[:, 1], view.values.mean(axis=1) / 1000)
 
 

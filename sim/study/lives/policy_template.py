@@ -4,14 +4,15 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, isfinite
+from math import ceil, floor
 
 from policies.catalogue import catalogue
 from policies.expression import number_text
 from policies.spec import KINDS, PolicySpec
 from policies.user_class import is_user_class
-from sim.errors import InputError, did_you_mean
+from sim.errors import InputError
 from sim.study.lives.box import Setting
+from sim.study.lives.ranges import check_ends, ranges_by_name
 from sim.study.lives.template import PLACEHOLDER, TOML_FILE, filled_policy, placeholders, text_of
 
 _RANGE = re.compile(r"\s*(?P<name>[A-Za-z_]\w*)\s*=\s*(?P<low>[^:]+):(?P<high>[^:]+?)(?P<log>:\s*log\s*)?")
@@ -155,8 +156,7 @@ def _read_range(text: str) -> _Range:
         asked = _Range(match["name"], float(match["low"]), float(match["high"]), match["log"] is not None)
     except ValueError as error:
         raise InputError(f"a --range must have a name and two numbers, got {text!r}; {_FORM}.") from error
-    if not isfinite(asked.low) or not isfinite(asked.high) or asked.low > asked.high:
-        raise InputError(f"a --range must go from a number to a larger one, got {text!r}; turn it round.")
+    check_ends(text, asked.low, asked.high)
     if max(abs(asked.low), abs(asked.high)) > _MOST:
         raise InputError(f"a --range must lie within {_MOST:,.0f} of 0, got {text!r}; give a closer one.")
     if asked.is_log and asked.low <= 0:
@@ -166,14 +166,7 @@ def _read_range(text: str) -> _Range:
 
 def _ranges(texts: Sequence[str], names: Sequence[str]) -> Mapping[str, _Range]:
     """Return the range of each placeholder."""
-    found: dict[str, _Range] = {}
-    for asked in map(_read_range, texts):
-        if asked.name not in names:
-            hint = did_you_mean(asked.name, names)
-            raise InputError(f"a --range must be of a placeholder of the policy, got {asked.name!r}.{hint}")
-        if asked.name in found:
-            raise InputError(f"each placeholder must have one --range, got {asked.name!r} twice; leave one out.")
-        found[asked.name] = asked
+    found = ranges_by_name(((asked.name, asked) for asked in map(_read_range, texts)), names, "policy")
     for name in names:
         if name not in found:
             raise InputError(

@@ -94,7 +94,7 @@ class Template:
                 raise InputError(f"a setting must have a number for {{{name}}}, got {', '.join(setting) or 'none'}.")
         texts = {axis.name: _number(axis, setting[axis.name]) for axis in self.axes}
         spec = filled_policy(self.text, texts)
-        if TOML_FILE.fullmatch(self.text.strip()) is None:
+        if not is_file(self.text):
             return spec
         told = ", ".join(f"{name}={texts[name]}" for name in self.names)
         return replace(spec, name=f"{spec.name}({told})")

@@ -15,6 +15,7 @@ from sim.study.inference.contests import MIN_SEEDS, Interval, mean_interval
 from sim.study.lives.box import Axis, Box, Setting, Span
 from sim.study.lives.template import Template
 from sim.study.surface.confidence import confidence_set
+from sim.study.surface.goal import shares_of
 from sim.study.surface.overlay import Overlay, sample_of
 from sim.study.surface.surface import Surface
 from sim.study.surface.worlds import REFERENCE
@@ -79,12 +80,12 @@ class Answer:
 
 def objective(surface: Surface, weights: Mapping[str, float], seeds: Sequence[int] | None = None) -> Floats:
     """Return the net value of every class, over the scenarios by their weights: [class, seed]."""
-    return np.asarray(np.tensordot(_shares(surface, weights), surface.values("net_value", seeds), axes=1))
+    return np.asarray(np.tensordot(shares_of(surface.scenarios, weights), surface.values("net_value", seeds), axes=1))
 
 
 def reference_objective(surface: Surface, weights: Mapping[str, float], seeds: Sequence[int] | None = None) -> Floats:
     """Return the net value of the reference, over the scenarios by their weights: [seed]."""
-    return np.asarray(_shares(surface, weights) @ surface.reference("net_value", seeds))
+    return np.asarray(shares_of(surface.scenarios, weights) @ surface.reference("net_value", seeds))
 
 
 def answer(surface: Surface, template: Template, reference: PolicySpec, weights: Mapping[str, float]) -> Answer:
@@ -158,11 +159,6 @@ def _form(comparison: Comparison) -> tuple[object, ...]:
 def _numbers(comparison: Comparison) -> list[float]:
     sides = [comparison.left, *(link.right for link in comparison.links)]
     return [each for each in sides if not isinstance(each, str)]
-
-
-def _shares(surface: Surface, weights: Mapping[str, float]) -> Floats:
-    given = np.array([weights.get(name, 1.0) for name in surface.scenarios], dtype=np.float64)
-    return np.asarray(given / given.sum())
 
 
 def _hull(boxes: Sequence[Box]) -> tuple[Span, ...]:

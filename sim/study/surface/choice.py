@@ -16,7 +16,7 @@ from sim.study.claim import Claim
 from sim.study.engines.engine import Engine
 from sim.study.surface.answers import Figure, figure
 from sim.study.surface.confirmation import CHOSEN, NewWorlds, Rivals, confirm
-from sim.study.surface.goal import Goal, Limit, Searched
+from sim.study.surface.goal import Goal, Limit, Searched, shares_of
 from sim.study.surface.optuna_search import Aims, Workplace, try_settings
 from sim.study.surface.study import SurfaceStudy, population_of, survey
 from sim.study.surface.surface import SURFACE_FILE
@@ -33,6 +33,7 @@ from sim.study.surface.tuned_file import (
 from sim.study.surface.tuning import (
     Chosen,
     candidates,
+    check_seeds,
     fitted_alone,
     is_better,
     reference_value,
@@ -62,9 +63,7 @@ class TuneStudy:
     hold_out: tuple[Scenario, ...] = field(default=())
 
     def __post_init__(self) -> None:
-        n_seeds = len(self.searches[0].seeds)
-        if n_seeds < 2:
-            raise InputError(f"tuning needs at least 2 seeds to hold some out, got {n_seeds}; raise --seeds.")
+        check_seeds(len(self.searches[0].seeds))
         searched = {scenario.name for scenario in self.searches[0].scenarios}
         for scenario in self.hold_out:
             if scenario.name in searched:
@@ -155,9 +154,8 @@ def choose(
     workforce = Engine(engine, address, workers)
     claim = Claim("tuning", TUNING_FILE, TUNING_KIND, study.identity(), "search-1")
     claim.check(folder, resume=resume)
-    first = study.searches[0]
     for scenario in study.hold_out:
-        population_of(first.population, scenario, first.seeds[0], first.trials)
+        population_of(study.searches[0], scenario)
     claim.take(folder)
     place, found, done = Workplace(folder, workforce, cache_folder), [], 0
     for number, search in enumerate(study.searches, start=1):
@@ -173,8 +171,7 @@ def choose(
     rivals = Rivals(spec, search, study.searches[0])
     gains = confirm(rivals, worlds, folder / "confirmation", workforce, cache_folder)
     named = [scenario.name for scenario in search.scenarios]
-    shares = np.array([study.weights.get(name, 1.0) for name in named])
-    pooled = np.tensordot(shares / shares.sum(), np.stack([gains[name] for name in named]), axes=1)
+    pooled = np.tensordot(shares_of(named, study.weights), np.stack([gains[name] for name in named]), axes=1)
     by_scenario = {name: figure(each) for name, each in gains.items()}
     result = Tuned(spec, search, chosen, figure(np.asarray(pooled)), by_scenario, fitted_alone(found, among))
     write_tuned(_as_file(study, result), folder)

@@ -16,8 +16,7 @@ from sim.study.comparison.contestants import Contestant
 from sim.study.comparison.study_file import STUDY_FILE
 from sim.study.engines.engine import Engine
 from sim.study.scores.table import Score
-from sim.study.surface.study import SurfaceStudy
-from sim.study.surface.tried import TriedStudy
+from sim.study.surface.search import SearchStudy
 
 CHOSEN = "chosen"
 """The name of the chosen setting."""
@@ -36,8 +35,8 @@ class Rivals:
     """The choice, and the search whose reference it is paired with, each under the gates of its own search."""
 
     spec: PolicySpec
-    search: SurfaceStudy | TriedStudy
-    first: SurfaceStudy | TriedStudy
+    search: SearchStudy
+    first: SearchStudy
 
 
 def confirm(

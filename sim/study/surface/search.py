@@ -1,16 +1,32 @@
 """What every search asks: in which worlds settings are judged, under which gates, and beside which reference."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+import pandas as pd
 
 from policies.spec import PolicySpec
 from scenarios.files import to_toml
 from scenarios.schema import Scenario
-from sim.errors import InputError
+from sim.errors import InputError, did_you_mean
 from sim.mlops.gates.profiles import GateProfile
 from sim.mlops.models.profiles import load_training
 from sim.study.replay.replay import check_replayable
+from sim.study.scores.judge import DAYS_PER_YEAR
 from sim.world.population_spec import PopulationSpec
+
+
+def years_of(scenarios: Sequence[Scenario]) -> tuple[float, ...]:
+    """Return how many years a life of each scenario lasts."""
+    return tuple(each.time.steps * each.time.step_days / DAYS_PER_YEAR for each in scenarios)
+
+
+def check_score(lives: pd.DataFrame, score: str) -> None:
+    """Raise `InputError` unless lives, a row each, have a score."""
+    if score not in lives.columns or not pd.api.types.is_numeric_dtype(lives[score]):
+        known = [str(name) for name in lives.columns if pd.api.types.is_numeric_dtype(lives[name])]
+        raise InputError(f"a score must be one of the lives, got {score!r}.{did_you_mean(score, known)}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,19 +3,19 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 
 import pandas as pd
 
 from scenarios.schema import Scenario
-from sim.errors import InputError, did_you_mean
+from sim.errors import InputError
 from sim.mlops.loop.trainable import check_trainable
 from sim.mlops.models.profiles import load_training
 from sim.study.claim import Claim
 from sim.study.engines.engine import Engine
 from sim.study.engines.worlds import done_worlds
 from sim.study.lives.box import Axis, Box, Cut, Span
+from sim.study.lives.ranges import check_ends, ranges_by_name
 from sim.study.lives.template import Template, is_file, text_of
 from sim.study.replay.cache import ReplayCache
 from sim.study.surface.overlay import Spread, WorldRegions
@@ -42,7 +42,6 @@ from sim.study.surface.worlds import (
 )
 from sim.whole_file import write_table
 from sim.world.population import Population
-from sim.world.population_spec import PopulationSpec
 from sim.world.world import World
 
 _WORLDS_FOLDER = "worlds"
@@ -85,29 +84,20 @@ def parse_ranges(texts: Sequence[str], template: Template) -> Box:
     InputError
         If a range can't be read, is the wrong way round, or names no placeholder.
     """
-    found: dict[str, tuple[float, float]] = {}
-    for text in texts:
-        match = _RANGE.fullmatch(text)
-        if match is None:
-            raise InputError(f"a --range must read like a=0.01:0.2, got {text!r}; give a name and two numbers.")
-        name, ends = match[1], _ends(text, match[2], match[3])
-        if name not in template.names:
-            hint = did_you_mean(name, template.names)
-            raise InputError(f"a --range must be of a placeholder of the rule, got {name!r}.{hint}")
-        if name in found:
-            raise InputError(f"each placeholder must have one --range, got {name!r} twice; leave one out.")
-        found[name] = ends
+    found = ranges_by_name(map(_range, texts), template.names, "rule")
     return tuple(_within(axis, found) for axis in template.axes)
 
 
-def _ends(text: str, low: str, high: str) -> tuple[float, float]:
+def _range(text: str) -> tuple[str, tuple[float, float]]:
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        raise InputError(f"a --range must read like a=0.01:0.2, got {text!r}; give a name and two numbers.")
     try:
-        ends = float(low), float(high)
+        ends = float(match[2]), float(match[3])
     except ValueError as error:
         raise InputError(f"a --range must read like a=0.01:0.2, got {text!r}; give two numbers.") from error
-    if not all(isfinite(end) for end in ends) or ends[0] > ends[1]:
-        raise InputError(f"a --range must go from a number to a larger one, got {text!r}; turn it round.")
-    return ends
+    check_ends(text, *ends)
+    return match[1], ends
 
 
 def _within(axis: Axis, found: Mapping[str, tuple[float, float]]) -> Span:
@@ -148,10 +138,7 @@ def survey(
     place = Engine(engine, address, workers)
     claim = Claim("surface", SURFACE_FILE, SURFACE_KIND, study.identity(), _WORLDS_FOLDER)
     claim.check(folder, resume=resume)
-    populations = {
-        scenario.name: population_of(study.population, scenario, study.seeds[0], study.trials)
-        for scenario in study.scenarios
-    }
+    populations = {scenario.name: population_of(study, scenario) for scenario in study.scenarios}
     with place.executor() as executor:
         claim.take(folder)
         worlds, tasks = folder / _WORLDS_FOLDER, study.tasks()
@@ -175,10 +162,10 @@ def survey(
     return laid_over(study.template, study.box, study.scenarios, study.seeds, tables)
 
 
-def population_of(asked: PopulationSpec, scenario: Scenario, seed: int, trials: int) -> Population:
+def population_of(study: SearchStudy, scenario: Scenario) -> Population:
     """Return the customers of a scenario; `InputError` if they can't be had, or no model can learn from them."""
-    population = asked.load(scenario)[0]
-    check_trainable(World(scenario, seed, population), trials=trials)
+    population = study.population.load(scenario)[0]
+    check_trainable(World(scenario, study.seeds[0], population), trials=study.trials)
     return population
 
 

@@ -13,13 +13,12 @@ from pydantic import TypeAdapter
 from policies.spec import PolicySpec, policies_from_toml
 from scenarios.files import parse_scenario
 from scenarios.schema import Scenario
-from sim.errors import InputError, did_you_mean
+from sim.errors import InputError
 from sim.json_file import read_json
 from sim.study.lives.box import Axis, Box, Cut, Setting, Span
 from sim.study.lives.template import Template, read_template
-from sim.study.scores.judge import DAYS_PER_YEAR
 from sim.study.surface.overlay import Overlay, WorldRegions, overlay
-from sim.study.surface.search import SearchIdentity
+from sim.study.surface.search import SearchIdentity, check_score, years_of
 from sim.study.surface.worlds import REFERENCE, read_boxes
 
 SURFACE_FILE = "surface.json"
@@ -91,9 +90,7 @@ class Surface:
         InputError
             If no life has the score, or the seeds are not those of this surface.
         """
-        if score not in self.lives.columns or not pd.api.types.is_numeric_dtype(self.lives[score]):
-            known = [name for name in self.lives.columns if pd.api.types.is_numeric_dtype(self.lives[name])]
-            raise InputError(f"a score must be one of the lives, got {score!r}.{did_you_mean(score, known)}")
+        check_score(self.lives, score)
         wanted = self.seeds if seeds is None else tuple(seeds)
         by_world = self._by_world(score)
         return np.stack(
@@ -161,9 +158,7 @@ def laid_over(
     by_world = boxes_by_world(template.axes, tables.regions)
     names = tuple(scenario.name for scenario in scenarios)
     worlds = [WorldRegions(by_world[name, seed]) for name in names for seed in seeds]
-    times = [scenario.time for scenario in scenarios]
-    years = tuple(time.steps * time.step_days / DAYS_PER_YEAR for time in times)
-    return Surface(overlay(template.axes, box, worlds), tables.lives, names, seeds, years)
+    return Surface(overlay(template.axes, box, worlds), tables.lives, names, seeds, years_of(scenarios))
 
 
 def boxes_by_world(

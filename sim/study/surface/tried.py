@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from policies.spec import PolicySpec, policies_from_toml
 from scenarios.files import parse_scenario
 from scenarios.schema import Scenario
-from sim.errors import InputError, did_you_mean
+from sim.errors import InputError
 from sim.study.lives.box import Setting
 from sim.study.lives.policy_template import PolicyTemplate
-from sim.study.scores.judge import DAYS_PER_YEAR
-from sim.study.surface.search import SearchIdentity, SearchStudy
+from sim.study.surface.search import SearchIdentity, SearchStudy, check_score, years_of
 from sim.whole_file import write_table
 from sim.work_size import BATCH
 
@@ -34,6 +33,11 @@ class TriedIdentity(SearchIdentity):
     ranges: tuple[str, ...]
     tries: int
     policy: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The placeholders, in order of appearance."""
+        return tuple(text.partition("=")[0] for text in self.ranges)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +116,7 @@ class Tried:
         return np.asarray(self._table(score, [self.reference_name])[:, 0])
 
     def _table(self, score: str, names: Sequence[str]) -> Floats:
-        if score not in self.cells or not pd.api.types.is_numeric_dtype(self.cells[score]):
-            known = [str(name) for name in self.cells if pd.api.types.is_numeric_dtype(self.cells[name])]
-            raise InputError(f"a score must be one of the lives, got {score!r}.{did_you_mean(score, known)}")
+        check_score(self.cells, score)
         found = self.cells.set_index(["scenario", "policy", "seed"])[score].astype(np.float64)
         wanted = pd.MultiIndex.from_product([self.scenarios, names, self.seeds])
         shape = len(self.scenarios), len(names), len(self.seeds)
@@ -137,10 +139,9 @@ def read_tried(folder: Path, asked: TriedIdentity) -> Tried:
         cells = pd.read_parquet(folder / TRIED_FILE)
         scenarios = tuple(parse_scenario(text, str(folder)) for text in asked.scenarios)
         (reference,) = policies_from_toml(asked.reference, str(folder))
-        names = [text.partition("=")[0] for text in asked.ranges]
         own = cells[cells["policy"] != reference].drop_duplicates("policy")
-        columns = [own[f"{{{name}}}"].astype(np.float64) for name in names]
-        settings = tuple(dict(zip(names, map(float, row), strict=True)) for row in zip(*columns, strict=True))
+        columns = [own[f"{{{name}}}"].astype(np.float64) for name in asked.names]
+        settings = tuple(dict(zip(asked.names, map(float, row), strict=True)) for row in zip(*columns, strict=True))
     except (OSError, ValueError, LookupError) as error:
         raise InputError(
             f"{folder} must hold the settings of a finished search, but they cannot be read: {error}; add --resume "
@@ -151,9 +152,7 @@ def read_tried(folder: Path, asked: TriedIdentity) -> Tried:
 
 def _worlds(scenarios: Sequence[Scenario]) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Return the names of scenarios, and how many years a life of each lasts."""
-    times = [scenario.time for scenario in scenarios]
-    years = tuple(time.steps * time.step_days / DAYS_PER_YEAR for time in times)
-    return tuple(scenario.name for scenario in scenarios), years
+    return tuple(scenario.name for scenario in scenarios), years_of(scenarios)
 
 
 def tried_settings(study: TriedStudy, settings: tuple[Setting, ...], cells: pd.DataFrame) -> Tried:

@@ -123,6 +123,12 @@ def cross_fit(found: Candidates) -> CrossFit:
     return CrossFit(held_out, tuple(choices), float(np.mean(promised)) if promised else math.nan)
 
 
+def check_seeds(n_seeds: int) -> None:
+    """Raise `InputError` unless there are seeds enough to hold some out."""
+    if n_seeds < 2:
+        raise InputError(f"tuning needs at least 2 seeds to hold some out, got {n_seeds}; raise --seeds.")
+
+
 def tune(surfaces: Sequence[Searched], found: Candidates, reference: Floats, limits: Sequence[Limit]) -> Chosen:
     """Choose a setting of any surface on all seeds, with evidence that is cross-fitted over them.
 
@@ -144,10 +150,7 @@ def tune(surfaces: Sequence[Searched], found: Candidates, reference: Floats, lim
     InputError
         If no setting is within the limits, or there are fewer than two seeds.
     """
-    if found.value.shape[1] < 2:
-        raise InputError(
-            f"tuning needs at least 2 seeds to hold some out, got {found.value.shape[1]}; raise --seeds."
-        )
+    check_seeds(found.value.shape[1])
     best = found.best(range(found.value.shape[1]))
     if best < 0:
         raise InputError(
