@@ -28,6 +28,7 @@ from sim.mlops.gates.profiles import load_profile
 from sim.study.comparison.compare import Study, compare
 from sim.study.comparison.contestants import contestants
 from sim.study.engines.engine import Engine, as_done
+from sim.study.engines.reach import is_web_server
 from sim.study.engines.shared import Lacking, Shared
 from sim.study.engines.worker import call_checked
 from sim.study.gate_power import PowerStudy, gate_power
@@ -41,6 +42,7 @@ POLICIES = ("never", "f1_drop > 0.02 or age_days > 40", "oracle", "coin(like=f1_
 SEEDS = 8
 ROOT = Path(__file__).parents[2]
 _WAIT_SECONDS = 300  # a machine may be busy; nothing is measured here
+_BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: keep-alive\r\n\r\n"
 
 
 @pytest.fixture(autouse=True)
@@ -176,6 +178,40 @@ def test_where_nothing_listens_no_master_is_waited_for(monkeypatch, capsys):
     )
 
 
+@contextmanager
+def a_stranger(answer: bytes) -> Iterator[str]:
+    """Serve as something else than a cluster does: it takes every connection, and answers the same to all."""
+    taken = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            with suppress(OSError):  # closed
+                while True:
+                    taken.append(server.accept()[0])
+                    taken[-1].sendall(answer)
+
+        Thread(target=serve, daemon=True).start()
+        try:
+            yield f"127.0.0.1:{server.getsockname()[1]}"
+        finally:
+            for connection in taken:
+                connection.close()
+
+
+def test_the_page_of_a_cluster_is_not_taken_for_its_master(monkeypatch, capsys):
+    pytest.importorskip("pyspark")
+    with a_stranger(_BAD_REQUEST) as place:
+        words = ("--engine", "spark", "--address", f"spark://{place}")
+        said = refused(monkeypatch, capsys, "compare", "steady", "--population", "twin", *words)
+    assert f"a web server answers at spark://{place}" in said
+
+
+@pytest.mark.parametrize("answer", [b"", b"SSH-2.0-OpenSSH_9.2\r\n"])
+def test_who_speaks_no_http_is_no_web_server(answer):
+    with a_stranger(answer) as place:
+        assert not is_web_server(place)
+
+
 @pytest.mark.parametrize(
     ("java", "said"), [(None, "does not run"), ('openjdk version "11.0.2" 2019-01-15', "is Java 11")]
 )
@@ -302,32 +338,12 @@ def test_a_dask_cluster_is_refused_that_is_not_there_or_empty_or_of_another_vers
             assert "other code of the same version" in _refused("--engine", "dask", "--address", address)
 
 
-@contextmanager
-def a_stranger(answer: bytes) -> Iterator[str]:
-    """Serve as something else than a cluster does: it takes every connection, and answers the same to all."""
-    taken = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-
-        def serve() -> None:
-            with suppress(OSError):  # closed
-                while True:
-                    taken.append(server.accept()[0])
-                    taken[-1].sendall(answer)
-
-        Thread(target=serve, daemon=True).start()
-        try:
-            yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
-        finally:
-            for connection in taken:
-                connection.close()
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\nConnection: keep-alive\r\n\r\n"])
+@pytest.mark.parametrize("answer", [b"", _BAD_REQUEST])
 def test_who_is_no_scheduler_is_not_taken_for_one(answer):
     pytest.importorskip("distributed")
-    with a_stranger(answer) as address:
-        assert "nothing answers as one at" in _refused("--engine", "dask", "--address", address)
+    with a_stranger(answer) as place:
+        assert "nothing answers as one at" in _refused("--engine", "dask", "--address", f"tcp://{place}")
 
 
 def _refused(*words: str) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sim.code_version import code_version
 from sim.errors import InputError, WorkError
-from sim.study.engines.reach import listens
+from sim.study.engines.reach import is_web_server, listens
 from sim.study.engines.worker import Worker, call_checked, check_worker, this_worker
 
 if TYPE_CHECKING:  # an extra
@@ -112,11 +112,8 @@ def _new_session(master: str) -> "SparkSession":
     from pyspark.sql import SparkSession  # noqa: PLC0415 - an extra
 
     _check_java()
-    if master.startswith("spark://") and not any(map(listens, master.removeprefix("spark://").split(","))):
-        raise InputError(
-            f"--address must be a running Spark master, such as spark://host:7077, but nothing answers at {master}; "
-            f"start one with start-master.sh."
-        )
+    if master.startswith("spark://"):
+        _check_listens(master)
     if master.startswith("local"):
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
@@ -131,6 +128,21 @@ def _new_session(master: str) -> "SparkSession":
             f"--address must be a Spark master, such as spark://host:7077 or local[4], but {master} gave no session "
             f"({_first_line(error)}); see whether it runs, and the same version of Spark."
         ) from error
+
+
+def _check_listens(master: str) -> None:
+    """Raise `InputError` unless somebody who may be a master listens: Spark itself would try for a minute."""
+    listening = [place for place in master.removeprefix("spark://").split(",") if listens(place)]
+    if not listening:
+        raise InputError(
+            f"--address must be a running Spark master, such as spark://host:7077, but nothing answers at {master}; "
+            f"start one with start-master.sh."
+        )
+    if all(map(is_web_server, listening)):
+        raise InputError(
+            f"--address must be a running Spark master, such as spark://host:7077, but a web server answers at "
+            f"{master}; give the address that the master's page shows as its URL."
+        )
 
 
 def _check_java() -> None:
