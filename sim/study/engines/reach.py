@@ -1,4 +1,4 @@
-"""Reaching a cluster: whether anybody listens, and who, which is known at once where a library would try for a minute."""
+"""Reaching a cluster: who listens, if anybody, which is known at once where a library would try for a minute."""
 
 import socket
 from urllib.parse import urlsplit
