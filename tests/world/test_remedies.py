@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lives import IMPOSSIBLE, TWIN, live, profiles, remedies, scenarios, script, small
+from lives import CHEAP, IMPOSSIBLE, TWIN, live, profiles, remedies, scenarios, script, small
 from mlflow import MlflowClient
 from runs import stored_parts
 from scipy.optimize import minimize
@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 
 from policies.decision import Action
 from scenarios.injectors import ConceptDrift
-from scenarios.schema import Jobs
+from scenarios.schema import Jobs, Labels, Offers, Scenario, Time, Training
 from sim.mlops.gates.profiles import load_profile
 from sim.mlops.loop.life import begin, play
 from sim.mlops.models.model import Model
@@ -109,6 +109,24 @@ def test_a_second_recalibration_starts_from_the_trees_again():
     assert first.trees == second.trees == life.registry.model(1).trees
     assert first.scaling != second.scaling
     assert life.rows[-1].signals.age_days == 180
+
+
+@pytest.mark.parametrize("rule", ["f1", "profit"])
+def test_a_recalibration_without_a_labelled_row_leaves_the_model_as_it_is(rule):
+    world = Scenario(
+        id="small",
+        title="Small",
+        time=Time(steps=4, customers=40, step_days=7, warmup_steps=1),
+        labels=Labels(delay="long_tailed", delay_days=19, delay_spread=0.75, horizon_days=19, cohorts="naive"),
+        training=Training(recent_cohorts=1),
+        offers=Offers(held_out_share=0.05, learn_from="held_out"),
+        recipe=CHEAP.model_copy(update={"threshold_rule": rule}),
+    )
+    replay = Replay(World(world, 1, TWIN, kept_steps=None))
+    record = replay.record(script("cccc"), load_profile("none"), "script")
+    windows = [job.window for job in record.jobs if job.name != FIRST_JOB]
+    assert windows
+    assert any(window.n_recent == 0 for window in windows)
 
 
 def test_a_recalibration_meets_the_gates_and_a_rejected_one_never_serves():

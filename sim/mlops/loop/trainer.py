@@ -80,17 +80,22 @@ class Trainer:
         return self._fit(data, recipe, world.streams.integer("training", step))
 
     def recalibrate(self, step: int, model: Model, recipe: Recipe) -> Trained:
-        """Return a model's trees with a new scaling and threshold, by the newest labels visible at `step`."""
+        """Return a model's trees with a new scaling and threshold, by the newest labels visible at `step`.
+
+        Where there is no labelled row to learn from, the model stays as it is.
+        """
         scenario = self._world.scenario
         steps = self._usable_steps(step)[-scenario.training.recent_cohorts :]
         rows = labelled_rows(self._log.cohorts(steps), scenario.offers, holdout=False).repeated()
+        window = TrainingWindow(tuple(steps), (), len(rows.label), 0)
+        if not len(rows.label):
+            return Trained(model, window)
         scaling = fit_scaling(replace(model, scaling=None).probability(rows.features), rows.label)
         scaled = replace(model, scaling=scaling)
         threshold = 0.5
         if recipe.threshold_rule != "half":
             scores = scaled.probability(rows.features)
             threshold = best_threshold(rows.label, scores, recipe.threshold_rule, scenario.prices)
-        window = TrainingWindow(tuple(steps), (), len(rows.label), 0)
         return Trained(replace(scaled, threshold=threshold), window)
 
     def _usable_steps(self, step: int) -> list[int]:
