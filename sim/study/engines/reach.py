@@ -5,9 +5,7 @@ from urllib.parse import urlsplit
 
 _CONNECT_SECONDS = 4
 _ANSWER_SECONDS = 1
-_NO_REQUEST = (
-    b"G\r\n\r\n"  # a web server answers it as a bad request; shorter than the length that opens a Spark frame
-)
+_NO_REQUEST = b"G\r\n\r\n"  # a bad request to a web server, and shorter than the length that opens a Spark frame
 
 
 def listens(place: str) -> bool:
@@ -17,8 +15,7 @@ def listens(place: str) -> bool:
     False
     """
     try:
-        parts = urlsplit(f"//{place}")
-        with socket.create_connection((parts.hostname or "", parts.port or 0), _CONNECT_SECONDS):
+        with _connected(place):
             return True
     except (OSError, ValueError):
         return False
@@ -29,11 +26,15 @@ def is_web_server(place: str) -> bool:
 
     It is sent five bytes and given a second. Spark's master waits for the rest of them and notes nothing in its log.
     """
-    parts = urlsplit(f"//{place}")
     try:
-        with socket.create_connection((parts.hostname or "", parts.port or 0), _CONNECT_SECONDS) as connection:
+        with _connected(place) as connection:
             connection.settimeout(_ANSWER_SECONDS)
             connection.sendall(_NO_REQUEST)
             return connection.recv(len(b"HTTP/")) == b"HTTP/"
     except OSError:  # it says nothing
         return False
+
+
+def _connected(place: str) -> socket.socket:
+    parts = urlsplit(f"//{place}")
+    return socket.create_connection((parts.hostname or "", parts.port or 0), _CONNECT_SECONDS)
