@@ -103,8 +103,10 @@ def load(folder: Path) -> Model:
 def load_scorer(folder: Path) -> Any:
     """Return what MLflow makes of a folder that `fetched` lent; where modules are found stays as it is."""
     before = list(sys.path)
+    asked_for = (folder / "requirements.txt").read_text(encoding="utf-8").split()
     try:
-        return mlflow.pyfunc.load_model(str(folder))
+        # MLflow looks up every requirement to warn of another version, for tens of milliseconds
+        return mlflow.pyfunc.load_model(str(folder), suppress_warnings=asked_for == _REQUIREMENTS)
     finally:
         sys.path[:] = before
 

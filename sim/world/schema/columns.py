@@ -49,6 +49,11 @@ class Column:
         """The code of each category."""
         return {category: code for code, category in enumerate(self.categories)}
 
+    @cached_property
+    def readable(self) -> pd.CategoricalDtype:
+        """What a frame of readable values has for its categories: their words, and then "unseen"."""
+        return pd.CategoricalDtype([*self.categories, "unseen"])
+
 
 @dataclass(frozen=True)
 class Schema:
@@ -150,11 +155,14 @@ def read_back(values: Matrix, written: Callable[[str], str] = lambda text: text)
 
 def _encode(column: Column, values: "pd.Series[Any]") -> Matrix:
     if not column.is_category:
+        if isinstance(values.dtype, np.dtype) and values.dtype.kind == "f":
+            return values.to_numpy(dtype=np.float64)
         return pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    if isinstance(values.dtype, pd.CategoricalDtype):  # each word is looked up once, not once a row
-        found = [column.code_of.get(word, UNSEEN) for word in values.cat.categories]
+    held = values.array
+    if isinstance(held, pd.Categorical):  # each word is looked up once, not once a row
+        found = [column.code_of.get(word, UNSEEN) for word in held.categories.tolist()]
         known = np.array([*found, np.nan], dtype=np.float64)
-        return np.asarray(known[values.cat.codes.to_numpy()])  # a missing value has the code -1, which is the last
+        return np.asarray(known[held.codes])  # a missing value has the code -1, which is the last
     codes = pd.Index(column.categories, dtype=object).get_indexer(pd.Index(values, dtype=object)).astype(np.float64)
     return np.where(values.isna().to_numpy(), np.nan, codes)
 
@@ -163,4 +171,4 @@ def _decode(column: Column, values: Matrix) -> Any:
     if not column.is_category:
         return values
     known = np.where(values == UNSEEN, len(column.categories), np.nan_to_num(values, nan=-1)).astype(np.int64)
-    return pd.Categorical.from_codes(known, categories=pd.Index([*column.categories, "unseen"]))
+    return pd.Categorical.from_codes(known, dtype=column.readable)
