@@ -37,6 +37,7 @@ CELLS: tuple[tuple[str, str], ...] = (
 
         import pandas as pd
 
+        from reports.charts.accuracy import accuracy_chart
         from reports.charts.before_after import Side, before_after_chart
         from reports.charts.surface_curve import surface_curve_chart
         from reports.surface_view import read_view
@@ -44,17 +45,21 @@ CELLS: tuple[tuple[str, str], ...] = (
         from sim.api import (
             Goal,
             PopulationSpec,
+            Replay,
             SurfaceStudy,
             TuneStudy,
+            World,
             answer,
             choose,
             load_policy,
+            load_population,
             load_profile,
             load_scenario,
             parse_limits,
             parse_ranges,
             read_template,
             sentences,
+            summarise,
             survey,
         )
         from sim.study.scores.monthly import from_text
@@ -82,6 +87,20 @@ CELLS: tuple[tuple[str, str], ...] = (
     (
         "text",
         """
+        One such world, with a model that nobody retrains. The monitor sees the drop months after it happened.
+        """,
+    ),
+    (
+        "code",
+        """
+        gates = load_profile("telco_churn")
+        world = Replay(World(scenario, 1, load_population("twin"), kept_steps=None))
+        accuracy_chart(world.record(load_policy("never").build(), gates, "never"))
+        """,
+    ),
+    (
+        "text",
+        """
         ## 2. Every setting at once
 
         `{a}` stands for any number. Two thresholds that never act differently lead one life, so that the whole range
@@ -98,7 +117,7 @@ CELLS: tuple[tuple[str, str], ...] = (
             seeds=(1, 2, 3, 4, 5, 6),
             template=template,
             box=parse_ranges(["a=-0.05:0.4"], template),
-            profile=load_profile("telco_churn"),
+            profile=gates,
             reference=load_policy("proposal"),
             population=PopulationSpec("twin"),
         )
@@ -126,8 +145,9 @@ CELLS: tuple[tuple[str, str], ...] = (
         ## 3. Choose, and confirm
 
         `choose` searches within limits. The seeds are cut into folds, and what was chosen on the others is judged on
-        each: the difference to what the search promised is its *optimism*. Then the choice meets the proposal on six
-        new seeds, paired.
+        each: its mean there is *cross-fitted*. Each fold's choice lost something against what it had promised on the
+        seeds that chose it; the mean of that is the *optimism*. It is about the choices of folds, so that promised
+        less cross-fitted is close to it, not equal. Then the choice meets the proposal on six new seeds, paired.
         """,
     ),
     (
@@ -178,7 +198,8 @@ CELLS: tuple[tuple[str, str], ...] = (
         ## 5. Hand it on
 
         Where the confirmed gain is shown to be above zero, the choice lies there as a policy, which `run`, `compare`
-        and production code read as it is. Otherwise there is none, and keeping the proposal is as good.
+        and production code read as it is. Otherwise there is none, and keeping the proposal is as good. The gain is
+        that over the whole proposal, which has four triggers; how its threshold alone fares, the curve above shows.
         """,
     ),
     (
@@ -186,6 +207,17 @@ CELLS: tuple[tuple[str, str], ...] = (
         """
         chosen = folder / "tuned" / "chosen.toml"
         print(chosen.read_text() if tuned.is_shown else "Nothing was shown to be better than the proposal.")
+        """,
+    ),
+    (
+        "code",
+        """
+        # The file read again, and played in one more world against the proposal.
+        another = Replay(World(scenario, 13, load_population("twin"), kept_steps=None))
+        for name in ("proposal", str(chosen)) if tuned.is_shown else ("proposal",):
+            policy = load_policy(name)
+            scores = summarise(another.record(policy.build(), gates, policy.name))
+            print(f"{policy.name}: F1 {scores.f1_after:.3f} after the onset, {scores.retrains} retrainings")
         """,
     ),
     (

@@ -118,7 +118,7 @@ def before_after_chart(
         offset = 0.03 if side is before else 0.09
         quality.plot(asked, [offset] * len(asked), "v", color=colour, markersize=5, label=NO_VALUE)
     quality.set(ylabel="F1, recorded labels" if is_history else "true F1", ylim=(0, 1))
-    money.set_ylabel(f"net value so far ({thousands_words(scenario.prices.currency)})")
+    money.set_ylabel(f"net value so far\n({thousands_words(scenario.prices.currency)})")
     money.yaxis.set_major_formatter("{x:,.0f}")
     onset = mark_onset(quality, scenario)
     mark_onset(money, scenario)

@@ -122,11 +122,12 @@ def test_a_recalibration_without_a_labelled_row_leaves_the_model_as_it_is(rule):
         offers=Offers(held_out_share=0.05, learn_from="held_out"),
         recipe=CHEAP.model_copy(update={"threshold_rule": rule}),
     )
-    replay = Replay(World(world, 1, TWIN, kept_steps=None))
-    record = replay.record(script("cccc"), load_profile("none"), "script")
-    windows = [job.window for job in record.jobs if job.name != FIRST_JOB]
-    assert windows
-    assert any(window.n_recent == 0 for window in windows)
+    life = live(world, script("cccc"), profile="none")
+    empty = [job for job in life.record.jobs if job.name != FIRST_JOB and job.window.n_recent == 0]
+    assert empty
+    for job in empty:
+        before, after = life.registry.model(life.rows[job.requested_step].version), life.registry.model(job.version)
+        assert (after.threshold, after.scaling, after.trees) == (before.threshold, before.scaling, before.trees)
 
 
 def test_a_recalibration_meets_the_gates_and_a_rejected_one_never_serves():

@@ -23,8 +23,9 @@ class Chosen:
     """A setting, and what is known of it.
 
     `search` is the number of its surface among those that were searched, from 0 on. `promised` is what the search saw
-    of it, `cross_fitted` what choices on the other folds earned on the fold left out, `optimism` the first less the
-    second; `against_reference` is the cross-fitted value less that of the reference, paired by seed.
+    of it, `cross_fitted` what choices on the other folds earned on the fold left out, `optimism` how much more than
+    that those choices had promised, on average; `against_reference` is the cross-fitted value less that of the
+    reference, paired by seed.
     """
 
     search: int
