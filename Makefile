@@ -18,10 +18,10 @@ demo: $(READY)  ## play a drift, a wait for labels, and the retrainings, on MLfl
 	$(BIN)/retrainlab run competitor --policy "f1_drop > 0.05" --population $$population --seed 1
 
 test: $(READY)  ## the tests, in minutes
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
-slow: $(READY)  ## the tests that take long: killed runs, a server, statistics on the real table
-	$(BIN)/python -m pytest -n 2 -m slow
+slow: $(READY)  ## the tests that take long: killed runs, a server, statistics; MINUTES=60 skips what begins later
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m slow --minutes $(or $(MINUTES),0)
 
 check: $(READY)  ## format, lint, types, import layers
 	$(BIN)/ruff format --check .
