@@ -149,7 +149,7 @@ def test_demo(benchmark: Any, tell: Tell, tmp_path: Path) -> None:
     tell(Figure("make demo", f"{seconds:.1f} s", seconds / 30, "30 s", at_most=1))
 
 
-def bare_steps(file: Path, rows: int) -> float:
+def bare_steps(file: Path, rows: int, steps: int = _BARE_STEPS) -> float:
     """Return the seconds a step of a bare DuckDB: append a batch, MERGE its labels, read it, on disk, committed."""
     rng, columns = np.random.default_rng(0), 19
     seconds = 0.0
@@ -159,7 +159,7 @@ def bare_steps(file: Path, rows: int) -> float:
             f"CREATE TABLE log (step INTEGER, customer_id VARCHAR, p DOUBLE, label TINYINT, {named}, "
             f"PRIMARY KEY (step, customer_id))"
         )
-        for step in range(_BARE_STEPS):
+        for step in range(steps):
             ids = np.char.mod("T%010d", np.arange(step * rows, (step + 1) * rows))
             features = pd.DataFrame(rng.random((rows, columns)), columns=[f"f{index}" for index in range(columns)])
             batch = features.assign(step=step, customer_id=ids, p=rng.random(rows), label=None)
@@ -175,7 +175,7 @@ def bare_steps(file: Path, rows: int) -> float:
             connection.execute("SELECT * FROM log WHERE step = ? ORDER BY customer_id", [step]).df()
             connection.execute("COMMIT")
             seconds += perf_counter() - start
-    return seconds / _BARE_STEPS
+    return seconds / steps
 
 
 def bare_versions(folder: Path) -> float:

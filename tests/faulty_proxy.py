@@ -72,6 +72,7 @@ def faulty_proxy(port: int) -> Iterator[FaultyProxy]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # an answer is written in two parts, and the second must not wait for an ACK
     server: FaultyProxy
 
     def _answer(self) -> None:

@@ -11,11 +11,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
+from mlflow.utils.requirements_utils import warn_dependency_requirement_mismatches
 from runs import settings_of
+from sqlalchemy.orm import configure_mappers
 
 from scenarios.files import read_scenario
 from sim.errors import InputError, WorkError
@@ -119,8 +122,17 @@ def first_step(row: Any, calls: dict[str, int]) -> None:
         calls.update({f"start-up {title}": count for title, count in list(calls.items())})
 
 
+def warm_up() -> None:
+    """Load what the first run of a process loads, so that no child has to; it starts no thread, which no child has."""
+    for store in ("tracking", "model_registry"):
+        import_module(f"mlflow.store.{store}.sqlalchemy_store")
+    configure_mappers()
+    warn_dependency_requirement_mismatches(["mlflow"])  # looks through all packages that are installed
+
+
 def smith() -> None:
     """Serve orders until there are no more."""
+    warm_up()
     for line in sys.stdin:
         order, begun = json.loads(line), time.monotonic()
         reading, writing = os.pipe()
