@@ -123,7 +123,7 @@ def first_step(row: Any, calls: dict[str, int]) -> None:
 
 
 def warm_up() -> None:
-    """Load what the first run of a process loads, so that no child has to; it starts no thread, which no child has."""
+    """Load what the first run of a process loads, so that no child has to; no thread is started."""
     for store in ("tracking", "model_registry"):
         import_module(f"mlflow.store.{store}.sqlalchemy_store")
     configure_mappers()

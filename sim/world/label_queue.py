@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from sim.world.labels import LabelEvents
-
-_LAST_ASCII = 127
+from sim.world.schema.words import packed, unpacked
 
 
 class LabelQueue:
@@ -41,7 +39,7 @@ def _packed(events: LabelEvents) -> LabelEvents:
     """Return the same events with ids of one byte a letter, where that is exact, and short numbers."""
     return replace(
         events,
-        customer_id=events.customer_id.astype(np.bytes_) if _is_ascii(events.customer_id) else events.customer_id,
+        customer_id=packed(events.customer_id),
         row=events.row.astype(np.int32),
         arrives_at=events.arrives_at.astype(np.int32),
     )
@@ -50,13 +48,7 @@ def _packed(events: LabelEvents) -> LabelEvents:
 def _unpacked(events: LabelEvents) -> LabelEvents:
     return replace(
         events,
-        customer_id=events.customer_id.astype(np.str_),
+        customer_id=unpacked(events.customer_id),
         row=events.row.astype(np.int64),
         arrives_at=events.arrives_at.astype(np.int64),
     )
-
-
-def _is_ascii(words: NDArray[np.str_]) -> bool:
-    if not words.dtype.itemsize or not len(words):
-        return False
-    return int(np.ascontiguousarray(words).view(np.uint32).max()) <= _LAST_ASCII

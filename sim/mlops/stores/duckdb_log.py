@@ -17,6 +17,7 @@ from sim.mlops.records.record import Served
 from sim.mlops.statistics.overlap import Sample
 from sim.world.labels import LabelEvents
 from sim.world.schema.columns import UNSEEN, Column, Matrix, Schema, row_blocks
+from sim.world.schema.words import from_arrow
 from sim.world.world import Batch
 
 _OWN_COLUMNS = """
@@ -226,7 +227,7 @@ class _StoredRows:
         query = f"SELECT {names} FROM inference_log WHERE step = ?"
         start, last = 0, ""
         for block in self.connection.sql(query, params=[self.step]).to_arrow_reader(_BLOCK_ROWS):
-            words = np.array(block["customer_id"].to_pylist(), dtype=np.str_)
+            words = from_arrow(block["customer_id"])
             if not len(words):
                 continue
             if not last < words[0] or not (words[1:] > words[:-1]).all():
