@@ -40,7 +40,7 @@ class LabelEvents:
 
     def newest(self) -> "LabelEvents":
         """Return the last event for each prediction."""
-        if len(self.row) == len(np.unique(self.row)):
+        if np.bincount(self.row, minlength=1).max() <= 1:
             return self
         last = np.zeros(self.row.max(initial=-1) + 1, dtype=np.int64)
         last[self.row] = np.arange(len(self.row))

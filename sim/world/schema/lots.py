@@ -36,7 +36,6 @@ def copy_names(customer_id: NDArray[np.str_], copy: NDArray[np.int64]) -> NDArra
 
 def _originals(customer_id: NDArray[np.str_]) -> NDArray[np.str_]:
     """Return the ids without the numbers of copies."""
-    texts = customer_id.tolist()
-    if COPY_SIGN not in "".join(texts):
+    if not (np.ascontiguousarray(customer_id).view(np.uint32) == ord(COPY_SIGN)).any():
         return customer_id
-    return np.array([text.partition(COPY_SIGN)[0] for text in texts], dtype=np.str_)
+    return np.array([text.partition(COPY_SIGN)[0] for text in customer_id.tolist()], dtype=np.str_)
