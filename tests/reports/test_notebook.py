@@ -26,7 +26,7 @@ def test_every_cell_runs_and_shows_its_picture(tmp_path):
     NotebookClient(played, timeout=900, resources={"metadata": {"path": str(tmp_path)}}).execute()
     outputs = [output for cell in played.cells if cell.cell_type == "code" for output in cell.outputs]
     pictures = [output for output in outputs if "image/png" in output.get("data", {})]
-    assert len(pictures) == 2
+    assert len(pictures) == 3
     told = "".join(output.get("text", "") for output in outputs)
     promised, cross_fitted, optimism = (
         _number(re.search(rf"{word} (-?[\d,]*\d)", told)[1])
@@ -38,6 +38,8 @@ def test_every_cell_runs_and_shows_its_picture(tmp_path):
     assert low < gain < high
     assert ('retrain_when = "f1_drop > ' in told) == (low > 0)
     assert ("Nothing was shown to be better" in told) == (low <= 0)
+    played_again = re.findall(r"^(\S+): F1 0\.\d+ after the onset, \d+ retrainings$", told, re.MULTILINE)
+    assert played_again == ["proposal", "chosen"][: 1 + (low > 0)]
     assert not [output for output in outputs if output.get("name") == "stderr"], "nothing is warned of"
 
 
