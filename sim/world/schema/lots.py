@@ -5,6 +5,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from sim.world.schema.columns import Matrix
+from sim.world.schema.words import letters
 
 COPY_SIGN = "\x1f"
 """What stands between the id of a customer and the number of a copy."""
@@ -36,6 +37,6 @@ def copy_names(customer_id: NDArray[np.str_], copy: NDArray[np.int64]) -> NDArra
 
 def _originals(customer_id: NDArray[np.str_]) -> NDArray[np.str_]:
     """Return the ids without the numbers of copies."""
-    if not (np.ascontiguousarray(customer_id).view(np.uint32) == ord(COPY_SIGN)).any():
+    if not (letters(customer_id) == ord(COPY_SIGN)).any():
         return customer_id
     return np.array([text.partition(COPY_SIGN)[0] for text in customer_id.tolist()], dtype=np.str_)

@@ -10,6 +10,11 @@ from numpy.typing import NDArray
 _LAST_ASCII = 127
 
 
+def letters(words: NDArray[np.str_]) -> NDArray[np.uint32]:
+    """Return the code points of all words, one word after another, each filled up with zeros."""
+    return np.ascontiguousarray(words).view(np.uint32)
+
+
 def packed(words: NDArray[np.str_]) -> NDArray[Any]:
     """Return ASCII words at a quarter of their memory, and others as they are.
 
@@ -19,8 +24,8 @@ def packed(words: NDArray[np.str_]) -> NDArray[Any]:
     width = words.dtype.itemsize // 4
     if not width or not len(words):
         return words
-    letters = np.ascontiguousarray(words).view(np.uint32)
-    return letters.astype(np.uint8).view(f"S{width}") if letters.max() <= _LAST_ASCII else words
+    points = letters(words)
+    return points.astype(np.uint8).view(f"S{width}") if points.max() <= _LAST_ASCII else words
 
 
 def unpacked(words: NDArray[Any]) -> NDArray[np.str_]:
@@ -31,8 +36,7 @@ def unpacked(words: NDArray[Any]) -> NDArray[np.str_]:
     """
     if words.dtype.kind == "U":
         return np.asarray(words, dtype=np.str_)
-    letters = np.ascontiguousarray(words).view(np.uint8)
-    return letters.astype(np.uint32).view(f"U{words.dtype.itemsize}")
+    return np.ascontiguousarray(words).view(np.uint8).astype(np.uint32).view(f"U{words.dtype.itemsize}")
 
 
 def from_arrow(words: pa.StringArray) -> NDArray[np.str_]:
@@ -44,9 +48,9 @@ def from_arrow(words: pa.StringArray) -> NDArray[np.str_]:
     if len(words) and words.type == pa.string() and not words.null_count:
         width = pc.min_max(pc.binary_length(words)).as_py()
         if 0 < width["min"] == width["max"]:
-            _, offsets, letters = words.buffers()
+            _, offsets, data = words.buffers()
             start = np.frombuffer(offsets, dtype=np.int32)[words.offset]
-            own = np.frombuffer(letters, dtype=np.uint8)[start : start + len(words) * width["max"]]
+            own = np.frombuffer(data, dtype=np.uint8)[start : start + len(words) * width["max"]]
             if own.max() <= _LAST_ASCII:
                 return unpacked(own.view(f"S{width['max']}"))
     return np.array(words.to_pylist(), dtype=np.str_)
